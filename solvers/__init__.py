@@ -1,0 +1,47 @@
+"""Second-order solvers behind one interface: `minimize(SOLVERS["newton-cholesky"], objective)`."""
+
+from .base import Proposal, Solver
+from .cholesky_newton import CholeskyNewton
+from .clock import Clock, device_clock
+from .damped_newton import DampedNewton
+from .diagonal_newton import DampedDiagonalNewton, DiagonalNewton
+from .gradient_descent import GradientDescent
+from .levenberg_newton import LevenbergNewton
+from .minimize import Result, minimize
+from .newton import Newton
+from .phases import COUNTERS, PHASES, Ledger
+from .stopping import Status, Stop
+from .trace import Trace
+
+SOLVERS: dict[str, Solver] = {
+    "gradient-descent": GradientDescent(),
+    "newton": Newton(),
+    "newton-cholesky": CholeskyNewton(),
+    "newton-damped": DampedNewton(),
+    "newton-levenberg": LevenbergNewton(),
+    "newton-diagonal": DiagonalNewton(),
+    "newton-diagonal-damped": DampedDiagonalNewton(),
+}
+
+__all__ = [
+    "COUNTERS",
+    "PHASES",
+    "SOLVERS",
+    "CholeskyNewton",
+    "Clock",
+    "DampedDiagonalNewton",
+    "DampedNewton",
+    "DiagonalNewton",
+    "GradientDescent",
+    "Ledger",
+    "LevenbergNewton",
+    "Newton",
+    "Proposal",
+    "Result",
+    "Solver",
+    "Status",
+    "Stop",
+    "Trace",
+    "device_clock",
+    "minimize",
+]

@@ -1,0 +1,61 @@
+"""Input checked once, where it enters: each error is one sentence that names the remedy."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_PROMOTED = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
+
+
+def real_tensor(name: str, array: Any, layouts: tuple[torch.layout, ...] = (torch.strided,)) -> Tensor:
+    """`array` as a floating-point tensor without gradient history; TypeError for what is not a real tensor."""
+    if not isinstance(array, Tensor):
+        raise TypeError(f"{name} must be a torch tensor, found {type(array).__name__}: convert it with torch.as_tensor")
+    if array.layout not in layouts:
+        remedy = "a dense tensor" if layouts == (torch.strided,) else "dense or CSR: convert it with .to_sparse_csr()"
+        raise TypeError(f"{name} has layout {array.layout}, and must be {remedy}")
+    if array.is_complex():
+        raise TypeError(f"{name} is complex ({array.dtype}): pass its real part")
+    if array.is_quantized or array.device.type == "meta":
+        raise TypeError(f"{name} holds no plain numbers ({array.dtype} on {array.device}): pass a real tensor")
+    array = array.detach()
+    if array.is_floating_point():
+        return array.to(_PROMOTED.get(array.dtype, array.dtype))
+    return array.to(torch.float64)
+
+
+def finite_tensor(name: str, array: Any, layouts: tuple[torch.layout, ...] = (torch.strided,)) -> Tensor:
+    """`real_tensor`, and a ValueError that counts the entries that are NaN or infinite.
+
+    One sum decides: it is finite only if all entries are. Only otherwise (which includes sums that overflow) are
+    the entries looked at one by one.
+    """
+    array = real_tensor(name, array, layouts)
+    entries = array.values() if array.layout == torch.sparse_csr else array
+    if not math.isfinite(float(entries.sum())):
+        nans = int(entries.isnan().sum())
+        infinities = int(entries.isinf().sum())
+        if nans or infinities:
+            found = " and ".join(f"{n} {what}" for n, what in ((nans, "NaN"), (infinities, "infinite")) if n)
+            raise ValueError(f"{name} has {found} of {entries.numel()} entries: remove or replace those rows first")
+    return array
+
+
+def non_negative(name: str, value: Any) -> float:
+    """A finite float >= 0; TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f"{name} must be a number >= 0, found {value!r}")
+    if not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} must be a finite number >= 0, found {value!r}")
+    return float(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite float > 0; TypeError or ValueError otherwise."""
+    if non_negative(name, value) == 0:
+        raise ValueError(f"{name} must be greater than 0, found {value!r}")
+    return float(value)

@@ -1,0 +1,119 @@
+"""The exact Newton decrement: how far f lies above the minimum of its quadratic model."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .linear_algebra import newton_direction, newton_factor, rounding_shift
+from .objectives.base import Point
+from .phases import count, phase
+
+DENSE_LIMIT = 4000  # above this dimension the decrement comes from Hessian-vector products
+NOISE = 4  # what is below so many times the expected rounding error is taken for rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Decrement:
+    """Half the squared Newton decrement, 1/2 g^T H^-1 g, of the undamped Hessian."""
+
+    half: float  # with what rounding may hide of it; infinite where there is none
+    direction: Tensor | None  # the Newton direction, (d,)
+    bound: str  # how it was found, for Result.bound
+
+
+def exact_decrement(point: Point) -> Decrement:
+    """The decrement at a point, kept on it.
+
+    By Cholesky of the Hessian scaled by its diagonal; by eigenvalues where that is singular to rounding; above
+    DENSE_LIMIT by conjugate gradients on products.
+    """
+    kept = point.__dict__
+    if "_exact_decrement" not in kept:
+        with phase("stopping test"):
+            count("stopping_tests")
+            found = _by_products(point) if len(point.x) > DENSE_LIMIT else _by_cholesky(point)
+            half = found.half + point.rounding_gap()
+            if not math.isfinite(half):
+                half = math.inf
+            kept["_exact_decrement"] = Decrement(half, found.direction, found.bound)
+    return kept["_exact_decrement"]
+
+
+def _by_cholesky(point: Point) -> Decrement:
+    found, direction = newton_factor(point), newton_direction(point)
+    if found is None or float(found.lower.diagonal().min()) ** 2 < rounding_shift(len(point.x), point.x.dtype):
+        return _by_eigenvalues(point)
+    return Decrement(-0.5 * float(torch.dot(point.gradient, direction)), direction, "Newton decrement, by Cholesky")
+
+
+def _by_eigenvalues(point: Point) -> Decrement:
+    """The decrement of a Hessian that is singular to rounding, eigenvector by eigenvector of the scaled matrix.
+
+    An eigenvalue at rounding level says nothing: it may stand for 0 (columns that depend on each other) or for a
+    curvature that matters (a column with a large mean). A product H v, which a linear model computes from X v, tells
+    curvatures down to the square of the rounding unit. Where that is noise, v is flat, and if the slope along it is
+    rounding too, nothing can be gained along it. In these variables the Hessian has diagonal 1, and g^2 the unit of f.
+    """
+    hessian, gradient = point.hessian, point.gradient
+    none = Decrement(math.inf, None, "none: the Hessian is not positive semidefinite")
+    scale = hessian.diagonal().abs().rsqrt()
+    scale = scale.where(scale.isfinite(), 1.0)  # (d,)
+    scaled = hessian * torch.outer(scale, scale)
+    if not bool(scaled.isfinite().all()):
+        return none
+    values, vectors = torch.linalg.eigh(scaled)
+    level = rounding_shift(len(gradient), gradient.dtype)
+    if float(values[0]) < -level:
+        return none
+    slopes = vectors.T @ (scale * gradient)  # (d,)
+    negligible = NOISE * torch.finfo(gradient.dtype).eps * math.sqrt(abs(float(point.value)))
+    for j in range(int((values < level).sum())):
+        v = scale * vectors[:, j]
+        values[j] = torch.dot(v, point.hvp(v))
+        if abs(float(values[j])) <= NOISE * point.curvature_noise(v) and abs(float(slopes[j])) <= negligible:
+            values[j] = math.inf  # flat
+    if not bool((values > 0).all()):
+        return none
+    direction = scale * (vectors @ (-slopes / values))
+    half = 0.5 * float((slopes.square() / values).sum())
+    return Decrement(half, direction, "Newton decrement, by eigenvalues (the Hessian is singular to rounding)")
+
+
+def _by_products(point: Point) -> Decrement:
+    """Preconditioned conjugate gradients on H d = -g until the energy they still find is below a hundredth.
+
+    The energy g^T H^-1 g grows with every step; what the last ten steps added estimates what is missing
+    (Hestenes & Stiefel 1952; Strakos & Tichy 2002, ETNA 13, p. 56).
+    """
+    failed = Decrement(math.inf, None, "none: conjugate gradients found no Newton decrement")
+    diagonal = point.hessian_diagonal if type(point).hessian_diagonal is not Point.hessian_diagonal else None
+    inverse = 1.0 if diagonal is None else diagonal.where(diagonal > 0, 1.0).reciprocal()
+    residual = -point.gradient
+    direction = torch.zeros_like(residual)
+    preconditioned = inverse * residual
+    search = preconditioned
+    rho = float(torch.dot(residual, preconditioned))
+    energies: list[float] = [0.0]
+    for _ in range(10 * len(residual)):
+        if rho == 0:
+            break
+        product = point.hvp(search)
+        curvature = float(torch.dot(search, product))
+        if not curvature > 0:
+            return failed
+        length = rho / curvature
+        direction = direction + length * search
+        residual = residual - length * product
+        energies.append(energies[-1] + length * rho)
+        if len(energies) > 10 and energies[-1] - energies[-11] < 0.01 * energies[-1]:
+            break
+        preconditioned = inverse * residual
+        rho, previous = float(torch.dot(residual, preconditioned)), rho
+        search = preconditioned + (rho / previous) * search
+    else:
+        return failed
+    return Decrement(0.5 * 1.01 * energies[-1], direction, "Newton decrement, by conjugate gradients")

@@ -1,0 +1,84 @@
+"""Newton with Levenberg's shift, adapted by how well the quadratic model predicts."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from .base import DirectionalSolver, Proposal, newton_proposal
+from .checks import positive
+from .line_search import flatter, resolution
+from .linear_algebra import factor
+from .objectives.base import Point
+from .phases import count, phase
+
+
+class Shift(NamedTuple):
+    """The state: lambda, and the factor by which the next rejection raises it."""
+
+    size: float
+    rise: float
+
+
+@dataclass(frozen=True)
+class LevenbergNewton(DirectionalSolver):
+    """x+ = x + s,  s = -(H + lambda I)^-1 g, taken if f(x) - f(x + s) > accept * (gain the quadratic model predicts).
+
+    The ratio of the two gains steers lambda: above `good` it is divided by `fall`; below `poor`, or where H + lambda I
+    is not positive definite, it is multiplied by `rise`, and by twice as much each time in a row (Nielsen 1999). It
+    starts at `start` times the largest diagonal entry of H. (Nocedal & Wright, section 10.3 and the ratios of
+    Alg. 4.1.)
+    """
+
+    start: float = 1e-3
+    accept: float = 1e-4
+    poor: float = 0.25
+    good: float = 0.75
+    rise: float = 4.0
+    fall: float = 10.0
+
+    def __post_init__(self) -> None:
+        for name in ("start", "accept", "poor", "good", "rise", "fall"):
+            positive(name, getattr(self, name))
+        if not self.accept < self.poor < self.good < 1:
+            raise ValueError(f"accept < poor < good < 1 must hold, found {self.accept}, {self.poor}, {self.good}")
+        if min(self.rise, self.fall) <= 1:
+            raise ValueError(f"rise and fall must be greater than 1, found {self.rise!r} and {self.fall!r}")
+
+    def init(self, point: Point) -> Shift:
+        largest = float(point.hessian_diagonal.max())
+        return Shift(self.start * largest if 0 < largest < math.inf else self.start, self.rise)
+
+    def propose(self, point: Point, state: Shift) -> Proposal | None:
+        hessian = point.hessian
+        while math.isfinite(state.size):
+            shifted = hessian.clone()
+            shifted.diagonal().add_(state.size)
+            if (found := factor(shifted)) is not None:
+                return newton_proposal(point, -found.solve(point.gradient), state)
+            if not bool(hessian.isfinite().all()):
+                return None
+            count("shifted")
+            state = self._raised(state)
+        return None
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Shift]:
+        state, slope, step = proposal.state, proposal.slope, proposal.direction
+        with phase("line search"):
+            count("line_search_trials")
+            trial = point.along(step).at(1.0)
+            predicted = 0.5 * (state.size * float(torch.dot(step, step)) - slope)  # uses (H + lambda I) s = -g
+            if not predicted > resolution(point):
+                return (trial if flatter(point, trial, step, slope) else point), state
+            ratio = (float(point.value) - float(trial.value)) / predicted
+        if not ratio > self.accept:  # NaN, too
+            return point, self._raised(state)
+        if ratio < self.poor:
+            return trial, Shift(state.size * self.rise, self.rise)
+        return trial, Shift(state.size / self.fall if ratio > self.good else state.size, self.rise)
+
+    def _raised(self, state: Shift) -> Shift:
+        return Shift(state.size * state.rise, 2 * state.rise)

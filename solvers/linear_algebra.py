@@ -1,0 +1,92 @@
+"""Newton systems: scaled Cholesky, and shifts that grow only on failure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .objectives.base import Point
+from .phases import count, phase
+
+
+@dataclass(frozen=True, slots=True)
+class Factor:
+    """L L^T = S (H + shift |diag H|) S with S = |diag H|^-1/2, so that the units of the variables do not matter.
+
+    A diagonal scaling is within a factor d of the best one (Higham, Accuracy and Stability of Numerical
+    Algorithms, 2nd ed., theorem 7.5); without it columns of scale 1e8 beside 1e-8 could not be factored.
+    """
+
+    lower: Tensor  # (d, d)
+    scale: Tensor  # (d,)
+    shift: float
+
+    def solve(self, b: Tensor) -> Tensor:
+        """(H + shift |diag H|)^-1 b, (d,)."""
+        with phase("solve"):
+            return torch.cholesky_solve((self.scale * b).unsqueeze(1), self.lower).squeeze(1) * self.scale
+
+
+def factor(hessian: Tensor, shift: float = 0.0) -> Factor | None:
+    """The scaled Cholesky factor, or None where the (shifted) matrix is not positive definite to rounding."""
+    with phase("factorise"):
+        count("factorisations")
+        scale = hessian.diagonal().rsqrt()  # not a number for a negative entry, and then there is no factor
+        if shift:
+            scale = hessian.diagonal().abs().rsqrt()
+            scale = scale.where(scale.isfinite(), 1.0)  # a zero on the diagonal keeps its own unit
+        scaled = hessian * torch.outer(scale, scale)
+        if shift:
+            scaled.diagonal().add_(shift)
+        lower, info = torch.linalg.cholesky_ex(scaled)
+        return None if info.item() else Factor(lower, scale, shift)
+
+
+def rounding_shift(d: int, dtype: torch.dtype) -> float:
+    """The error of a Cholesky factorisation of a matrix with unit diagonal (Higham, theorem 10.3), doubled."""
+    return 4 * (d + 1) * torch.finfo(dtype).eps
+
+
+def shifted_factor(hessian: Tensor) -> Factor | None:
+    """H + shift |diag H| with the first of rounding_shift * 10^k that is positive definite; None if H is not finite."""
+    if not bool(hessian.isfinite().all()):
+        return None
+    count("shifted")
+    shift = rounding_shift(len(hessian), hessian.dtype)
+    largest = 1 / torch.finfo(hessian.dtype).eps ** 2
+    while shift < largest:
+        if (found := factor(hessian, shift)) is not None:
+            return found
+        shift *= 10
+    return None
+
+
+def newton_factor(point: Point) -> Factor | None:
+    """The scaled Cholesky factor of the undamped Hessian, kept on the point; None if it is not positive definite."""
+    kept = point.__dict__
+    if "_newton_factor" not in kept:
+        kept["_newton_factor"] = factor(point.hessian)
+    return kept["_newton_factor"]
+
+
+def newton_direction(point: Point) -> Tensor | None:
+    """-H^-1 g, (d,), by `newton_factor`; None where there is none.
+
+    Kept on the point: the stopping test and the step of a Newton method share it.
+    """
+    kept = point.__dict__
+    if "_newton_direction" not in kept:
+        found = newton_factor(point)
+        kept["_newton_direction"] = None if found is None else -found.solve(point.gradient)
+    return kept["_newton_direction"]
+
+
+def shifted_direction(point: Point) -> Tensor | None:
+    """-(H + shift |diag H|)^-1 g, (d,), with the smallest shift that can be factored; kept on the point."""
+    kept = point.__dict__
+    if "_shifted_direction" not in kept:
+        found = shifted_factor(point.hessian)
+        kept["_shifted_direction"] = None if found is None else -found.solve(point.gradient)
+    return kept["_shifted_direction"]

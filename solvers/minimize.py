@@ -1,0 +1,279 @@
+"""The one loop: it steps a solver, tests each iterate, and keeps the record."""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from .base import DirectionalSolver, Proposal, Solver
+from .checks import finite_tensor, real_tensor
+from .clock import Clock, device_clock
+from .decrement import Decrement, exact_decrement
+from .objectives.base import Point
+from .phases import Ledger, current
+from .stopping import Status, Stop
+from .trace import Trace, next_kept
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended.
+
+    x: the last finite iterate, (d,); value: f(x); iterations: the steps that led to it.
+    status: the rule that fired; message: the same in a sentence.
+    gap_bound: the exact half squared Newton decrement at x where the run ended by that test, else None;
+    bound: how it was found. seconds: the whole run, its last test included.
+    """
+
+    x: Tensor
+    value: float
+    status: Status
+    message: str
+    iterations: int
+    seconds: float
+    trace: Trace
+    gap_bound: float | None = None
+    bound: str = ""
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What the run evaluated on its way to x, by name."""
+        return self.trace.counters[-1]
+
+
+def minimize(
+    solver: Solver,
+    objective: Any,
+    x0: Tensor | None = None,
+    stop: Stop = Stop(),
+    *,
+    clock: Clock | None = None,
+    ledger: Ledger | None = None,
+) -> Result:
+    """Minimise an objective from x0 (its `zeros()` if None) until one of the rules of `stop` fires.
+
+    solver: a solver, such as SOLVERS["newton-cholesky"], or any object with `init(point)` and `step(point, state)`.
+    objective: any object whose `at(x)` makes a Point; `zeros()` and `no_minimiser(point, direction)` are used where
+        they are there.
+    clock: seconds, called at every iterate (default: one that waits for the device of x0).
+    ledger: counters, and phase times if it has a clock of its own; give one to read it afterwards.
+
+    Raises TypeError or ValueError for wrong arguments, and what a user's own function raises; all that happens while
+    solving is a Status.
+    """
+    _check_solver(solver)
+    if not isinstance(stop, Stop):
+        raise TypeError(f"stop must be a Stop, found {type(stop).__name__}: write stop=Stop(iterations=100)")
+    x = _start(objective, x0)
+    ledger = Ledger() if ledger is None else ledger
+    token = current.set(ledger)
+    try:
+        return _Run(solver, objective, stop, clock or device_clock(x.device), ledger).to_the_end(x)
+    finally:
+        ledger.charge()
+        current.reset(token)
+
+
+class _Visit(NamedTuple):
+    """An iterate whose value is finite, and when and at what cost it was reached."""
+
+    point: Point
+    value: float
+    iteration: int
+    seconds: float
+    counts: tuple[int, ...]
+
+
+class _Stepped(DirectionalSolver):
+    """A solver that only knows `step`, seen as a direction and a move: it steps, and the move hands the step over."""
+
+    def __init__(self, solver: Solver) -> None:
+        self.solver = solver
+        self.init = solver.init
+
+    def propose(self, point: Point, state: Any) -> Proposal:
+        arrived = self.solver.step(point, state)
+        moved = arrived[0]
+        if not isinstance(moved, Point):
+            raise TypeError(
+                f"{type(self.solver).__name__}.step must return (point, state), found {type(moved).__name__}"
+            )
+        direction = moved.x - point.x
+        slope = math.nan if moved is point else float(torch.dot(point.gradient, direction))
+        # Neither a rejected step nor one to infinity says anything about how far the minimum is.
+        return Proposal(direction, slope if math.isfinite(slope) else -sys.float_info.max, arrived)
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
+        return proposal.state
+
+
+class _Run:
+    """One run: the loop, and what the tests of one iterate leave for those of the next."""
+
+    def __init__(self, solver: Solver, objective: Any, stop: Stop, clock: Clock, ledger: Ledger) -> None:
+        self.solver = solver if isinstance(solver, DirectionalSolver) else _Stepped(solver)
+        self.objective, self.stop, self.clock, self.ledger = objective, stop, clock, ledger
+        self.no_minimiser = getattr(objective, "no_minimiser", lambda point, newton_direction=None: None)
+        self.escaping = getattr(objective, "escaping", lambda point, newton_direction: False)
+        self.trace = Trace()
+        self.began = clock()
+        self.next_kept = 0
+        self.look_below = math.inf  # the solver's own decrement under which the exact one is worth its price
+
+    def visit(self, point: Point, iteration: int) -> _Visit | None:
+        """Reach a point: read its value and the clock; None if the value is not finite."""
+        value = float(point.value)
+        if not math.isfinite(value):
+            return None
+        seconds = self.clock() - self.began
+        here = _Visit(point, value, iteration, seconds, self.ledger.snapshot())
+        if iteration == self.next_kept:
+            self.trace.keep(iteration, seconds, point.x, here.counts)
+            self.next_kept = next_kept(iteration)
+        return here
+
+    def to_the_end(self, x: Tensor) -> Result:
+        solver, stop = self.solver, self.stop
+        point = self.objective.at(x)
+        _check_point(point, x)
+        here = self.visit(point, 0)
+        if here is None:
+            start = _Visit(point, float(point.value), 0, self.clock() - self.began, self.ledger.snapshot())
+            return self.end(start, Status.DIVERGED, f"f(x0) is {start.value}")
+        state = solver.init(point)
+        eps = torch.finfo(x.dtype).eps
+        relative, floor = max(stop.gap_tolerance or 0.0, 4 * eps), eps**2 * abs(here.value)
+        abyss = -max(abs(here.value), 1.0) / eps**2  # further down than any minimum whose digits could be told apart
+
+        before = here
+        while True:
+            if stop.stop_when_separable and (reason := self.no_minimiser(point)):
+                return self.end(here, Status.SEPARABLE, f"no minimiser exists: {reason}")
+            limit = self.limit(here)
+            if limit and not stop.tests:
+                return self.end(here, *limit)
+
+            proposal = solver.propose(point, state)
+            if proposal is None or not math.isfinite(proposal.slope):
+                if not bool(point.gradient.isfinite().all()):
+                    return self.end(before, Status.DIVERGED, f"the gradient is not finite at iterate {here.iteration}")
+                if proposal is None:
+                    return self.end(here, Status.SINGULAR, "the Newton system cannot be solved")
+            bound = relative * abs(here.value) + floor
+            own = abs(proposal.slope) / 2
+            if stop.tests and self.promising(point, own, bound) and (ended := self.converged(here, own, bound)):
+                return ended
+            if limit:
+                return self.end(here, *limit)
+
+            before, (moved, moved_state) = here, solver.move(point, proposal)
+            stays = moved is point and moved_state is state
+            point, state = moved, moved_state
+            here = self.visit(point, before.iteration + 1)
+            if here is None:
+                return self.end(before, Status.DIVERGED, f"f is {float(point.value)} at iterate {before.iteration + 1}")
+            if not stop.tests:
+                continue
+            if here.value < abyss:
+                return self.end(here, Status.DIVERGED, f"f falls without bound: {here.value:.3g}")
+            if stays or (
+                here.value == before.value and moved is not before.point and torch.equal(moved.x, before.point.x)
+            ):
+                return self.stalled(before, bound)
+
+    def limit(self, here: _Visit) -> tuple[Status, str] | None:
+        if here.iteration >= self.stop.iterations:
+            return Status.ITERATION_LIMIT, f"{here.iteration} iterations"
+        if here.seconds >= self.stop.seconds:
+            return Status.TIME_LIMIT, f"{here.seconds:.3g} seconds"
+        return None
+
+    def promising(self, point: Point, own: float, bound: float) -> bool:
+        """The cheap first tests: the gradient, and the solver's own estimate of the decrement."""
+        tolerance = self.stop.gradient_tolerance
+        if tolerance is not None and not float(torch.linalg.vector_norm(point.gradient, math.inf)) <= tolerance:
+            return False
+        return self.stop.gap_tolerance is None or (own <= bound and own < self.look_below)
+
+    def converged(self, here: _Visit, own: float, bound: float) -> Result | None:
+        """The exact test, and then the last question: is there a minimiser at all?"""
+        point, decrement, passed = here.point.refreshed(), None, []
+        here = here._replace(point=point, value=float(point.value))
+        if self.stop.gap_tolerance is not None:
+            decrement = exact_decrement(point)
+            if not decrement.half <= bound:
+                self.look_below = own / 10
+                return None
+            passed.append(f"f exceeds the minimum of its quadratic model by {decrement.half:.2g}")
+        if self.stop.gradient_tolerance is not None:
+            passed.append(f"no gradient entry exceeds {self.stop.gradient_tolerance:.2g}")
+        reason = self.no_minimiser(point, lambda: exact_decrement(point).direction)
+        if reason and self.stop.stop_when_separable:
+            return self.end(here, Status.SEPARABLE, f"no minimiser exists: {reason}", decrement)
+        if reason or self.escaping(point, lambda: exact_decrement(point).direction):
+            self.look_below = own / 10
+            return None
+        return self.end(here, Status.CONVERGED, " and ".join(passed), decrement)
+
+    def stalled(self, here: _Visit, bound: float) -> Result:
+        """No step is left that changes anything: at a minimiser that is convergence, whatever the solver's own test."""
+        self.look_below = math.inf
+        if self.promising(here.point, 0.0, bound) and (ended := self.converged(here, 0.0, bound)):
+            return ended
+        return self.end(here, Status.STALLED, "no representable progress at this precision")
+
+    def end(self, here: _Visit, status: Status, message: str, decrement: Decrement | None = None) -> Result:
+        self.trace.end_at(here.iteration, here.seconds, here.point.x, here.counts)
+        return Result(
+            x=here.point.x,
+            value=here.value + 0.0,  # -0.0 becomes 0.0
+            status=status,
+            message=message,
+            iterations=here.iteration,
+            seconds=self.clock() - self.began,
+            trace=self.trace,
+            gap_bound=decrement.half if decrement else None,
+            bound=decrement.bound if decrement else "",
+        )
+
+
+def _check_solver(solver: Any) -> None:
+    if isinstance(solver, type):
+        raise TypeError(f"solver is the class {solver.__name__}: pass a solver of it, {solver.__name__}()")
+    if not (callable(getattr(solver, "init", None)) and callable(getattr(solver, "step", None))):
+        raise TypeError(f"a solver has init(point) and step(point, state), found {solver!r}: see solvers.SOLVERS")
+
+
+def _check_point(point: Any, x: Tensor) -> None:
+    if not isinstance(point, Point):
+        raise TypeError(f"objective.at(x) must return a solvers.objectives.Point, found {type(point).__name__}")
+    if point.gradient.shape != x.shape:
+        raise ValueError(
+            f"the gradient has shape {tuple(point.gradient.shape)} and x {tuple(x.shape)}: make them equal"
+        )
+
+
+def _start(objective: Any, x0: Any) -> Tensor:
+    """A copy of x0, checked, in the dtype and on the device of the objective."""
+    if not callable(getattr(objective, "at", None)):
+        raise TypeError(f"an objective has at(x), found {objective!r}: wrap a function as FunctionObjective(f)")
+    zeros = objective.zeros() if hasattr(objective, "zeros") else None
+    if x0 is None:
+        if zeros is None:
+            raise ValueError(f"{type(objective).__name__} has no default start: pass x0, a tensor of shape (d,)")
+        return zeros
+    x0 = real_tensor("x0", x0)
+    if x0.ndim != 1 or len(x0) == 0:
+        raise ValueError(f"x0 must have shape (d,) with d > 0, found {tuple(x0.shape)}: pass x0.flatten()")
+    if zeros is not None:
+        if x0.shape != zeros.shape:
+            raise ValueError(f"x0 must have shape {tuple(zeros.shape)} for this objective, found {tuple(x0.shape)}")
+        if x0.device != zeros.device:
+            raise ValueError(f"x0 is on {x0.device} and the objective on {zeros.device}: move x0 with .to(...)")
+        x0 = x0.to(zeros.dtype)
+    return finite_tensor("x0", x0).clone(memory_format=torch.contiguous_format)

@@ -1,0 +1,18 @@
+"""Looking names up in a registry, with the near matches in the error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
+    """`registry[name]`, or a ValueError that offers the nearest names."""
+    if name in registry:
+        return registry[name]
+    near = get_close_matches(str(name), registry, n=3, cutoff=0.5)
+    remedy = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(registry)}"
+    raise ValueError(f"unknown {kind} {name!r}: {remedy}")

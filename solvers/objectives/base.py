@@ -1,0 +1,154 @@
+"""What a solver is given: an objective makes points, and a point knows f near one x."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..phases import current
+
+NewtonDirection = Callable[[], Tensor | None]
+
+# derivative -> (its counter, the phase its time belongs to; a value belongs to whoever asked for it)
+_LEDGER_NAMES = {
+    "value": ("values", None),
+    "gradient": ("gradients", "gradient"),
+    "hessian": ("hessians", "hessian"),
+    "hessian_diagonal": ("hessian_diagonals", "hessian"),
+    "hvp": ("hessian_vector_products", "hessian"),
+}
+
+
+def _booked(function: Callable, name: str) -> Callable:
+    """`function`, counted each time it runs, and timed as a phase where the run has a clock for phases."""
+    counter, phase = _LEDGER_NAMES[name]
+
+    @wraps(function)
+    def booked(*arguments: Any) -> Any:
+        ledger = current.get()
+        ledger.counts[counter] += 1
+        if ledger.clock is None or phase is None:
+            return function(*arguments)
+        with ledger.phase(phase):
+            return function(*arguments)
+
+    return booked
+
+
+class kept:  # noqa: N801, a decorator
+    """An attribute computed when first read and then kept in the instance: `cached_property` without its lock."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self
+        value = instance.__dict__[self.name] = self.function(instance)
+        return value
+
+
+class Point:
+    """f near one x: every derivative is computed when first read, and then kept.
+
+    A subclass answers `value` (a scalar), `gradient` (d,) and `hessian` (d, d) as (cached) properties; all else
+    has a default here, to be overridden where a faster way is known. Whatever a subclass defines under the names
+    of the five derivatives is counted, so that a run can say what it evaluated.
+    """
+
+    def __init__(self, objective: Any, x: Tensor) -> None:
+        self.objective = objective
+        self.x = x
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name in _LEDGER_NAMES:
+            attribute = cls.__dict__.get(name)
+            if isinstance(attribute, (cached_property, property, kept)):
+                function = getattr(attribute, "func", None) or getattr(attribute, "fget", None) or attribute.function
+                derivative = kept(_booked(function, name))
+                derivative.__set_name__(cls, name)
+                setattr(cls, name, derivative)
+            elif name == "hvp" and attribute is not None:
+                cls.hvp = _booked(attribute, name)
+
+    @property
+    def value(self) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} does not answer `value`: define it as a cached_property")
+
+    @property
+    def gradient(self) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} does not answer `gradient`: define it as a cached_property")
+
+    @property
+    def hessian(self) -> Tensor:
+        raise NotImplementedError(f"{type(self).__name__} does not answer `hessian`: define it as a cached_property")
+
+    @kept
+    def hessian_diagonal(self) -> Tensor:
+        """diag H, (d,)."""
+        return self.hessian.diagonal()
+
+    def hvp(self, v: Tensor) -> Tensor:
+        """H v, (d,)."""
+        return self.hessian @ v
+
+    def curvature_noise(self, v: Tensor) -> float:
+        """How much of the computed v^T H v may be rounding."""
+        size = float(torch.dot(v.square(), self.hessian_diagonal.abs()))
+        return len(v) * torch.finfo(v.dtype).eps * size
+
+    def rounding_gap(self) -> float:
+        """How much of f - f* rounding may hide from the gradient at this point, as far as is known."""
+        return 0.0
+
+    def refreshed(self) -> Point:
+        """The same point without what it inherited along a ray and may have lost digits of: itself by default."""
+        return self
+
+    def along(self, direction: Tensor) -> Ray:
+        """The half-line x + t direction, t >= 0."""
+        return Ray(self, direction)
+
+    def __add__(self, step: Tensor) -> Point:
+        return self.objective.at(self.x + step)
+
+
+class Ray:
+    """f along x + t direction. A subclass keeps what makes further trials cheap."""
+
+    def __init__(self, point: Point, direction: Tensor) -> None:
+        self.point = point
+        self.direction = direction
+
+    def at(self, t: float) -> Point:
+        """The point x + t direction."""
+        return self.point.objective.at(torch.add(self.point.x, self.direction, alpha=t))
+
+
+class Objective:
+    """A function to be minimised. Only `at` is required; `minimize` uses what else is there."""
+
+    def at(self, x: Tensor) -> Point:
+        """f near x, (d,)."""
+        raise NotImplementedError
+
+    def no_minimiser(self, point: Point, newton_direction: NewtonDirection | None = None) -> str | None:
+        """Why f has no minimiser, as far as this point proves it; None where it does not.
+
+        Asked at every iterate, and once more before `converged` is said: then with a function that returns the
+        Newton direction from the point (or None), for the proofs that need one.
+        """
+        return None
+
+    def escaping(self, point: Point, newton_direction: NewtonDirection) -> bool:
+        """Whether a point that passes the tests is so suspect of running to infinity that they must not count."""
+        return False

@@ -1,0 +1,280 @@
+"""Logistic regression in closed form, from margins, without cancellation."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn.functional import logsigmoid
+
+from ..checks import finite_tensor, non_negative, real_tensor
+from ..kernels import absolute_product, is_sparse, small_squares, transposed, weighted_gram, weighted_square_sums
+from .base import NewtonDirection, Objective, Point, Ray, kept
+
+METRIC = ("hessian", "_newton_factor")
+REFRESH = 10  # steps after which margins carried along rays are computed anew, so that rounding cannot pile up
+
+
+class LogisticRegression(Objective):
+    """f(w) = reduce_i [y_i softplus(-z_i) + (1 - y_i) softplus(z_i)] + l2/2 ||w||^2,  z = X w (+ intercept).
+
+    X  (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
+    y  (n,): labels in [0, 1]; values strictly between are probabilities.
+    l2: penalty, >= 0. With `fit_intercept` one unpenalised coefficient is appended as the last entry of w.
+    reduction: "mean" or "sum" over the rows; the penalty is added after it, never divided.
+
+    With p = sigmoid(z) and c the 1/n or 1 of the reduction:
+    gradient c X^T (p - y) + l2 w,  Hessian c X^T diag(p (1 - p)) X + l2 I.
+    Integers and booleans become float64, float16 and bfloat16 become float32; X and y are never written to.
+    Raises TypeError or ValueError for input that is not such a problem. Source: Hastie, Tibshirani & Friedman,
+    The Elements of Statistical Learning, 2nd ed., section 4.4.1.
+    """
+
+    def __init__(
+        self, X: Tensor, y: Tensor, l2: float = 0.0, fit_intercept: bool = False, reduction: str = "mean"
+    ) -> None:
+        X = finite_tensor("X", X, layouts=(torch.strided, torch.sparse_csr))
+        if X.ndim != 2:
+            raise ValueError(f"X must have two dimensions (rows, features), found shape {tuple(X.shape)}")
+        n, d = X.shape
+        if n == 0:
+            raise ValueError("X has no rows: a loss needs at least one")
+        if d == 0 and not fit_intercept:
+            raise ValueError("X has no columns and there is no intercept: nothing to fit; pass fit_intercept=True")
+        if reduction not in ("mean", "sum"):
+            raise ValueError(f"reduction must be 'mean' or 'sum', found {reduction!r}")
+        y = real_tensor("y", y)
+        if y.shape != (n,):
+            hint = ": pass y.squeeze(1)" if y.shape == (n, 1) else ""
+            raise ValueError(f"y must have shape ({n},) to match X {tuple(X.shape)}, found {tuple(y.shape)}{hint}")
+        if y.device != X.device:
+            raise ValueError(f"X is on {X.device} and y on {y.device}: move them to one device with .to(...)")
+        y = finite_tensor("y", y).to(X.dtype)
+        low, high = (float(end) for end in torch.aminmax(y))
+        if low < 0 or high > 1:
+            labels = y.unique()
+            found = ", ".join(f"{float(v):g}" for v in labels) if len(labels) <= 5 else f"{low:g}..{high:g}"
+            raise ValueError(f"labels must lie in [0, 1], found {found}: map them before building the objective")
+
+        self.X, self.y = X, y
+        self.l2 = non_negative("l2", l2)
+        self.fit_intercept = bool(fit_intercept)
+        self.reduction = reduction
+        self.scale = 1.0 / n if reduction == "mean" else 1.0
+        self.binary = bool(((y == 0) | (y == 1)).all())
+        # Margins are sign * z: for 0/1 labels a margin is positive where the row is classified correctly.
+        self.signs = 2 * y - 1 if self.binary else torch.ones_like(y)  # (n,)
+        self.size = d + self.fit_intercept
+        self._transposed = transposed(X)
+
+    def at(self, x: Tensor) -> LogisticPoint:
+        return LogisticPoint(self, x)
+
+    def zeros(self) -> Tensor:
+        """The default start, w = 0."""
+        return torch.zeros(self.size, dtype=self.X.dtype, device=self.X.device)
+
+    def logits(self, w: Tensor) -> Tensor:
+        """z = X w (+ intercept), (n,)."""
+        return self.X @ w[:-1] + w[-1] if self.fit_intercept else self.X @ w
+
+    def accuracy(self, w: Tensor) -> float:
+        """Share of rows on the right side, where z >= 0 says class 1."""
+        return float(((self.logits(w) >= 0) == (self.y >= 0.5)).double().mean())
+
+    def transposed_product(self, rows: Tensor, base: Tensor | None = None) -> Tensor:
+        """base + scale X^T rows (the intercept's entry last), (d,)."""
+        if self.fit_intercept:
+            product = torch.cat([self._transposed @ rows, rows.sum().unsqueeze(0)]).mul_(self.scale)
+        elif base is not None and not is_sparse(self.X):
+            return torch.addmv(base, self._transposed, rows, alpha=self.scale)
+        else:
+            product = (self._transposed @ rows).mul_(self.scale)
+        return product if base is None else product.add_(base)
+
+    def penalised(self, w: Tensor) -> Tensor:
+        """l2 w, with 0 for the intercept."""
+        slope = self.l2 * w
+        if self.fit_intercept:
+            slope[-1] = 0
+        return slope
+
+    @kept
+    def penalty_matrix(self) -> Tensor:
+        """l2 I over the features, (d, d)."""
+        d = self.X.shape[1]
+        return torch.eye(d, dtype=self.X.dtype, device=self.X.device).mul_(self.l2)
+
+    @kept
+    def squares(self) -> Tensor | None:
+        return small_squares(self.X)
+
+    def no_minimiser(self, point: LogisticPoint, newton_direction: NewtonDirection | None = None) -> str | None:
+        """Proofs that the infimum is not attained (Albert & Anderson 1984, Biometrika 71, p. 1).
+
+        All labels of one class beside a free intercept; strict separation by the point; or a Newton direction
+        that moves no row the wrong way by more than rounding, on those rows that it moves at all.
+        """
+        if self.binary and self.fit_intercept and self.one_class:
+            return "all labels are of one class, and the intercept is not penalised"
+        if self.l2 > 0:
+            return None
+        # If every row is separated, none loses more than log 2: where the sum is larger there is no need to look.
+        most = math.log(2) * self.scale * len(self.y) * 1.0001
+        if self.binary and float(point.value) <= most and float(point.margins.min()) > 0:
+            return "the iterate separates the classes strictly"
+        if newton_direction and self._separates(newton_direction(), size=1e-3, slack=1e-6):
+            return "the Newton direction separates the classes without crossing a row (quasi-separation)"
+        return None
+
+    def escaping(self, point: LogisticPoint, newton_direction: NewtonDirection) -> bool:
+        """Near a minimiser a Newton step moves margins by little; along a separating direction by about one.
+
+        This asks less than the proof of quasi-separation, for tolerances so loose that the proof is not there yet.
+        """
+        return self.l2 == 0 and self._separates(newton_direction(), size=0.5, slack=0.05)
+
+    def _separates(self, direction: Tensor | None, *, size: float, slack: float) -> bool:
+        """Whether some row moves by more than `size`, and none the wrong way by more than `slack` of the largest move.
+
+        A row whose label is a probability has no right way: it must not move.
+        """
+        if direction is None:
+            return False
+        moves = self.logits(direction)  # (n,)
+        sides = 2 * self.y - 1
+        right = torch.where(sides.abs() == 1, sides * moves, -moves.abs())
+        largest = float(moves.abs().max())
+        return largest > size and float(right.min()) >= -slack * largest
+
+    @kept
+    def one_class(self) -> bool:
+        return bool((self.y == self.y[0]).all())
+
+
+class LogisticPoint(Point):
+    """f near w, built on the margins sign * z: two vectors of length n give every derivative."""
+
+    objective: LogisticRegression
+
+    def __init__(self, objective: LogisticRegression, x: Tensor, margins: Tensor | None = None, age: int = 0) -> None:
+        super().__init__(objective, x)
+        self.age = age  # steps since the margins were computed from X
+        if margins is not None:
+            self.margins = margins
+
+    @kept
+    def margins(self) -> Tensor:
+        """sign_i z_i, (n,)."""
+        return self.objective.signs * self.objective.logits(self.x)
+
+    @kept
+    def value(self) -> Tensor:
+        f, m = self.objective, self.margins
+        if f.binary:
+            loss = logsigmoid(m).sum() * -f.scale
+        else:
+            loss = (f.y * logsigmoid(m) + (1 - f.y) * logsigmoid(-m)).sum() * -f.scale
+        if f.l2 > 0:
+            w = self.x[:-1] if f.fit_intercept else self.x
+            loss = loss + torch.dot(w, w) * (f.l2 / 2)
+        return loss
+
+    @kept
+    def miss(self) -> Tensor:
+        """sigmoid(-m): for 0/1 labels the probability given to the wrong class, |p - y|, (n,)."""
+        return torch.sigmoid(-self.margins)
+
+    @kept
+    def residuals(self) -> Tensor:
+        """p - y without cancellation, (n,)."""
+        f = self.objective
+        if f.binary:
+            return self.miss * -f.signs
+        return (1 - f.y) * torch.sigmoid(self.margins) - f.y * self.miss
+
+    @kept
+    def curvature(self) -> Tensor:
+        """p (1 - p) as sigmoid(m) sigmoid(-m) = exp(-|m|) / (1 + exp(-|m|))^2, (n,)."""
+        return torch.sigmoid(self.margins) * self.miss
+
+    @kept
+    def gradient(self) -> Tensor:
+        f = self.objective
+        return f.transposed_product(self.residuals, f.penalised(self.x) if f.l2 > 0 else None)
+
+    @kept
+    def hessian(self) -> Tensor:
+        f, c = self.objective, self.curvature
+        block = weighted_gram(f.X, c, f.penalty_matrix, f.scale, f._transposed)
+        if not f.fit_intercept:
+            return block
+        hessian = block.new_empty(f.size, f.size)
+        hessian[:-1, :-1] = block
+        hessian[-1] = f.transposed_product(c)
+        hessian[:, -1] = hessian[-1]
+        return hessian
+
+    @kept
+    def hessian_diagonal(self) -> Tensor:
+        f, c = self.objective, self.curvature
+        diagonal = weighted_square_sums(f.X, c, f.squares) * f.scale + f.l2
+        return torch.cat([diagonal, c.sum().unsqueeze(0) * f.scale]) if f.fit_intercept else diagonal
+
+    def hvp(self, v: Tensor) -> Tensor:
+        """H v = scale X^T (c * X v) + l2 v, (d,)."""
+        f = self.objective
+        return f.transposed_product(self.curvature * f.logits(v), f.penalised(v) if f.l2 > 0 else None)
+
+    def rounding_gap(self) -> float:
+        """1/2 scale sum_i c_i e_i^2 with e = eps |X| |w|, the rounding of the margins.
+
+        Where the gradient vanishes at margins z + e, the true one is -scale X^T (c e) to first order, and its
+        decrement is at most this, for C^1/2 X H^-1 X^T C^1/2 has no eigenvalue above 1 / scale.
+        """
+        return 0.5 * self.curvature_noise(self.x)
+
+    def curvature_noise(self, v: Tensor) -> float:
+        """scale sum_i c_i e_i^2 with e = eps |X| |v|, the rounding of X v."""
+        f = self.objective
+        reach = absolute_product(f.X, v[:-1]) + v[-1].abs() if f.fit_intercept else absolute_product(f.X, v)
+        errors = torch.finfo(v.dtype).eps * reach
+        return f.scale * float(torch.dot(self.curvature, errors.square()))
+
+    def refreshed(self) -> LogisticPoint:
+        """The same point with margins computed from X, but with the Hessian (and its factor) that is there.
+
+        Carried margins can belong to a w with more digits than the stored one has. Value and gradient are then not
+        those of w; the Hessian is only the metric that they are measured in.
+        """
+        if self.age == 0:
+            return self
+        fresh = LogisticPoint(self.objective, self.x)
+        fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
+        return fresh
+
+    def along(self, direction: Tensor) -> LogisticRay:
+        return LogisticRay(self, direction)
+
+
+class LogisticRay(Ray):
+    """Margins along the ray: m(t) = m + t sign * (X direction), so that a trial costs O(n) and not O(n d).
+
+    The trick is LIBLINEAR's (Fan et al. 2008, JMLR 9, p. 1871). The accepted point inherits its margins.
+    """
+
+    point: LogisticPoint
+
+    def __init__(self, point: LogisticPoint, direction: Tensor) -> None:
+        super().__init__(point, direction)
+        f = point.objective
+        self.moves = f.signs * f.logits(direction)  # (n,)
+
+    def at(self, t: float) -> LogisticPoint:
+        point = self.point
+        x = torch.add(point.x, self.direction, alpha=t)
+        if point.age >= REFRESH:
+            return LogisticPoint(point.objective, x)
+        margins = torch.add(point.margins, self.moves, alpha=t)
+        return LogisticPoint(point.objective, x, margins, point.age + 1)
