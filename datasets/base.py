@@ -1,0 +1,35 @@
+"""A data set: training and test rows as tensors, with a checksum of what they hold."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training rows X (n, d), y (n,) and test rows X_test, y_test, all of one dtype on one device."""
+
+    name: str
+    X: Tensor
+    y: Tensor
+    X_test: Tensor
+    y_test: Tensor
+    feature_names: tuple[str, ...] = ()
+
+    def to(self, dtype: torch.dtype, device: torch.device | str) -> Dataset:
+        """The same rows in another dtype or on another device."""
+        parts = (part.to(device=device, dtype=dtype) for part in (self.X, self.y, self.X_test, self.y_test))
+        return Dataset(self.name, *parts, self.feature_names)
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 over the shapes and the bytes of the four tensors."""
+        digest = hashlib.sha256()
+        for part in (self.X, self.y, self.X_test, self.y_test):
+            digest.update(str(tuple(part.shape)).encode())
+            digest.update(part.cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
