@@ -1,0 +1,117 @@
+"""Which solver meets which problem, and under which rules: the suites."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any
+
+from datasets import PROBLEMS
+from solvers import SOLVERS, Solver, Stop
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell of a benchmark: everything that determines a run but its repeat, its machine and the code."""
+
+    problem: str  # a name of PROBLEMS
+    solver: str  # a name of SOLVERS
+    settings: tuple[tuple[str, Any], ...] = ()  # what differs from the registered solver
+    stop: Stop = Stop()  # noqa: RUF009, it is immutable
+    dtype: str = "float64"
+    device: str = "cpu"
+    threads: int = 1
+    variant: str = ""  # what tells this case from another of the same solver, for readers
+
+    @property
+    def label(self) -> str:
+        """The solver's name as tables and legends show it."""
+        return f"{self.solver} {self.variant}".strip()
+
+    def make_solver(self) -> Solver:
+        return replace(SOLVERS[self.solver], **dict(self.settings))
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that determines the run, as plain values."""
+        solver = self.make_solver()
+        return {
+            "problem": self.problem,
+            "solver": self.solver,
+            "settings": {"class": type(solver).__name__, **asdict(solver)},
+            "stop": asdict(self.stop),
+            "dtype": self.dtype,
+            "device": self.device,
+            "threads": self.threads,
+        }
+
+
+def classic() -> list[Case]:
+    """The classic comparison, run for run, and the penalised problem beside it.
+
+    On the unpenalised problem: gradient descent with rate 0.1 on the mean loss, Newton with 1e-6 I added to the
+    Hessian of the summed loss, diagonal Newton with 1e-8 added to the diagonal of the same, each for a fixed number
+    of iterations and with no test. Our loss is the mean over 398 rows, so the two constants are divided by 398.
+    On the penalised problem every solver as it is registered, until it converges.
+    """
+    rows = 398
+    runs = (
+        ("gradient-descent", {"learning_rate": 0.1}, 200, ""),
+        ("newton", {"damping": 1e-6 / rows}, 30, ""),
+        ("newton-diagonal", {"learning_rate": 1.0, "eps": 1e-8 / rows}, 80, "rate 1"),
+        ("newton-diagonal", {"learning_rate": 0.1, "eps": 1e-8 / rows}, 80, "rate 0.1"),
+    )
+    cases = [
+        Case("breast-cancer", solver, tuple(settings.items()), fixed(iterations), dtype, variant=variant)
+        for dtype, (solver, settings, iterations, variant) in product(DTYPES, runs)
+    ]
+    return cases + [Case("breast-cancer-l2", solver, stop=Stop(iterations=2000)) for solver in SOLVERS]
+
+
+def quick() -> list[Case]:
+    """Every solver on every problem in float64, 1000 iterations at most: a smoke run."""
+    return [Case(problem, solver) for problem, solver in product(PROBLEMS, SOLVERS)]
+
+
+def full() -> list[Case]:
+    """Every solver on every problem in both precisions with one thread and with two, 20,000 iterations at most."""
+    return [
+        Case(problem, solver, stop=Stop(iterations=20_000), dtype=dtype, threads=threads)
+        for problem, solver, dtype, threads in product(PROBLEMS, SOLVERS, DTYPES, (1, 2))
+    ]
+
+
+SUITES = {"classic": classic, "quick": quick, "full": full}
+
+
+def fixed(iterations: int) -> Stop:
+    """So many iterations, whatever happens, unless the values cease to be finite."""
+    return Stop(gap_tolerance=None, iterations=iterations, stop_when_separable=False)
+
+
+def select(
+    cases: Iterable[Case],
+    *,
+    problems: Iterable[str] = (),
+    solvers: Iterable[str] = (),
+    dtypes: Iterable[str] = (),
+    devices: Iterable[str] = (),
+    threads: Iterable[int] = (),
+    budget: float | None = None,
+) -> list[Case]:
+    """The cases of those problems and solvers, in each of those dtypes, devices and thread counts, without doubles.
+
+    An empty argument leaves what the cases say.
+    """
+    problems, solvers = set(problems), set(solvers)
+    chosen = [
+        case for case in cases if (not problems or case.problem in problems) and (not solvers or case.solver in solvers)
+    ]
+    if budget is not None:
+        chosen = [replace(case, stop=replace(case.stop, seconds=budget)) for case in chosen]
+    for name, values in (("dtype", dtypes), ("device", devices), ("threads", threads)):
+        if values := tuple(values):
+            chosen = [replace(case, **{name: value}) for case in chosen for value in values]
+    return list(dict.fromkeys(chosen))

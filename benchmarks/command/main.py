@@ -1,0 +1,156 @@
+"""The verbs of `python -m benchmarks`."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from benchmarks.cases import DTYPES, SUITES, Case, select
+from benchmarks.environment import calibration
+from benchmarks.measure import measure
+from benchmarks.store import DEFAULT, Store, run_key
+from datasets import PROBLEMS, present_device
+from datasets.problems import SUMMARIES
+from solvers import SOLVERS
+from solvers.names import lookup
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def main() -> None:
+    """Measure solvers and store every run. Example: python -m benchmarks run --suite quick"""
+
+
+@app.command("list")
+def list_all() -> None:
+    """The solvers, the problems and the suites, a line each. Example: python -m benchmarks list"""
+    console = Console()
+    for title, rows in (
+        ("solvers", [(name, (type(solver).__doc__ or "").splitlines()[0]) for name, solver in SOLVERS.items()]),
+        ("problems", [(name, SUMMARIES.get(name, "")) for name in PROBLEMS]),
+        ("suites", [(n, f"{len(s())} cases. {(s.__doc__ or '').splitlines()[0]}") for n, s in SUITES.items()]),
+    ):
+        table = Table("name", "what it is", title=title, title_justify="left")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def fail(sentence: str) -> NoReturn:
+    """Bad input: one sentence, exit 2."""
+    typer.echo(f"error: {sentence}", err=True)
+    raise typer.Exit(2)
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Option(help="classic, quick or full.")] = "quick",
+    problem: Annotated[list[str], typer.Option(help="Only this problem; may be repeated.")] = [],  # noqa: B006
+    solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
+    device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
+    dtype: Annotated[list[str], typer.Option(help="float32 or float64; may be repeated.")] = [],  # noqa: B006
+    threads: Annotated[list[int], typer.Option(help="Threads torch may use; may be repeated.")] = [],  # noqa: B006
+    repeats: Annotated[int, typer.Option(help="Runs of each case.")] = 5,
+    budget: Annotated[float | None, typer.Option(help="Seconds after which a run is stopped.")] = None,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = DEFAULT,
+) -> None:
+    """Measure a suite. What is stored already is not measured again, so an interrupted run goes on where it stopped.
+
+    Example: python -m benchmarks run --suite classic --repeats 10
+
+    Example: python -m benchmarks run --problem breast-cancer-l2 --solver newton --solver newton-cholesky --threads 2
+    """
+    try:
+        cases = _cases(suite, problem, solver, device, dtype, threads, repeats, budget)
+    except ValueError as error:
+        fail(str(error))
+    target = Store(store)
+    try:
+        target.prepare()
+    except OSError as error:
+        fail(f"runs cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
+
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    # Repeats are the outer loop: what disturbs the machine for a while then touches every case, and not one of them.
+    wanted = [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
+    present = target.keys()
+    missing = [entry for entry in wanted if entry[2] not in present]
+    try:
+        _measure_all(missing, target)
+    except KeyboardInterrupt:
+        stored = sum(key in target.keys() for _, _, key in wanted)
+        typer.echo(
+            f"interrupted: {stored} of {len(wanted)} runs are stored; the same command goes on from there", err=True
+        )
+        raise typer.Exit(130) from None
+    except OSError as error:
+        typer.echo(
+            f"error: a run could not be stored in {str(store)!r} ({error.strerror}); earlier ones are kept", err=True
+        )
+        raise typer.Exit(1) from None
+    typer.echo(f"{len(missing)} runs measured, {len(wanted) - len(missing)} were there already, in {store}", err=True)
+
+
+def _cases(
+    suite: str,
+    problems: list[str],
+    solvers: list[str],
+    devices: list[str],
+    dtypes: list[str],
+    threads: list[int],
+    repeats: int,
+    budget: float | None,
+) -> list[Case]:
+    make_suite = lookup(SUITES, suite, "suite")
+    for name in problems:
+        lookup(PROBLEMS, name, "problem")
+    for name in solvers:
+        lookup(SOLVERS, name, "solver")
+    for name in dtypes:
+        lookup(dict.fromkeys(DTYPES), name, "dtype")
+    for name in devices:
+        present_device(name)
+    if repeats < 1:
+        raise ValueError(f"--repeats must be at least 1, found {repeats}")
+    most = torch.get_num_threads() if not threads else max(threads)
+    if any(count < 1 for count in threads) or most > 1024:
+        raise ValueError(f"--threads must lie between 1 and 1024, found {', '.join(map(str, threads))}")
+    if budget is not None and not 0 < budget < math.inf:
+        raise ValueError(f"--budget must be a positive number of seconds, found {budget}")
+    cases = select(
+        make_suite(),
+        problems=problems,
+        solvers=solvers,
+        dtypes=dtypes,
+        devices=devices,
+        threads=threads,
+        budget=budget,
+    )
+    if not cases:
+        raise ValueError(f"suite {suite!r} has no such problem with such a solver: try --suite quick, which has all")
+    return cases
+
+
+def _measure_all(entries: list[tuple[Case, int, str]], store: Store) -> None:
+    interactive = sys.stderr.isatty()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not interactive) as progress:
+        task = progress.add_task("calibrating", total=len(entries))
+        for case, repeat, key in entries:
+            calibration(case.device, case.dtype, case.threads)  # before the first run, never between its repeats
+            progress.update(task, description=f"{case.label} on {case.problem}")
+            store.write(key, measure(case, repeat))
+            progress.advance(task)
+            if not sys.stdout.isatty():
+                print("done", key, case.solver, case.problem, repeat, flush=True)

@@ -1,0 +1,103 @@
+"""One measurement: warm up, run on the clock, and only then look at what was found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from datasets import Certificate, Problem, build, certificate
+from solvers import COUNTERS, Result, Status, minimize
+
+from .cases import Case
+
+WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A run that is over: its result (None if the solver raised), and what went wrong."""
+
+    case: Case
+    repeat: int
+    result: Result | None
+    message: str
+
+    @property
+    def status(self) -> Status:
+        return self.result.status if self.result else Status.ERROR
+
+
+@lru_cache(maxsize=8)
+def _problem(name: str, dtype: str, device: str) -> Problem:
+    return build(name, getattr(torch, dtype), device)
+
+
+def measure(case: Case, repeat: int = 0) -> Measurement:
+    """Run a case once. The clock covers `minimize` and nothing else; what the solver raises becomes a message."""
+    torch.set_num_threads(case.threads)
+    problem, solver = _problem(case.problem, case.dtype, case.device), case.make_solver()
+    try:
+        minimize(
+            solver, problem.objective, problem.x0, replace(case.stop, iterations=min(WARM_UP, case.stop.iterations))
+        )
+        result = minimize(solver, problem.objective, problem.x0, case.stop)
+    except Exception as error:  # one bad solver never ends a suite
+        return Measurement(case, repeat, None, f"{type(error).__name__}: {error}")
+    return Measurement(case, repeat, result, result.message)
+
+
+def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
+    """One row a kept iterate, off the clock: everything in float64, at fresh points of the float64 problem.
+
+    value, gap (f - f*, NaN where there is no minimiser), gradient_norm (max |g_i|), test_loss, train_accuracy,
+    test_accuracy, norm (||w||), and the counters. A run that raised is one row without numbers.
+    """
+    case, result = measurement.case, measurement.result
+    known = certificate(case.problem)
+    common = {
+        "problem": case.problem,
+        "solver": case.solver,
+        "label": case.label,
+        "dtype": case.dtype,
+        "device": case.device,
+        "threads": case.threads,
+        "repeat": measurement.repeat,
+        "status": str(measurement.status),
+        "message": measurement.message,
+        "budget": case.stop.seconds,
+        "total_seconds": result.seconds if result else math.nan,
+        "minimiser": known.minimiser,
+        "optimum": known.optimum,
+        "optimum_error": (known.high - known.low) / 2,
+    }
+    if result is None:
+        return [common | {"iteration": 0, "seconds": 0.0}]
+    exact = _problem(case.problem, "float64", "cpu")
+    trace = result.trace
+    return [
+        common
+        | {"iteration": iteration, "seconds": seconds}
+        | _quantities(exact, known, x.double().cpu())
+        | dict(zip(COUNTERS, counts, strict=True))
+        for iteration, seconds, x, counts in zip(
+            trace.iterations, trace.seconds, trace.iterates, trace.counts, strict=True
+        )
+    ]
+
+
+def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[str, float]:
+    point = problem.objective.at(x)
+    value = float(point.value)
+    return {
+        "value": value + 0.0,
+        "gap": value - known.optimum if known.minimiser else math.nan,
+        "gradient_norm": float(point.gradient.abs().max()),
+        "test_loss": float(problem.held_out.at(x).value),
+        "train_accuracy": problem.objective.accuracy(x),
+        "test_accuracy": problem.held_out.accuracy(x),
+        "norm": float(x.norm()),
+    }

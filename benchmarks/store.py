@@ -1,0 +1,82 @@
+"""One file a run: named by what determines the run, written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from datasets import build
+
+from .cases import Case
+from .environment import ROOT, calibration, code_version, commit, environment, machine, now
+from .measure import Measurement, evaluate
+
+DEFAULT = ROOT / "reports" / "runs"
+SCHEMA = 1
+SUFFIX = ".parquet"
+
+
+def run_key(case: Case, repeat: int) -> str:
+    """The hash of everything that determines a run: 20 hexadecimal digits, the name of its file."""
+    identity = case.describe() | {
+        "schema": SCHEMA,
+        "data": build(case.problem).checksum,
+        "seed": 0,
+        "repeat": repeat,
+        "code": code_version(),
+        "machine": machine(case.device),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+
+
+class Store:
+    """A folder of runs. Several processes may write to it at once: a file appears whole, under its final name."""
+
+    def __init__(self, folder: Path | str = DEFAULT) -> None:
+        self.folder = Path(folder)
+
+    def prepare(self) -> None:
+        """Make the folder; an OSError here, before any work, where it cannot be written to."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        probe = self.folder / f".probe.{os.getpid()}"
+        probe.write_bytes(b"")
+        probe.unlink()
+
+    def keys(self) -> set[str]:
+        """The runs that are stored, by file name alone."""
+        return {path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")}
+
+    def write(self, key: str, measurement: Measurement) -> Path:
+        """Store a run: to a temporary name, flushed to the disk, then renamed."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        case = measurement.case
+        provenance = {
+            "run": key,
+            "commit": commit(),
+            "code_version": code_version(),
+            "machine": machine(case.device),
+            "date": now(),
+        }
+        table = pa.Table.from_pylist([provenance | row for row in evaluate(measurement)])
+        metadata: dict[str, Any] = {
+            "schema": SCHEMA,
+            "case": case.describe(),
+            "environment": environment(case.device),
+            "calibration": calibration(case.device, case.dtype, case.threads),
+        }
+        table = table.replace_schema_metadata({"hessbench": json.dumps(metadata, sort_keys=True)})
+        path, partial = self.folder / f"{key}{SUFFIX}", self.folder / f".{key}.{os.getpid()}.partial"
+        try:
+            with open(partial, "wb") as file:
+                pq.write_table(table, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+        return path
