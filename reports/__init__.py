@@ -1,0 +1,1 @@
+"""Words: stored runs become tables, figures and one page."""

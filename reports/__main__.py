@@ -1,0 +1,87 @@
+"""Command line: `python -m reports build`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+from rich.table import Table
+
+from benchmarks.environment import ROOT
+from benchmarks.store import DEFAULT
+from reports.build import build as build_report
+from reports.load import load
+from reports.write import readable
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+LATEST = ROOT / "reports" / "latest"
+
+
+@app.callback()
+def main() -> None:
+    """Turn stored runs into tables and figures. Example: python -m reports build"""
+
+
+def fail(sentence: str) -> None:
+    typer.echo(f"error: {sentence}", err=True)
+    raise typer.Exit(2)
+
+
+@app.command()
+def build(
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = DEFAULT,
+    out: Annotated[Path, typer.Option(help="Folder for the report.")] = LATEST,
+) -> None:
+    """All tables (CSV, Markdown, LaTeX), all figures (SVG, PNG) and one HTML page that needs no network.
+
+    Example: python -m reports build --out my-report
+    """
+    runs = load(store)
+    for name, reason in runs.skipped.items():
+        typer.echo(f"left out {name}: {reason}", err=True)
+    if runs.frame.empty:
+        fail(f"there are no runs in {str(store)!r}: make some with `python -m benchmarks run --suite classic`")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        (out / ".probe").write_bytes(b"")
+        (out / ".probe").unlink()
+    except OSError as error:
+        fail(f"the report cannot be written to {str(out)!r} ({error.strerror}): name another folder with --out")
+    console = Console(stderr=True)
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        console=console,
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as progress:
+        task = progress.add_task("reading", total=None)
+        tables = build_report(runs, out, lambda name: progress.update(task, description=name))
+    for machine, count in runs.older.items():
+        typer.echo(f"{count} runs of older code on {machine} are left out", err=True)
+    _print(tables)
+    typer.echo(f"\nThe page: {out / 'index.html'}")
+
+
+def _print(tables: dict) -> None:
+    """The summary, narrow enough for a terminal."""
+    shown = readable(tables["summary"])
+    hidden = {"best loss", "at iteration"}
+    columns = [name for name in shown.columns if name not in hidden]
+    table = Table(*columns, title="Summary", title_justify="left")
+    for _, row in shown[columns].iterrows():
+        table.add_row(*row)
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    console.print(table)
+    claims = Table("claim", "verdict", title="The original claims, checked", title_justify="left")
+    for _, row in tables["claims"].iterrows():
+        claims.add_row(row["claim"], row["verdict"])
+    console.print(claims)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,126 @@
+"""From runs to files: every table, every figure, and the page that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from datasets import PROBLEMS
+from datasets.problems import SUMMARIES
+
+from . import style
+from .figures import FIGURES
+from .findings import findings
+from .load import Runs, distinct
+from .tables import TABLES, TARGETS, environment, targets
+from .write import caption, html_table, write_figure, write_table
+
+PAGE_TABLES = {
+    "claims": "The original claims, checked",
+    "summary": "Summary",
+    "time-to-gap": "Time to objective gap",
+    "time-to-accuracy": "Time to test accuracy",
+    "problems": "The problems",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table or a figure as the page shows it."""
+
+    name: str
+    title: str
+    caption: str
+    html: str
+
+
+def build(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: None) -> dict[str, pd.DataFrame]:
+    """Write all of the report into a folder; the tables by name."""
+    matplotlib.use("agg")
+    style.apply()
+    for folder in (out / "tables", out / "figures"):
+        folder.mkdir(parents=True, exist_ok=True)
+        for stale in folder.iterdir():  # from runs that are no longer there
+            stale.unlink()
+    tables, shown = {}, []
+    for name, make in TABLES.items():
+        progress(name)
+        tables[name] = make(runs.frame)
+        write_table(tables[name], caption(make), out / "tables" / name)
+        shown.append(Shown(name, PAGE_TABLES.get(name, name), caption(make), html_table(tables[name])))
+    for kind in TARGETS:  # the same as numbers, for other programs
+        targets(runs.frame, kind).to_csv(out / "tables" / f"targets-{kind}.csv", index=False)
+    tables["environment"] = environment(runs.frame, runs.metadata)
+    write_table(tables["environment"], caption(environment), out / "tables" / "environment")
+    shown.append(Shown("environment", "Machines", caption(environment), html_table(tables["environment"])))
+    drawn = draw_all(runs.frame, out / "figures", progress)
+    (out / "index.html").write_text(page(runs, shown, drawn), encoding="utf-8")
+    return tables
+
+
+def draw_all(frame: pd.DataFrame, folder: Path, progress: Callable[[str], None]) -> dict[str, list[Shown]]:
+    """The figures of each problem, by problem. One precision, device and thread count a figure, and it is named."""
+    from matplotlib.figure import Figure as Canvas
+
+    drawn: dict[str, list[Shown]] = {}
+    frame = frame[frame["status"] != "error"]
+    setup = ["machine", "problem", "dtype", "device", "threads"]
+    for (machine, problem, dtype, device, threads), cell in frame.groupby(setup, sort=False):
+        if dtype != "float64" and _has(frame, problem=problem, dtype="float64"):
+            continue  # the other precisions are in the tables
+        where = f"{problem}, {dtype}, {device}, {threads} thread{'s' * (threads > 1)}"
+        for name, figure in FIGURES.items():
+            if figure.needs_minimiser is not None and figure.needs_minimiser != bool(cell["minimiser"].iloc[0]):
+                continue
+            several = frame["machine"].nunique() > 1
+            stem = f"{problem}--{name}" + _suffix(frame, problem, machine, device, threads)
+            progress(stem)
+            canvas = Canvas(figsize=(7.2, 4.2), layout="constrained")
+            axes = canvas.add_subplot()
+            figure.draw(cell, axes)
+            axes.set_title(f"{figure.title}\n{where}" + (f"\n{machine}" if several else ""))
+            if handles := axes.get_legend_handles_labels()[0]:
+                canvas.legend(handles=handles, loc="outside lower center", ncols=3)
+            svg = write_figure(canvas, folder / stem)
+            drawn.setdefault(problem, []).append(Shown(stem, f"{figure.title}: {where}", figure.caption, svg))
+    return drawn
+
+
+def _has(frame: pd.DataFrame, **values: str) -> bool:
+    return bool((frame[list(values)] == list(values.values())).all(axis=1).any())
+
+
+def _suffix(frame: pd.DataFrame, problem: str, machine: str, device: str, threads: int) -> str:
+    """What tells this figure's file from others of the same problem; empty where it is the only one."""
+    cell = frame[frame["problem"] == problem]
+    parts = [str(value) for column, value in (("device", device), ("threads", threads)) if cell[column].nunique() > 1]
+    if cell["machine"].nunique() > 1:
+        parts.append(f"machine{sorted(cell['machine'].unique()).index(machine) + 1}")
+    return "--" + "-".join(parts) if parts else ""
+
+
+def page(runs: Runs, tables: list[Shown], figures: dict[str, list[Shown]]) -> str:
+    """The HTML page: everything inline, every string escaped."""
+    templates = Environment(loader=PackageLoader("reports", "."), autoescape=True, undefined=StrictUndefined)
+    frame = runs.frame
+    return templates.get_template("page.html").render(
+        findings=findings(frame),
+        tables=tables,
+        figures=figures,
+        summaries={name: SUMMARIES.get(name, "") for name in PROBLEMS},
+        runs=frame["run"].nunique(),
+        repeats=distinct(frame.groupby(["problem", "label", "dtype", "device", "threads"])["repeat"].nunique()),
+        machines=sorted(frame["machine"].unique()),
+        dates=(frame["date"].min(), frame["date"].max()),
+        commits=distinct(frame["commit"].where(frame["commit"] != "", "not in git")),
+        code=distinct(frame["code_version"].str[:12]),
+        devices=distinct(frame["device"]),
+        threads=distinct(frame["threads"]),
+        skipped=runs.skipped,
+        older=runs.older,
+    )

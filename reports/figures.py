@@ -1,0 +1,154 @@
+"""Figures: each draws one problem's runs on the Axes it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from . import style
+from .statistics import estimate, one_row_a_run, seconds
+
+Draw = Callable[[pd.DataFrame, Axes], None]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing of the runs of one problem in one precision, with its title and caption."""
+
+    title: str
+    caption: str
+    draw: Draw
+    needs_minimiser: bool | None = None  # None: for every problem
+
+
+def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str], str, pd.DataFrame]]:
+    """Label, look, line style and, by iteration, the values and the quartiles of the times over the repeats."""
+    variants: dict[str, int] = {}
+    for (solver, label), cell in frame.groupby(["solver", "label"], sort=False):
+        variant = variants[solver] = variants.get(solver, -1) + 1
+        by_iteration = cell.groupby("iteration")
+        path = by_iteration.first()
+        path["seconds"] = by_iteration["seconds"].median()
+        path["early"] = by_iteration["seconds"].quantile(0.25)
+        path["late"] = by_iteration["seconds"].quantile(0.75)
+        yield label, style.look(solver), style.line(variant), path
+
+
+def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
+    for order, (label, (colour, marker), line, path) in enumerate(curves(frame)):
+        path = path[np.isfinite(path[quantity])]
+        y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
+        at = path.index if x == "iteration" else path["seconds"] * 1e3
+        spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
+        axes.plot(at, y, line, color=colour, marker=marker, markevery=spread, label=label)
+        if x == "seconds" and frame["repeat"].nunique() > 1:
+            axes.fill_betweenx(y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0)
+    axes.set_xscale("log" if x == "seconds" else "symlog", **({} if x == "seconds" else {"linthresh": 1}))
+    axes.set_xlabel("time (ms)" if x == "seconds" else "iteration")
+    if x == "iteration":
+        last = int(frame["iteration"].max())
+        ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= last)]
+        axes.set_xticks(ticks, [str(t) for t in ticks])
+        axes.minorticks_off()
+        axes.set_xlim(0, last * 1.1)
+
+
+def test_loss_time(frame: pd.DataFrame, axes: Axes) -> None:
+    _trace(frame, axes, "seconds", "test_loss")
+    axes.set_yscale("log")
+    axes.set_ylabel("mean test loss")
+
+
+def test_accuracy_time(frame: pd.DataFrame, axes: Axes) -> None:
+    _trace(frame, axes, "seconds", "test_accuracy")
+    axes.set_ylabel("test accuracy")
+    axes.set_ylim(min(0.6, frame["test_accuracy"].min() - 0.02), 1.0)
+
+
+def loss_iteration(frame: pd.DataFrame, axes: Axes) -> None:
+    _trace(frame, axes, "iteration", "value")
+    axes.set_yscale("log")
+    axes.set_ylabel("mean training loss")
+
+
+def _gap(frame: pd.DataFrame, axes: Axes, x: str) -> None:
+    floor = max(2 * frame["optimum_error"].iloc[0], 1e-17)
+    _trace(frame, axes, x, "gap", floor)
+    axes.axhspan(floor / 10, floor, color="#bbbbbb", alpha=0.4, linewidth=0)
+    axes.set_yscale("log")
+    axes.set_ylim(bottom=floor / 10)
+    axes.set_ylabel("f - f*  (grey: f* is not known closer)")
+
+
+def gap_iteration(frame: pd.DataFrame, axes: Axes) -> None:
+    _gap(frame, axes, "iteration")
+
+
+def gap_time(frame: pd.DataFrame, axes: Axes) -> None:
+    _gap(frame, axes, "seconds")
+
+
+def run_time(frame: pd.DataFrame, axes: Axes) -> None:
+    labels, seen = [], 0.0
+    for row, ((solver, label), cell) in enumerate(frame.groupby(["solver", "label"], sort=False)):
+        last = one_row_a_run(cell)
+        found = estimate(last["total_seconds"] * 1e3)
+        colour, marker = style.look(solver)
+        errors = None if np.isnan(found.low) else [[found.median - found.low], [found.high - found.median]]
+        axes.errorbar(found.median, row, xerr=errors, color=colour, marker=marker, markersize=8, capsize=4)
+        end = last.iloc[0]
+        high = found.median if errors is None else found.high
+        text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {end['status']}"
+        axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
+        labels.append(label)
+        seen = max(seen, high)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    left, _ = axes.get_xlim()
+    axes.set_xlim(left * 0.8, seen * (seen / left) ** 0.8)  # room for the words behind the marks
+    axes.set_xlabel("time of the whole run (ms)")
+
+
+FIGURES: dict[str, Figure] = {
+    "test-loss-time": Figure(
+        "Test loss against time",
+        "Mean loss on the held-out rows, computed in float64 after the runs; time is the median over the repeats, the "
+        "band its quartiles.",
+        test_loss_time,
+    ),
+    "test-accuracy-time": Figure(
+        "Test accuracy against time",
+        "Share of held-out rows on the right side of z = 0; time is the median over the repeats, the band its "
+        "quartiles.",
+        test_accuracy_time,
+    ),
+    "run-time": Figure(
+        "Total run time",
+        "Median over the repeats with its 95 % bootstrap interval, start to end with the tests of convergence. Runs "
+        "end for different reasons, which stand beside the marks: compare times only where the ends are the same.",
+        run_time,
+    ),
+    "loss-iteration": Figure(
+        "Training loss against iteration",
+        "No minimiser exists: the loss of a method that works falls towards 0 for ever.",
+        loss_iteration,
+        needs_minimiser=False,
+    ),
+    "gap-iteration": Figure(
+        "Gap against iteration",
+        "Training objective minus the certified optimum, which is the same for all solvers.",
+        gap_iteration,
+        needs_minimiser=True,
+    ),
+    "gap-time": Figure(
+        "Gap against time",
+        "Training objective minus the certified optimum; time is the median over the repeats, the band its quartiles.",
+        gap_time,
+        needs_minimiser=True,
+    ),
+}

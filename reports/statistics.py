@@ -1,0 +1,98 @@
+"""Medians, bootstrap intervals and censored times: pure functions of numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+CONFIDENCE = 0.95
+SEED = 20260101  # of every bootstrap: the same runs give the same intervals
+CELL = ["machine", "problem", "solver", "label", "dtype", "device", "threads"]  # what repeats have in common
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A median over repeats with its 95 % interval (NaN for fewer than three); `reached` of `repeats` got there.
+
+    Where fewer than half did, the median is infinite and `beyond` is the longest time that was waited in vain.
+    """
+
+    median: float
+    low: float
+    high: float
+    reached: int
+    repeats: int
+    beyond: float = math.nan
+
+
+def estimate(values: Sequence[float]) -> Estimate:
+    """The median and its bootstrap interval (percentile method, scipy.stats.bootstrap)."""
+    sample = np.asarray(values, dtype=float)
+    median = float(np.median(sample))
+    if len(sample) < 3 or np.ptp(sample) == 0:
+        return Estimate(
+            median, *((median, median) if len(sample) >= 3 else (math.nan, math.nan)), len(sample), len(sample)
+        )
+    rng = np.random.default_rng(SEED)
+    interval = bootstrap(
+        (sample,), np.median, confidence_level=CONFIDENCE, n_resamples=2000, method="percentile", rng=rng
+    ).confidence_interval
+    return Estimate(median, float(interval.low), float(interval.high), len(sample), len(sample))
+
+
+def estimate_censored(times: Sequence[float], waited: Sequence[float]) -> Estimate:
+    """The same for times of which some are infinite: right-censored after the time that was waited."""
+    sample = np.asarray(times, dtype=float)
+    reached = np.isfinite(sample)
+    if reached.all():
+        return estimate(sample)
+    return Estimate(
+        median=float(np.median(sample)),
+        low=math.nan,
+        high=math.nan,
+        reached=int(reached.sum()),
+        repeats=len(sample),
+        beyond=float(np.max(np.asarray(waited)[~reached])),
+    )
+
+
+def one_row_a_run(frame: pd.DataFrame) -> pd.DataFrame:
+    """The last iterate of every run."""
+    return frame.loc[frame.groupby("run")["iteration"].idxmax()]
+
+
+def first_time(run: pd.DataFrame, reached: pd.Series) -> float:
+    """Seconds of the first kept iterate at which a condition holds, else infinity.
+
+    Between kept iterates (all of the first hundred are) the time lies after the previous one: this is its upper end.
+    """
+    seconds = run.loc[reached, "seconds"]
+    return float(seconds.iloc[0]) if len(seconds) else math.inf
+
+
+def seconds(value: float) -> str:
+    """A time with three digits and the unit that suits it."""
+    if not math.isfinite(value):
+        return "never"
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
+        if value >= 0.9995 * size:
+            return f"{value / size:#.3g}".rstrip(".") + f" {unit}"
+    return f"{value / 1e-6:.3g} us"
+
+
+def show(found: Estimate) -> str:
+    """An estimate in a table cell: `1.23 ms [1.20, 1.31]`, or `> 5.00 s` where it was not reached."""
+    if not math.isfinite(found.median):
+        share = f" ({found.reached} of {found.repeats} got there)" if found.reached else ""
+        return f"> {seconds(found.beyond)}{share}"
+    if math.isnan(found.low):
+        share = f", {found.reached} of {found.repeats}" if found.reached < found.repeats else f", n = {found.repeats}"
+        return f"{seconds(found.median)} (no interval{share})"
+    text = seconds(found.median)
+    unit = {"s": 1.0, "ms": 1e-3, "us": 1e-6}[text.split()[1]]
+    return f"{text} [{found.low / unit:.3g}, {found.high / unit:.3g}]"

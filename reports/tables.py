@@ -1,0 +1,149 @@
+"""Tables: pure functions of the frame of runs. A table's docstring is its caption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from datasets import PROBLEMS, certificate
+
+from .claims import claims
+from .statistics import CELL, Estimate, estimate, estimate_censored, first_time, one_row_a_run, show
+
+TARGETS = {"gap": tuple(10.0**-k for k in range(2, 11)), "accuracy": (0.90, 0.93, 0.95, 0.96)}
+REACHED: dict[str, Callable[[pd.DataFrame, float], pd.Series]] = {
+    "gap": lambda run, target: run["gap"] <= target * run["gap"].iloc[0],
+    "accuracy": lambda run, target: run["test_accuracy"] >= target,
+}
+NO_MINIMISER = "no minimiser"
+
+
+def varying(table: pd.DataFrame) -> pd.DataFrame:
+    """Without those columns of device and threads that say the same in every row; captions of the page name them."""
+    constant = [c for c in ("machine", "device", "threads") if c in table and table[c].nunique() == 1]
+    return table.drop(columns=[*constant, *(c for c in ("solver",) if c in table)]).rename(columns={"label": "solver"})
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every case at its end: iterations, seconds of the whole run (median [95 % interval] over the repeats), mean
+    training loss with its penalty at the last iterate and at the best, mean test loss likewise, test accuracy at the
+    last iterate, and how the run ended. Losses and accuracies are computed in float64 after the run."""
+    rows = []
+    for key, cell in frame.groupby(CELL, sort=False):
+        last = one_row_a_run(cell)
+        example, end = cell[cell["run"] == last["run"].iloc[0]], last.iloc[0]
+        failed = end["status"] == "error"
+        rows.append(
+            dict(zip(CELL, key, strict=True))
+            | {
+                "iterations": int(end["iteration"]),
+                "time": "-" if failed else show(estimate(last["total_seconds"])),
+                "loss": end["value"],
+                "best loss": example["value"].min(),
+                "test loss": end["test_loss"],
+                "best test loss": example["test_loss"].min(),
+                "at iteration": "-" if failed else int(example.loc[example["test_loss"].idxmin(), "iteration"]),
+                "test accuracy": end["test_accuracy"],
+                "status": end["status"],
+            }
+        )
+    return varying(pd.DataFrame(rows))
+
+
+def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row a case and target. A gap is relative
+    to f(x0) - f*. A median that is infinite was not reached by half of the repeats within `beyond` seconds."""
+    rows = []
+    for key, cell in frame[frame["status"] != "error"].groupby(CELL, sort=False):
+        runs = [run for _, run in cell.groupby("run", sort=False)]
+        waited = [float(run["total_seconds"].iloc[0]) for run in runs]
+        if kind == "gap" and not cell["minimiser"].iloc[0]:
+            continue
+        for target in TARGETS[kind]:
+            found = estimate_censored([first_time(run, REACHED[kind](run, target)) for run in runs], waited)
+            rows.append(dict(zip(CELL, key, strict=True)) | {"target": target} | vars(found))
+    return pd.DataFrame(rows, columns=[*CELL, "target", *Estimate.__dataclass_fields__])
+
+
+def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.DataFrame:
+    """One row a case, one column a target; a case without the target says why."""
+    found = {
+        (*row[: len(CELL)], row[len(CELL)]): Estimate(*row[len(CELL) + 1 :])
+        for row in targets(frame, kind).itertuples(index=False, name=None)
+    }
+    rows = []
+    for key, cell in frame.groupby(CELL, sort=False):
+        absent = "error" if (cell["status"] == "error").all() else NO_MINIMISER
+        cells = {name(t): show(found[*key, t]) if (*key, t) in found else absent for t in TARGETS[kind]}
+        rows.append(dict(zip(CELL, key, strict=True)) | cells)
+    return varying(pd.DataFrame(rows))
+
+
+def time_to_gap(frame: pd.DataFrame) -> pd.DataFrame:
+    """Time until f - f* is at most the given part of f(x0) - f*, with f* certified and the same for all: median [95 %
+    bootstrap interval] over the repeats. > t: not reached when the run ended after t. Where no minimiser exists
+    there is no such time."""
+    return _wide(frame, "gap", lambda t: f"{t:.0e}")
+
+
+def time_to_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
+    """Time until the share of correctly classified test rows first reaches the given value: median [95 % bootstrap
+    interval] over the repeats. > t: not reached when the run ended after t."""
+    return _wide(frame, "accuracy", lambda t: f"{t:.2f}")
+
+
+def problems(frame: pd.DataFrame) -> pd.DataFrame:
+    """What is certified about each problem: whether its classes can be separated (by linear programming; the margin is
+    the largest min_i (2 y_i - 1) x_i w with max |w_j| <= 1), whether a minimiser exists, the interval that holds f*
+    (mean loss) and why, the condition number of the Hessian there (at the start if there is none), and the largest
+    eigenvalue of D^-1 H at the start: above 2 unit-step diagonal Newton is unstable."""
+    rows = []
+    for name in frame["problem"].unique():
+        if name not in PROBLEMS:
+            continue
+        c = certificate(name)
+        rows.append(
+            {
+                "problem": name,
+                "n": c.n,
+                "d": c.d,
+                "classes": c.classes,
+                "margin": c.margin,
+                "minimiser": "exists" if c.minimiser else "none",
+                "f*": c.optimum,
+                "+-": (c.high - c.low) / 2,
+                "certified by": c.bound,
+                "cond H": c.condition,
+                "rate of D^-1 H": c.diagonal_rate,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def environment(frame: pd.DataFrame, metadata: dict[str, dict]) -> pd.DataFrame:
+    """Machines that took part, and what each reached in the same session: GEMM and Cholesky (POTRF) of order 512 in
+    GFLOP/s, triad in GB/s. Best of five."""
+    rows = []
+    keys = ["machine", "device", "dtype", "threads"]
+    for key, cell in frame.groupby(keys, sort=False):
+        known = metadata[cell["run"].iloc[0]]
+        rows.append(
+            dict(zip(keys, key, strict=True))
+            | {"runs": cell["run"].nunique()}
+            | {
+                name.replace("_gflops", " GFLOP/s").replace("_gbs", " GB/s"): v
+                for name, v in known["calibration"].items()
+            }
+            | {"torch": known["environment"]["packages"]["torch"], "BLAS": known["environment"]["blas"]}
+        )
+    return pd.DataFrame(rows)
+
+
+TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    "claims": claims,
+    "summary": summary,
+    "time-to-gap": time_to_gap,
+    "time-to-accuracy": time_to_accuracy,
+    "problems": problems,
+}
