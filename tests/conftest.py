@@ -1,0 +1,40 @@
+"""What several test files share: one thread, random logistic problems, and the breast-cancer split."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from sklearn.datasets import load_breast_cancer
+from sklearn.model_selection import train_test_split
+
+from solvers.objectives import LogisticRegression
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def logistic():
+    """A maker of random logistic problems with overlapping labels."""
+
+    def make(n=60, d=4, *, seed=0, dtype=torch.float64, soft=False, csr=False, **settings) -> LogisticRegression:
+        generator = torch.Generator().manual_seed(seed)
+        X = torch.randn(n, d, generator=generator, dtype=torch.float64)
+        probability = torch.sigmoid(X @ torch.linspace(-1, 1, d, dtype=torch.float64) + 0.3)
+        y = probability if soft else torch.bernoulli(probability, generator=generator)
+        if csr:
+            X = X.where(X > -0.3, 0.0).to_sparse_csr()
+        return LogisticRegression(X.to(dtype), y, **settings)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def breast_cancer_split():
+    """X, y, X_test, y_test in float64: 398 + 171 rows, standardised on the training part."""
+    X, y = load_breast_cancer(return_X_y=True)
+    X, X_test, y, y_test = train_test_split(X, y, test_size=0.3, random_state=0, stratify=y)
+    mean, std = X.mean(axis=0), X.std(axis=0)
+    return tuple(torch.as_tensor(a, dtype=torch.float64) for a in ((X - mean) / std, y, (X_test - mean) / std, y_test))

@@ -1,0 +1,286 @@
+"""What every registered solver promises: the optimum where it can, an honest status everywhere, and its invariances."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from scipy.optimize import minimize as scipy_minimize
+
+from solvers import SOLVERS, DampedDiagonalNewton, DiagonalNewton, GradientDescent, Newton, Status, Stop, minimize
+from solvers.objectives import FunctionObjective, LogisticRegression
+
+# Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
+SETTINGS = {"gradient-descent": {"learning_rate": 2.0}, "newton-diagonal": {"learning_rate": 0.7}}
+STATELESS = [name for name in SOLVERS if name != "newton-levenberg"]
+SEARCHING = ["newton-cholesky", "newton-damped", "newton-levenberg", "newton-diagonal-damped"]
+DTYPES = [torch.float64, torch.float32]
+
+
+def solver_named(name: str):
+    return replace(SOLVERS[name], **SETTINGS.get(name, {}))
+
+
+@cache
+def minimum(problem: LogisticRegression) -> float:
+    """f* by SciPy's trust-region method in NumPy, polished by Newton steps by least squares, in scaled variables."""
+    X, y = problem.X.numpy().astype(np.float64), problem.y.numpy().astype(np.float64)
+    X = np.column_stack([X, np.ones(len(y))]) if problem.fit_intercept else X
+    penalty = np.full(X.shape[1], problem.l2)
+    if problem.fit_intercept:
+        penalty[-1] = 0.0
+        X[:, :-1] -= X[:, :-1].mean(axis=0)  # moves the intercept, which is free
+    scale = np.sqrt((X**2).mean(axis=0) / 4 * problem.scale * len(y) + penalty)
+    scale[scale == 0] = 1.0
+    X, penalty = X / scale, penalty / scale**2
+
+    def f(v):
+        z = X @ v
+        return problem.scale * (np.logaddexp(0, -z) @ y + np.logaddexp(0, z) @ (1 - y)) + penalty @ v**2 / 2
+
+    def g(v):
+        return problem.scale * (X.T @ (1 / (1 + np.exp(-X @ v)) - y)) + penalty * v
+
+    def hessian(v):
+        p = 1 / (1 + np.exp(-X @ v))
+        return problem.scale * (X.T * (p * (1 - p))) @ X + np.diag(penalty)
+
+    v = scipy_minimize(f, np.zeros(X.shape[1]), jac=g, hess=hessian, method="trust-exact", options={"gtol": 1e-8}).x
+    best = f(v)
+    for _ in range(20):
+        v = v - np.linalg.lstsq(hessian(v), g(v), rcond=1e-13)[0]
+        best = min(best, f(v))
+    return best
+
+
+def in_float64(problem: LogisticRegression) -> LogisticRegression:
+    settings = dict(l2=problem.l2, fit_intercept=problem.fit_intercept, reduction=problem.reduction)
+    return LogisticRegression(problem.X.double(), problem.y.double(), **settings)
+
+
+def gap(problem: LogisticRegression, x: torch.Tensor) -> float:
+    return float(in_float64(problem).at(x.double()).value) - minimum(problem)
+
+
+def promised(problem: LogisticRegression, value: float, start: float) -> float:
+    eps = torch.finfo(problem.X.dtype).eps
+    return max(Stop().gap_tolerance, 4 * eps) * abs(value) + eps**2 * abs(start)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("l2", [0.01, 0.3])
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_every_solver_finds_the_minimum_of_a_penalised_problem(logistic, name, dtype, l2, fit_intercept):
+    problem = logistic(n=200, d=5, dtype=dtype, l2=l2, fit_intercept=fit_intercept, soft=l2 == 0.3)
+    result = minimize(solver_named(name), problem)
+    assert result.status == Status.CONVERGED
+    assert gap(problem, result.x) <= 2 * promised(problem, result.value, math.log(2))
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_finds_the_minimum_with_csr_features(logistic, name):
+    problem = logistic(n=200, d=5, l2=0.1, fit_intercept=True, csr=True)
+    dense = LogisticRegression(problem.X.to_dense(), problem.y, l2=0.1, fit_intercept=True)
+    result = minimize(solver_named(name), problem)
+    assert result.status == Status.CONVERGED
+    assert gap(dense, result.x) <= 2 * promised(dense, result.value, math.log(2))
+
+
+# --- nasty problems
+
+
+def nasty_problems(dtype: torch.dtype) -> dict[str, LogisticRegression]:
+    generator = torch.Generator().manual_seed(3)
+    Z = torch.randn(80, 4, generator=generator, dtype=torch.float64)
+    y = torch.bernoulli(torch.sigmoid(Z @ torch.tensor([1.0, -1, 0.5, 0], dtype=torch.float64)), generator=generator)
+    scales = torch.tensor([1e8, 1e-8, 1.0, 1e3], dtype=torch.float64)
+    far = Z + torch.tensor([1e6, 0, 0, 0], dtype=torch.float64)
+    collinear = torch.cat([Z, Z @ torch.randn(4, 2, generator=generator, dtype=torch.float64)], dim=1)
+    wide = torch.randn(20, 50, generator=generator, dtype=torch.float64)
+    rare = torch.zeros(1001, dtype=torch.float64)
+    rare[500] = 1.0
+    X = {
+        "scales": (Z * scales, y, {}),
+        "scales, l2": (Z * scales, y, dict(l2=1e-3)),
+        "far column": (far, y, dict(fit_intercept=True)),
+        "far column, l2": (far, y, dict(fit_intercept=True, l2=1e-2)),
+        "collinear": (collinear, y, {}),
+        "collinear, l2": (collinear, y, dict(l2=1e-6)),
+        "almost collinear": (torch.cat([Z, Z[:, :1] + 1e-7 * Z[:, 1:2]], dim=1), y, {}),
+        "duplicated columns": (torch.cat([Z, Z], dim=1), y, dict(fit_intercept=True)),
+        "rank one": (Z[:, :1] * torch.ones(1, 6, dtype=torch.float64), y, dict(reduction="sum")),
+        "a zero column": (Z * torch.tensor([1.0, 0, 1, 1], dtype=torch.float64), y, {}),
+        "a constant column": (Z * 0 + 3.0, y, dict(fit_intercept=True)),
+        "wide, l2": (wide, y[:20], dict(l2=1e-2)),
+        "wide, tiny l2": (wide, y[:20], dict(l2=1e-8, reduction="sum")),
+        "imbalanced": (torch.randn(1001, 3, generator=generator, dtype=torch.float64), rare, dict(fit_intercept=True)),
+        "one row": (Z[:1], y[:1], dict(l2=1.0)),
+        "two rows": (Z[:2], torch.tensor([0.0, 1.0]), dict(l2=1e-3, fit_intercept=True)),
+        "heavy tails": (Z**5, y, dict(l2=1e-4)),
+        "large": (1e4 * Z, y, {}),
+        "tiny": (1e-12 * Z, y, {}),
+    }
+    return {kind: LogisticRegression(X.to(dtype), y, **settings) for kind, (X, y, settings) in X.items()}
+
+
+NASTY = {dtype: nasty_problems(dtype) for dtype in DTYPES}
+
+
+@dataclass
+class Watched:
+    """A solver that notes the values it sees."""
+
+    solver: object
+    values: list[float] = field(default_factory=list)
+
+    def init(self, point):
+        self.values.append(float(point.value))
+        return self.solver.init(point)
+
+    def step(self, point, state):
+        arrived, state = self.solver.step(point, state)
+        self.values.append(float(arrived.value))
+        return arrived, state
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("start", [0.0, 100.0])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_what_is_called_converged_has_converged(name, start, dtype):
+    """Nothing raises, x is finite, the gap measured outside is the one promised, no line search ends higher."""
+    wrong = {}
+    for kind, problem in NASTY[dtype].items():
+        x0 = torch.full((problem.size,), start, dtype=dtype)
+        first = float(problem.at(x0).value)
+        result = minimize(SOLVERS[name], problem, x0, Stop(iterations=60))
+        assert bool(result.x.isfinite().all())
+        assert result.value <= first or name not in SEARCHING
+        allowed = 3 * promised(problem, result.value, first)
+        if result.status == Status.CONVERGED and not (found := gap(problem, result.x)) <= allowed:
+            wrong[kind] = f"gap {found:.2g}, promised {allowed:.2g}"
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("name", SEARCHING)
+@pytest.mark.parametrize("start", [1.0, 100.0])
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_values_never_rise_where_a_search_promises_it(name, start, dtype):
+    for problem in NASTY[dtype].values():
+        watched = Watched(SOLVERS[name])
+        x0 = torch.full((problem.size,), start, dtype=dtype)
+        result = minimize(watched, problem, x0, Stop(gap_tolerance=0.0, iterations=25))
+        assert all(after <= before for before, after in pairwise(watched.values))
+        fresh = [
+            float(problem.at(x).value) for x in result.trace.iterates
+        ]  # margins carried along rays differ a little
+        largest = max(float((problem.X.abs() @ x[: problem.X.shape[1]].abs()).max()) for x in result.trace.iterates)
+        noise = 16 * torch.finfo(dtype).eps * problem.scale * len(problem.y) * max(1.0, largest)
+        assert all(after <= before + noise for before, after in pairwise(fresh))
+
+
+@pytest.mark.parametrize("name", ["newton-cholesky", "newton-damped"])
+@pytest.mark.parametrize("kind", NASTY[torch.float64])
+def test_globalised_newton_methods_finish_the_nasty_problems(name, kind):
+    result = minimize(SOLVERS[name], NASTY[torch.float64][kind])
+    assert result.status in (Status.CONVERGED, Status.SEPARABLE)
+
+
+# --- repeatability
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_run_repeats_bit_for_bit(logistic, name, dtype):
+    problem = logistic(dtype=dtype, fit_intercept=True)
+    first, second = (minimize(SOLVERS[name], problem, stop=Stop(iterations=50)) for _ in range(2))
+    assert first.status == second.status and len(first.trace) == len(second.trace)
+    assert all(torch.equal(a, b) for a, b in zip(first.trace.iterates, second.trace.iterates, strict=True))
+    assert first.trace.counts == second.trace.counts
+
+
+@pytest.mark.parametrize("name", STATELESS)
+@pytest.mark.parametrize("k", [1, 3])
+def test_stopping_and_starting_again_is_not_stopping(logistic, name, k):
+    problem, only = logistic(l2=0.1, fit_intercept=True), Stop(gap_tolerance=None, iterations=4)
+    whole = minimize(SOLVERS[name], problem, stop=only)
+    half = minimize(SOLVERS[name], problem, stop=replace(only, iterations=k))
+    rest = minimize(SOLVERS[name], problem, half.x, replace(only, iterations=4 - k))
+    assert torch.allclose(rest.x, whole.x, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_doubling_every_row_changes_no_mean(logistic, name):
+    problem = logistic(l2=0.1)
+    doubled = LogisticRegression(torch.cat([problem.X, problem.X]), torch.cat([problem.y, problem.y]), l2=0.1)
+    a, b = (minimize(SOLVERS[name], p, stop=Stop(None, iterations=4)).trace for p in (problem, doubled))
+    assert all(torch.allclose(v, w, rtol=1e-11, atol=1e-13) for v, w in zip(a.iterates, b.iterates, strict=True))
+
+
+# --- invariances
+
+
+def random_matrix(kind: str) -> torch.Tensor:
+    A = torch.randn(4, 4, generator=torch.Generator().manual_seed(5), dtype=torch.float64)
+    if kind == "orthogonal":
+        return torch.linalg.qr(A).Q
+    return torch.tensor([0.1, 2, 30, 0.5], dtype=torch.float64).diag() if kind == "diagonal" else A
+
+
+INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entry
+    "newton": (Newton(0.0), {"general", "diagonal", "orthogonal"}),
+    "newton-cholesky": (SOLVERS["newton-cholesky"], {"general", "diagonal", "orthogonal"}),
+    "newton-damped": (SOLVERS["newton-damped"], {"general", "diagonal", "orthogonal"}),
+    "newton-diagonal": (DiagonalNewton(0.5, eps=0.0), {"diagonal"}),
+    "newton-diagonal-damped": (DampedDiagonalNewton(), {"diagonal"}),
+    "gradient-descent": (GradientDescent(0.1), {"orthogonal"}),
+}
+
+
+@pytest.mark.parametrize("name", INVARIANT)
+@pytest.mark.parametrize("kind", ["general", "diagonal", "orthogonal"])
+def test_iterates_follow_a_change_of_variables_exactly_where_the_method_is_invariant(logistic, name, kind):
+    """X -> X A turns every iterate w into A^-1 w."""
+    problem, A = logistic(), random_matrix(kind)
+    solver, invariant = INVARIANT[name]
+    changed = LogisticRegression(problem.X @ A, problem.y)
+    a, b = (minimize(solver, p, stop=Stop(None, iterations=3)).trace.iterates for p in (problem, changed))
+    follows = all(torch.allclose(v, A @ w, rtol=1e-8, atol=1e-10) for v, w in zip(a, b, strict=True))
+    assert follows == (kind in invariant)
+
+
+@pytest.mark.parametrize("solver", [Newton(0.0), SOLVERS["newton-cholesky"], SOLVERS["newton-damped"]])
+def test_a_newton_step_on_a_quadratic_is_exact(solver):
+    A, centre = random_matrix("general"), torch.arange(4.0, dtype=torch.float64)
+    quadratic = FunctionObjective(lambda x: (A @ (x - centre)).square().sum() - 3)
+    result = minimize(solver, quadratic, torch.ones(4, dtype=torch.float64), Stop(None, iterations=1))
+    assert torch.allclose(result.x, centre, atol=1e-11)
+
+
+@pytest.mark.parametrize("signs", [(1.0, 0.0), (1.0, -1.0), (-1.0, 0.0), (0.0, 0.0), (-1.0, -2.0)])
+def test_the_diagonal_line_search_descends_whatever_the_signs_of_the_diagonal(signs):
+    a, b = signs
+    objective = FunctionObjective(lambda x: a * x[0] ** 2 / 2 + b * x[1] ** 2 / 2 + x[0] - x[1] + (x**4).sum())
+    watched = Watched(DampedDiagonalNewton())
+    result = minimize(watched, objective, torch.zeros(2, dtype=torch.float64), Stop(gap_tolerance=1e-8))
+    assert torch.equal(
+        objective.at(torch.zeros(2, dtype=torch.float64)).hessian_diagonal, torch.tensor([a, b]).double()
+    )
+    assert watched.values[1] < watched.values[0]
+    assert all(after <= before for before, after in pairwise(watched.values))
+    assert result.status == Status.CONVERGED
+
+
+def test_each_diagonal_step_is_its_formula_on_a_saddle():
+    saddle, start = FunctionObjective(lambda x: x[0] ** 2 - 2 * x[1] ** 2 + x[0] - x[1]), torch.zeros(2).double()
+    once = Stop(gap_tolerance=None, iterations=1)
+    damped, textbook = DampedDiagonalNewton(), DiagonalNewton(0.5, eps=1.0)
+    assert minimize(damped, saddle, start, once).x.tolist() == [-1 / 2, 1 / 4]  # -g / |diag H|
+    assert minimize(textbook, saddle, start, once).x.tolist() == pytest.approx(
+        [-0.5 / 3, -0.5 / 3]
+    )  # -g / (diag H + 1)
