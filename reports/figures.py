@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
 
 from . import style
 from .statistics import estimate, one_row_a_run, seconds
@@ -38,6 +39,22 @@ def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str], str, pd.
         yield label, style.look(solver), style.line(variant), path
 
 
+def plain(value: float, _: int = 0) -> str:
+    """The label of a decade: 0.01, 1, 1000, 1e-6."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def decades(axes: Axes, which: str) -> None:
+    """Make the axis "x" or "y" logarithmic, with plain labels."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(plain)
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
     for order, (label, (colour, marker), line, path) in enumerate(curves(frame)):
         path = path[np.isfinite(path[quantity])]
@@ -47,9 +64,11 @@ def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float 
         axes.plot(at, y, line, color=colour, marker=marker, markevery=spread, label=label)
         if x == "seconds" and frame["repeat"].nunique() > 1:
             axes.fill_betweenx(y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0)
-    axes.set_xscale("log" if x == "seconds" else "symlog", **({} if x == "seconds" else {"linthresh": 1}))
     axes.set_xlabel("time (ms)" if x == "seconds" else "iteration")
-    if x == "iteration":
+    if x == "seconds":
+        decades(axes, "x")
+    else:
+        axes.set_xscale("symlog", linthresh=1)  # iteration 0 is there
         last = int(frame["iteration"].max())
         ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= last)]
         axes.set_xticks(ticks, [str(t) for t in ticks])
@@ -59,7 +78,7 @@ def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float 
 
 def test_loss_time(frame: pd.DataFrame, axes: Axes) -> None:
     _trace(frame, axes, "seconds", "test_loss")
-    axes.set_yscale("log")
+    decades(axes, "y")
     axes.set_ylabel("mean test loss")
 
 
@@ -71,7 +90,7 @@ def test_accuracy_time(frame: pd.DataFrame, axes: Axes) -> None:
 
 def loss_iteration(frame: pd.DataFrame, axes: Axes) -> None:
     _trace(frame, axes, "iteration", "value")
-    axes.set_yscale("log")
+    decades(axes, "y")
     axes.set_ylabel("mean training loss")
 
 
@@ -79,7 +98,7 @@ def _gap(frame: pd.DataFrame, axes: Axes, x: str) -> None:
     floor = max(2 * frame["optimum_error"].iloc[0], 1e-17)
     _trace(frame, axes, x, "gap", floor)
     axes.axhspan(floor / 10, floor, color="#bbbbbb", alpha=0.4, linewidth=0)
-    axes.set_yscale("log")
+    decades(axes, "y")
     axes.set_ylim(bottom=floor / 10)
     axes.set_ylabel("f - f*  (grey: f* is not known closer)")
 
@@ -93,7 +112,7 @@ def gap_time(frame: pd.DataFrame, axes: Axes) -> None:
 
 
 def run_time(frame: pd.DataFrame, axes: Axes) -> None:
-    labels, seen = [], 0.0
+    labels, least, seen = [], np.inf, 0.0
     for row, ((solver, label), cell) in enumerate(frame.groupby(["solver", "label"], sort=False)):
         last = one_row_a_run(cell)
         found = estimate(last["total_seconds"] * 1e3)
@@ -105,12 +124,12 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
         text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {end['status']}"
         axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
         labels.append(label)
-        seen = max(seen, high)
+        least, seen = min(least, found.median if errors is None else found.low), max(seen, high)
     axes.set_yticks(range(len(labels)), labels)
-    axes.invert_yaxis()
-    axes.set_xscale("log")
-    left, _ = axes.get_xlim()
-    axes.set_xlim(left * 0.8, seen * (seen / left) ** 0.8)  # room for the words behind the marks
+    decades(axes, "x")
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    span = max(seen / least, 10.0)
+    axes.set_xlim(least / 1.3, least * span**2)  # the right half is for the words behind the marks
     axes.set_xlabel("time of the whole run (ms)")
 
 

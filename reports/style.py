@@ -50,5 +50,6 @@ def apply() -> None:
             "lines.markersize": 5,
             "legend.frameon": False,
             "figure.dpi": 110,
+            "figure.constrained_layout.w_pad": 0.1,
         }
     )

@@ -442,3 +442,22 @@ def test_inputs_are_never_written_to(logistic, name, iterations):
     assert torch.equal(X, given.X) and torch.equal(y, given.y) and torch.equal(x0, torch.ones(4))
     result.x.fill_(7.0)
     assert torch.equal(x0, torch.ones(4, dtype=torch.float64))
+
+
+def test_the_decrement_includes_what_rounding_of_the_margins_may_hide(logistic):
+    """Margins near 0 as differences of numbers near 1e6: in float32 their digits are gone, and so is the gap's."""
+    generator = torch.Generator().manual_seed(0)
+    X = (1e6 + torch.randn(50, 1, generator=generator)).float()
+    y = torch.bernoulli(torch.full((50,), 0.5), generator=generator)
+    w = torch.tensor([1.1, -1.1e6])
+    coarse, fine = (LogisticRegression(X.to(t), y, fit_intercept=True) for t in (torch.float32, torch.float64))
+    errors = coarse.logits(w).double() - fine.logits(w.double())
+    hidden = 0.5 * float(torch.dot(fine.at(w.double()).curvature, errors.square())) / 50
+    point = coarse.at(w)
+    assert 0 < hidden <= point.rounding_gap()
+    blind = coarse.at(w)
+    blind.rounding_gap = lambda: 0.0
+    seen, unseen = (decrement.exact_decrement(p).half for p in (point, blind))
+    assert seen - unseen == pytest.approx(point.rounding_gap())
+    tame = logistic(dtype=torch.float32).at(torch.ones(4))
+    assert tame.rounding_gap() < 1e-3 * torch.finfo(torch.float32).eps

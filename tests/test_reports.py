@@ -1,0 +1,326 @@
+"""Reports say what the runs say: tables and figures are pure functions of the frame, and the page holds them all."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.cases import SUITES
+from benchmarks.measure import measure
+from benchmarks.store import Store, run_key
+from reports.__main__ import app
+from reports.build import build
+from reports.claims import Contest, claims, verdict
+from reports.figures import FIGURES
+from reports.findings import findings
+from reports.load import load, newest_code
+from reports.statistics import Estimate, estimate, estimate_censored, first_time, seconds, show
+from reports.tables import NO_MINIMISER, summary, targets, time_to_accuracy, time_to_gap
+from reports.write import unique_ids
+
+REPEATS = 3
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory) -> Path:
+    """The suite `classic` in float64, its penalised half cut to 300 iterations."""
+    target = Store(tmp_path_factory.mktemp("runs"))
+    cases = [case for case in SUITES["classic"]() if case.dtype == "float64"]
+    cases = [c if c.stop.iterations < 300 else replace(c, stop=replace(c.stop, iterations=300)) for c in cases]
+    for case in cases:
+        for repeat in range(REPEATS):
+            target.write(run_key(case, repeat), measure(case, repeat))
+    return target.folder
+
+
+@pytest.fixture(scope="session")
+def runs(store):
+    return load(store)
+
+
+@pytest.fixture(scope="session")
+def printed(store, tmp_path_factory) -> tuple[Path, str]:
+    """The folder that the command filled, and what it printed."""
+    out = tmp_path_factory.mktemp("report")
+    result = CliRunner().invoke(app, ["build", "--store", str(store), "--out", str(out)], catch_exceptions=False)
+    assert result.exit_code == 0
+    return out, result.stdout
+
+
+@pytest.fixture(scope="session")
+def report(printed) -> Path:
+    return printed[0]
+
+
+# --- loading
+
+
+def test_every_run_is_loaded_once_with_its_environment(runs):
+    assert runs.frame["run"].nunique() == len(runs.metadata) == 11 * REPEATS
+    assert not runs.frame.duplicated(["run", "iteration"]).any()
+    assert all({"gemm_gflops", "potrf_gflops", "triad_gbs"} == set(m["calibration"]) for m in runs.metadata.values())
+
+
+def test_foreign_truncated_and_newer_files_are_named_and_skipped(store, tmp_path):
+    folder = shutil.copytree(store, tmp_path / "runs")
+    whole = sorted(folder.glob("*.parquet"))
+    whole[0].write_bytes(whole[0].read_bytes()[:100])
+    (folder / "empty.parquet").write_bytes(b"")
+    pd.DataFrame({"a": [1]}).to_parquet(folder / "foreign.parquet")
+    (folder / ".half.7.partial").write_bytes(b"PAR1")
+    loaded = load(folder)
+    assert set(loaded.skipped) == {whole[0].name, "empty.parquet", "foreign.parquet"}
+    assert loaded.skipped["foreign.parquet"] == "not written by this suite"
+    assert loaded.frame["run"].nunique() == 11 * REPEATS - 1
+
+
+def test_only_the_newest_code_of_each_machine_is_shown_and_the_rest_is_counted():
+    frame = pd.DataFrame(
+        {
+            "machine": ["a", "a", "a", "b"],
+            "run": ["1", "2", "3", "4"],
+            "date": ["2026-01-01", "2026-01-01", "2026-02-01", "2025-01-01"],
+            "code_version": ["old", "old", "new", "old"],
+        }
+    )
+    current, older = newest_code(frame)
+    assert list(current["run"]) == ["3", "4"] and older == {"a": 2}
+
+
+# --- statistics
+
+
+def test_the_interval_of_a_median_covers_it_at_the_stated_rate():
+    rng = np.random.default_rng(1)
+    covered = [found.low <= 0.0 <= found.high for found in (estimate(rng.normal(size=25)) for _ in range(200))]
+    assert 0.88 <= np.mean(covered) <= 1.0
+    assert estimate([1.0, 2.0, 3.0]) == estimate([1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("times", "shown"),
+    [
+        ([math.inf] * 3, "> 9.00 s"),
+        ([1.0, math.inf, math.inf], "> 9.00 s (1 of 3 got there)"),
+        ([1.0, 1.5, math.inf], "1.50 s (no interval, 2 of 3)"),
+        ([2e-3], "2.00 ms (no interval, n = 1)"),
+        ([2e-3, 2e-3, 2e-3], "2.00 ms [2, 2]"),
+    ],
+)
+def test_a_censored_time_is_shown_as_what_was_waited(times, shown):
+    assert show(estimate_censored(times, [9.0] * len(times))) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.0, "1.00 s"), (0.9999, "1.00 s"), (0.0123, "12.3 ms"), (5e-7, "0.5 us"), (123.0, "123 s")]
+)
+def test_times_have_the_unit_that_suits_them(value, text):
+    assert seconds(value) == text
+
+
+def test_the_first_time_is_that_of_the_first_iterate_there():
+    run = pd.DataFrame({"seconds": [0.0, 1.0, 2.0, 3.0], "gap": [4.0, 1.0, 2.0, 0.5]})
+    assert first_time(run, run["gap"] <= 1.0) == 1.0
+    assert first_time(run, run["gap"] <= 0.1) == math.inf
+
+
+# --- tables
+
+
+def test_the_summary_holds_every_case_at_its_end(runs):
+    table = summary(runs.frame).set_index(["problem", "solver"])
+    assert len(table) == 11
+    newton = table.loc[("breast-cancer", "newton")]
+    assert newton["iterations"] == 30 and newton["at iteration"] == 5
+    assert newton["test loss"] == pytest.approx(2.9303205623, rel=1e-9)
+    assert table.loc[("breast-cancer-l2", "newton-cholesky"), "status"] == "converged"
+
+
+def test_where_there_is_no_minimiser_there_is_no_time_to_a_gap(runs):
+    table = time_to_gap(runs.frame).set_index(["problem", "solver"])
+    assert (table.loc["breast-cancer"].filter(like="1e-") == NO_MINIMISER).all(axis=None)
+    cell = table.loc[("breast-cancer-l2", "newton-cholesky"), "1e-06"]
+    assert re.fullmatch(r"[\d.]+ [mu]s \[[\d.]+, [\d.]+\]", cell)
+    assert table.loc[("breast-cancer-l2", "gradient-descent"), "1e-06"].startswith("> ")
+
+
+def test_times_to_targets_follow_from_the_rows(runs):
+    long = targets(runs.frame, "gap")
+    cell = runs.frame[(runs.frame["problem"] == "breast-cancer-l2") & (runs.frame["label"] == "newton")]
+    reached = [
+        run.sort_values("iteration")[lambda r: r["gap"] <= 1e-6 * r["gap"].iloc[0]]["seconds"].iloc[0]
+        for _, run in cell.groupby("run")
+    ]
+    row = long[(long["label"] == "newton") & (long["target"] == 1e-6)].iloc[0]
+    assert row["median"] == pytest.approx(np.median(reached)) and row["reached"] == REPEATS
+    assert (long.groupby("label")["median"].apply(lambda m: m.is_monotonic_increasing)).all()
+
+
+def test_a_failed_run_is_a_row_and_not_a_missing_one(runs):
+    frame = runs.frame.copy()
+    bad = (frame["label"] == "newton") & (frame["problem"] == "breast-cancer")
+    numbers = ["value", "test_loss", "test_accuracy", "total_seconds"]
+    frame = frame[~bad | (frame["iteration"] == 0)]
+    frame.loc[bad, "status"] = "error"
+    frame.loc[bad, numbers] = math.nan
+    rows = summary(frame).set_index(["problem", "solver"])
+    assert rows.loc[("breast-cancer", "newton"), "status"] == "error"
+    for table in (time_to_accuracy(frame), time_to_gap(frame)):
+        cells = table.set_index(["problem", "solver"]).loc[("breast-cancer", "newton")]
+        assert "error" in set(cells)
+
+
+# --- claims and findings
+
+
+def test_a_verdict_is_true_false_or_names_where_it_holds():
+    assert verdict(["a", "b"], ["a", "b"]) == "true"
+    assert verdict([], ["a", "b"]) == "false"
+    assert verdict(["b"], ["a", "b"]) == "only for b"
+
+
+def test_who_never_gets_there_is_last_and_shares_the_place():
+    contest = Contest("x", {"a": np.array([1.0]), "b": np.array([math.inf]), "c": np.array([math.inf])})
+    assert contest.first() == "a" and contest.last() == ["b", "c"]
+
+
+def test_the_five_claims_are_judged_by_the_numbers(runs):
+    table = claims(runs.frame).set_index("claim")
+    assert len(table) == 5
+    assert table.loc["diagonal Newton is less stable", "verdict"] == "only for rate 1"
+    assert table.loc["diagonal Newton converges faster than gradient descent", "verdict"] == "only for rate 0.1"
+    # A gradient descent that was a thousand times slower would be the slowest wherever it arrives at all.
+    slow = runs.frame.copy()
+    slow.loc[slow["label"] == "gradient-descent", ["seconds", "total_seconds"]] *= 1000
+    found = claims(slow).set_index("claim").loc["gradient descent is the slowest", "verdict"]
+    assert "whole run" in found and "0.90" in found
+    cheap = claims(slow).set_index("claim").loc["a diagonal iteration is as cheap as gradient descent's", "verdict"]
+    assert cheap == "true"
+
+
+def test_without_the_runs_the_claims_stay_open_and_name_the_command(runs):
+    table = claims(runs.frame[runs.frame["problem"] == "breast-cancer"])
+    assert list(table["verdict"]) == ["open"] and "--suite classic" in table["measured"][0]
+
+
+def test_findings_are_sentences_about_these_very_runs(runs):
+    found = dict(findings(runs.frame))
+    assert "margin of 0.077" in found["The classic problem has no minimiser"]
+    newton = found["Exact Newton wins the training set and loses the test set"]
+    assert "from iteration 8 on" in newton and "31-fold" in newton
+    tame = runs.frame.copy()
+    tame.loc[tame["label"] == "newton-diagonal rate 1", "value"] = 0.1
+    assert "Accuracy hides divergence" in found and "Accuracy hides divergence" not in dict(findings(tame))
+
+
+# --- files
+
+
+def test_the_report_has_every_table_and_figure_in_every_format(report):
+    for name in ("claims", "summary", "time-to-gap", "time-to-accuracy", "problems", "environment"):
+        for suffix in (".csv", ".md", ".tex"):
+            assert (report / "tables" / f"{name}{suffix}").stat().st_size > 100
+    for problem, left_out in (
+        ("breast-cancer", {"gap-iteration", "gap-time"}),
+        ("breast-cancer-l2", {"loss-iteration"}),
+    ):
+        for name in set(FIGURES) - left_out:
+            assert (report / "figures" / f"{problem}--{name}.svg").read_text().startswith("<?xml")
+            assert (report / "figures" / f"{problem}--{name}.png").read_bytes().startswith(b"\x89PNG")
+    assert r"\toprule" in (report / "tables" / "summary.tex").read_text()
+
+
+def test_the_same_runs_give_the_same_bytes(runs, report, tmp_path):
+    build(runs, tmp_path)
+    files = [path.relative_to(report) for path in report.rglob("*") if path.is_file()]
+    assert len(files) > 30
+    assert all((report / file).read_bytes() == (tmp_path / file).read_bytes() for file in files)
+
+
+def test_the_page_needs_no_network_and_stays_small(report):
+    page = (report / "index.html").read_text()
+    assert len(page) < 3_000_000
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#)""", page)
+    assert not re.search(r"url\((?!#)|@import", page)
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+def test_ids_of_a_drawing_are_made_its_own():
+    assert (
+        unique_ids('<a id="x" href="#x" clip-path="url(#x)"/>', "p")
+        == '<a id="p-x" href="#p-x" clip-path="url(#p-x)"/>'
+    )
+
+
+def test_what_comes_from_a_name_is_escaped(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    frame = runs.frame.copy()
+    frame.loc[frame["label"] == "newton-damped", "label"] = "<script>alert(1)</script>"
+    frame["commit"] = "<b>"
+    build(replace(runs, frame=frame, skipped={"<i>.parquet": "<u>"}), tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert "&lt;script&gt;" in page and not re.search(r"<script|<b>|<i>|<u>", page)
+
+
+def browser() -> str | None:
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@pytest.mark.skipif(
+    not browser() and "HESSBENCH_NEED_BROWSER" not in os.environ, reason="no Chromium here to open the page in"
+)
+def test_a_browser_shows_every_section_without_complaint(report, tmp_path):
+    command = [
+        *(
+            browser(),
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-background-networking",
+            "--no-first-run",
+        ),
+        *("--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}", "--enable-logging=stderr"),
+        *("--virtual-time-budget=2000", "--dump-dom", (report / "index.html").as_uri()),
+    ]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    for section in ("findings", "claims", "summary", "time-to-gap", "time-to-accuracy", "problems", "environment"):
+        assert f'<section id="{section}">' in shown.stdout
+    assert shown.stdout.count("<svg") == 9
+    assert "CONSOLE" not in shown.stderr
+
+
+# --- command line
+
+
+def test_without_runs_the_command_that_makes_some_is_named(tmp_path):
+    result = CliRunner().invoke(app, ["build", "--store", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 2 and "python -m benchmarks run" in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_before_work_starts(store, tmp_path):
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["build", "--store", str(store), "--out", str(tmp_path / "file" / "out")])
+    assert result.exit_code == 2 and "--out" in result.stderr and "Traceback" not in result.output
+
+
+def test_the_summary_is_printed(printed):
+    out, text = printed
+    assert "Summary" in text and "newton-diagonal rate 0.1" in text
+    assert "The original claims, checked" in text and (out / "index.html").name in text
+    assert "Example" in CliRunner().invoke(app, ["build", "--help"]).stdout
+
+
+def test_an_estimate_without_repeats_claims_no_interval():
+    assert math.isnan(estimate([1.0]).low) and "no interval" in show(Estimate(1.0, math.nan, math.nan, 1, 1))
