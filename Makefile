@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 REPEATS ?= 10
 
-.PHONY: help report test bench asv clean
+.PHONY: help report publish test bench asv clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -21,6 +21,13 @@ $(READY): pyproject.toml constraints.txt
 report: $(READY) ## measure the suite `classic`, then tables, figures and one page in reports/latest/
 	$(RUN) benchmarks run --suite classic --repeats $(REPEATS) > /dev/null
 	$(RUN) reports build
+
+PUBLISHED := figures/breast-cancer--test-loss-time.svg figures/breast-cancer-l2--gap-time.svg \
+	tables/claims.md tables/summary.md tables/time-to-gap.md tables/problems.md tables/environment.md
+
+publish: report ## the report, and from it the reference that is committed in reports/published/
+	rm -rf reports/published && mkdir -p reports/published
+	cp $(PUBLISHED:%=reports/latest/%) reports/published/
 
 test: $(READY) ## the tests
 	$(RUN) ruff check .

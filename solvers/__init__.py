@@ -1,6 +1,6 @@
 """Second-order solvers behind one interface: `minimize(SOLVERS["newton-cholesky"], objective)`."""
 
-from .base import Proposal, Solver
+from .base import DirectionalSolver, Proposal, Solver, towards
 from .cholesky_newton import CholeskyNewton
 from .clock import Clock, device_clock
 from .damped_newton import DampedNewton
@@ -32,6 +32,7 @@ __all__ = [
     "DampedDiagonalNewton",
     "DampedNewton",
     "DiagonalNewton",
+    "DirectionalSolver",
     "GradientDescent",
     "Ledger",
     "LevenbergNewton",
@@ -44,4 +45,5 @@ __all__ = [
     "Trace",
     "device_clock",
     "minimize",
+    "towards",
 ]

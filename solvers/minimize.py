@@ -27,7 +27,7 @@ class Result:
     x: the last finite iterate, (d,); value: f(x); iterations: the steps that led to it.
     status: the rule that fired; message: the same in a sentence.
     gap_bound: the exact half squared Newton decrement at x where the run ended by that test, else None;
-    bound: how it was found. seconds: the whole run, its last test included.
+    bound: how it was found. seconds: the whole run, its last test included; counters: what it evaluated, likewise.
     """
 
     x: Tensor
@@ -36,14 +36,10 @@ class Result:
     message: str
     iterations: int
     seconds: float
+    counters: dict[str, int]
     trace: Trace
     gap_bound: float | None = None
     bound: str = ""
-
-    @property
-    def counters(self) -> dict[str, int]:
-        """What the run evaluated on its way to x, by name."""
-        return self.trace.counters[-1]
 
 
 def minimize(
@@ -236,6 +232,7 @@ class _Run:
             message=message,
             iterations=here.iteration,
             seconds=self.clock() - self.began,
+            counters=dict(self.ledger.counts),
             trace=self.trace,
             gap_bound=decrement.half if decrement else None,
             bound=decrement.bound if decrement else "",

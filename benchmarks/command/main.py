@@ -81,7 +81,7 @@ def run(
     except OSError as error:
         fail(f"runs cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
 
-    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a polite end, too
     # Repeats are the outer loop: what disturbs the machine for a while then touches every case, and not one of them.
     wanted = [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
     present = target.keys()
