@@ -17,6 +17,7 @@ from solvers.objectives import LogisticRegression, Point
 from .problems import Problem, build
 
 SEPARABLE, QUASI, OVERLAPPING = "separable", "quasi-separable", "overlapping"
+SMALLEST = 1e-7  # of a maximum that is not rounding; HiGHS holds constraints to this
 EPS = torch.finfo(torch.float64).eps
 
 
@@ -59,28 +60,42 @@ def design(objective: LogisticRegression) -> Tensor:
 
 
 def separation(X: Tensor, signs: Tensor) -> tuple[str, float]:
-    """How w splits the classes, and the margin, by two linear programs (HiGHS, through scipy.optimize.linprog).
+    """How w splits the classes, and the margin, by linear programs (HiGHS, through scipy.optimize.linprog).
 
-    X (n, d), signs (n,) +-1. First max t with s_i x_i w >= t, |w|_inf <= 1: separable if t > 0. If not,
-    max sum_i s_i x_i w with every term >= 0, |w|_inf <= 1: quasi-separable if that is > 0. The columns are scaled to
-    unit largest entry for the second question, whose answer does not depend on their units.
+    X (n, d), signs (n,) +-1. Separable if max t with s_i x_i w >= t, |w|_inf <= 1 is positive. If not,
+    quasi-separable if max sum_i s_i x_i w with every term >= 0, |w|_inf <= 1 is. Neither answer depends on the units
+    of a column or the length of a row, so both are asked of columns and rows scaled to largest entry 1. The margin is
+    the first maximum for X as it is, 0 where the classes are not separable.
     """
+    rows = (signs.unsqueeze(1) * X).numpy()  # (n, d)
+    scaled = _unit(_unit(rows, axis=0), axis=1)
+    if _margin(scaled) > SMALLEST:
+        return SEPARABLE, _margin(rows)
+    total = _maximum(scaled.sum(axis=0), scaled, np.zeros(len(scaled)))
+    return (QUASI if total > SMALLEST * len(scaled) else OVERLAPPING), 0.0
+
+
+def _unit(rows: np.ndarray, axis: int) -> np.ndarray:
+    """Every column (axis 0) or row (axis 1) divided by its largest entry, those of zeros as they are."""
+    largest = np.abs(rows).max(axis=axis, keepdims=True)
+    return rows / np.where(largest > 0, largest, 1.0)
+
+
+def _margin(rows: np.ndarray) -> float:
+    """max t with rows w >= t, |w|_inf <= 1."""
+    n, d = rows.shape
+    free = [*[(-1, 1)] * d, (None, None)]
+    return _maximum(np.r_[np.zeros(d), 1.0], np.c_[rows, -np.ones(n)], np.zeros(n), free)
+
+
+def _maximum(gain: np.ndarray, rows: np.ndarray, least: np.ndarray, bounds: list | tuple = (-1, 1)) -> float:
+    """max gain v with rows v >= least within the bounds."""
     from scipy.optimize import linprog
 
-    rows = (signs.unsqueeze(1) * X).numpy()  # (n, d)
-    n, d = rows.shape
-    box = [(-1, 1)] * d
-    program = linprog(
-        np.r_[np.zeros(d), -1.0], A_ub=np.c_[-rows, np.ones(n)], b_ub=np.zeros(n), bounds=[*box, (None, None)]
-    )
-    margin = -program.fun if program.success else math.nan
-    scaled = rows / np.maximum(np.abs(rows).max(axis=0), np.finfo(float).tiny)
-    if margin > 1e-9 * np.abs(rows).max():
-        return SEPARABLE, margin
-    program = linprog(-scaled.sum(axis=0), A_ub=-scaled, b_ub=np.zeros(n), bounds=box)
+    program = linprog(-gain, A_ub=-rows, b_ub=-least, bounds=bounds)
     if not program.success:
-        raise RuntimeError(f"the linear program for quasi-separation failed: {program.message}")
-    return (QUASI if -program.fun > 1e-7 * n else OVERLAPPING), 0.0
+        raise RuntimeError(f"a linear program for separation failed: {program.message}")
+    return -program.fun
 
 
 def self_concordant_gap(point: Point, X: Tensor) -> float:

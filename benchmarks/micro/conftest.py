@@ -1,0 +1,100 @@
+"""What the micro-benchmarks share: one thread, the penalised problem, fair comparisons, and what the machine is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+
+from datasets import Problem, build
+
+RESAMPLES = 1000
+
+
+def pytest_benchmark_update_machine_info(config, machine_info) -> None:
+    """torch, its BLAS and its threads, into every saved result; the name of the host out of it."""
+    machine_info.pop("node", None)
+    machine_info["torch"] = {
+        "version": torch.__version__,
+        "threads": 1,  # set by the fixture below, for every benchmark of this folder
+        "blas": "MKL" if torch.backends.mkl.is_available() else "other",
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """One thread for torch, for the BLAS of NumPy and for the OpenMP of scikit-learn."""
+    threadpoolctl = pytest.importorskip("threadpoolctl")
+    before = torch.get_num_threads()
+    with threadpoolctl.threadpool_limits(1):
+        torch.set_num_threads(1)
+        yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def problem() -> Problem:
+    """Breast cancer, 398 x 30, with penalty 1 on the sum scale."""
+    return build("breast-cancer-l2")
+
+
+class Estimate(NamedTuple):
+    """A median, and the 95 % interval that resampling gives it (the percentile bootstrap, seed 0)."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, samples: list[float]) -> Estimate:
+        draws = np.random.default_rng(0).integers(len(samples), size=(RESAMPLES, len(samples)))
+        medians = np.median(np.asarray(samples)[draws], axis=1)
+        return cls(median(samples), *(float(end) for end in np.quantile(medians, [0.025, 0.975])))
+
+    def __str__(self) -> str:
+        return f"{self.median:.3g} [{self.low:.3g}, {self.high:.3g}]"
+
+
+class Pairs(NamedTuple):
+    """Seconds of two functions, timed in turn: what disturbs the machine for a while touches both."""
+
+    first: list[float]
+    second: list[float]
+
+    @property
+    def difference(self) -> Estimate:
+        """first - second, within each pair."""
+        return Estimate.of([a - b for a, b in zip(self.first, self.second, strict=True)])
+
+    @property
+    def ratio(self) -> Estimate:
+        """first / second, within each pair."""
+        return Estimate.of([a / b for a, b in zip(self.first, self.second, strict=True)])
+
+
+@pytest.fixture
+def alternate(benchmark) -> Callable[..., Pairs]:
+    """Runs two functions in turn as one benchmark, whose rounds are pairs: each goes first in every other pair."""
+
+    def run(first: Callable[[], object], second: Callable[[], object], *, rounds: int) -> Pairs:
+        times: dict[Callable, list[float]] = {first: [], second: []}
+        order = [first, second]
+
+        def pair() -> None:
+            for function in order:
+                began = perf_counter()
+                function()
+                times[function].append(perf_counter() - began)
+            order.reverse()
+
+        warm_up = 20
+        benchmark.pedantic(pair, rounds=rounds, warmup_rounds=warm_up)
+        return Pairs(times[first][warm_up:], times[second][warm_up:])
+
+    return run

@@ -1,0 +1,91 @@
+"""The operations that an iteration is made of, each beside another way to do it, in groups."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from solvers.kernels import transposed, weighted_gram
+from solvers.linear_algebra import factor
+from solvers.objectives import LogisticRegression
+
+SIZES = ((398, 30), (20_000, 100), (200_000, 100))
+EACH_SIZE = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+@cache
+def rows(size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """X (n, d) normal, and labels that a direction explains in part, (n,); float64."""
+    generator = torch.Generator().manual_seed(0)
+    n, d = size
+    X = torch.randn(n, d, generator=generator, dtype=torch.float64)
+    return X, torch.bernoulli(torch.sigmoid(X.sum(1) / d**0.5), generator=generator)
+
+
+@cache
+def objective(size: tuple[int, int]) -> LogisticRegression:
+    X, y = rows(size)
+    return LogisticRegression(X, y, l2=1 / size[0])
+
+
+def weights(size: tuple[int, int]) -> Tensor:
+    """Curvatures p (1 - p) as they occur, (n,)."""
+    f = objective(size)
+    return f.at(torch.full((f.size,), 0.1, dtype=torch.float64)).curvature
+
+
+@EACH_SIZE
+@pytest.mark.parametrize("how", ["weighted_gram", "naive", "plain GEMM"])
+def test_weighted_gram(benchmark, size, how):
+    """X^T diag(c) X: row blocks, a scaled copy of X, and what X^T X costs without any weights."""
+    (X, _), c, (n, d) = rows(size), weights(size), size
+    zero, transpose = torch.zeros(d, d, dtype=X.dtype), transposed(X)
+    ways = {
+        "weighted_gram": lambda: weighted_gram(X, c, zero, transpose=transpose),
+        "naive": lambda: X.T @ (X * c[:, None]),
+        "plain GEMM": lambda: X.T @ X,
+    }
+    if how != "plain GEMM":
+        torch.testing.assert_close(ways[how](), X.T @ (X * c[:, None]), rtol=1e-11, atol=1e-11)
+    benchmark.group = f"X^T diag(c) X, {n} x {d}"
+    benchmark.extra_info["flops"] = 2 * n * d * d
+    benchmark(ways[how])
+
+
+@EACH_SIZE
+def test_gradient(benchmark, size):
+    """From margins that are there: sigmoids, and one product with X^T."""
+    n, d = size
+    point = objective(size).at(torch.full((d,), 0.1, dtype=torch.float64))
+    margins = point.margins
+    benchmark.group = "gradient"
+    benchmark.extra_info["flops"] = 2 * n * d
+    benchmark(lambda: type(point)(point.objective, point.x, margins).gradient)
+
+
+@pytest.mark.parametrize("d", [30, 100, 500])
+def test_newton_system(benchmark, d):
+    """Scaling, Cholesky factor, and two triangular solves."""
+    X, g = torch.randn(4 * d, d, dtype=torch.float64), torch.ones(d, dtype=torch.float64)
+    hessian = X.T @ X
+    torch.testing.assert_close(hessian @ factor(hessian).solve(g), g, rtol=1e-9, atol=1e-9)
+    benchmark.group = "Cholesky solve"
+    benchmark.extra_info["flops"] = d**3 / 3 + 2 * d * d  # Golub & Van Loan, 4th ed., section 4.2
+    benchmark(lambda: factor(hessian).solve(g))
+
+
+@EACH_SIZE
+@pytest.mark.parametrize("how", ["trial on a ray", "fresh value"])
+def test_line_search_trial(benchmark, size, how):
+    """The value at x + t direction: from margins kept along the ray, O(n), and from X, O(nd)."""
+    f, (n, d) = objective(size), size
+    x = torch.full((d,), 0.1, dtype=torch.float64)
+    direction = torch.linspace(-1, 1, d, dtype=torch.float64) / d
+    ray = f.at(x).along(direction)
+    ways = {"trial on a ray": lambda: ray.at(0.5).value, "fresh value": lambda: f.at(x + 0.5 * direction).value}
+    torch.testing.assert_close(ways["trial on a ray"](), ways["fresh value"](), rtol=1e-12, atol=0)
+    benchmark.group = f"line-search trial, {n} x {d}"
+    benchmark(ways[how])

@@ -1,0 +1,144 @@
+"""Four rooms in a line: solvers <- datasets <- benchmarks <- reports, and each imports only from its left."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("solvers", "datasets", "benchmarks", "reports")
+OUTSIDE_OF_ASV = {"typer", "rich", "pandas", "pyarrow", "pytest"}  # asv's environments are built without them
+
+
+def imports(source: str, package: str) -> Iterator[tuple[str, bool]]:
+    """Each module that a source imports, by its full name, and whether that happens as soon as it is imported.
+
+    package: the one the module is in, for relative imports.
+    """
+
+    def visit(node: ast.AST, at_once: bool) -> Iterator[tuple[str, bool]]:
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, at_once) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package.split(".")
+            base = parts[: len(parts) - node.level + 1] if node.level else []
+            yield ".".join([*base, *([node.module] if node.module else [])]), at_once
+        inner = at_once and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+        if isinstance(node, ast.If):
+            guard = ast.unparse(node.test)
+            inner = inner and guard not in ("__name__ == '__main__'", "TYPE_CHECKING")
+        for child in ast.iter_child_nodes(node):
+            yield from visit(child, inner)
+
+    yield from visit(ast.parse(source), True)
+
+
+def of(path: Path) -> list[tuple[str, bool]]:
+    package = ".".join(path.relative_to(ROOT).parent.parts)
+    return list(imports(path.read_text(), package))
+
+
+def sources(room: str) -> list[Path]:
+    return sorted((ROOT / room).rglob("*.py"))
+
+
+def test_the_reader_of_imports_sees_all_kinds():
+    source = """
+import a.b, c
+from d.e import f
+from . import g
+from .h import i
+from ..j import k
+def later():
+    import l
+class Body:
+    import m
+try:
+    import n
+except ImportError:
+    n = None
+if __name__ == "__main__":
+    import o
+"""
+    assert list(imports(source, "room.inner")) == [
+        ("a.b", True),
+        ("c", True),
+        ("d.e", True),
+        ("room.inner", True),
+        ("room.inner.h", True),
+        ("room.j", True),
+        ("l", False),
+        ("m", True),
+        ("n", True),
+        ("o", False),
+    ]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_its_left(room):
+    assert sources(room)
+    forbidden = {*ROOMS[ROOMS.index(room) + 1 :], "tests"}
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources(room)
+        for name, _ in of(path)
+        if name.split(".")[0] in forbidden
+    ]
+    assert not found
+
+
+def test_solvers_imports_torch_and_the_standard_library_alone():
+    """But for `solvers/adapters`, where optional peers live."""
+    allowed = {"torch", "solvers", *sys.stdlib_module_names}
+    found = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in sources("solvers")
+        if "adapters" not in path.parts
+        for name, _ in of(path)
+        if name.split(".")[0] not in allowed
+    ]
+    assert not found
+
+
+def test_what_asv_sees_needs_nothing_that_its_environments_lack():
+    seen = sorted((ROOT / "benchmarks").glob("*.py"))
+    assert {"__init__.py", "__main__.py", "iteration_cost.py"} <= {path.name for path in seen}
+    found = [
+        f"{path.name} imports {name}"
+        for path in seen
+        for name, at_once in of(path)
+        if at_once and (name.split(".")[0] in OUTSIDE_OF_ASV or name.startswith("benchmarks.command"))
+    ]
+    assert not found
+
+
+def test_asv_does_not_see_the_micro_benchmarks_and_the_command_line():
+    for folder in ("micro", "command"):
+        assert (ROOT / "benchmarks" / folder).is_dir()
+        assert not (ROOT / "benchmarks" / folder / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_the_rooms_are_ours(room):
+    """Others publish a package named `datasets`: found first, it would take the place of ours."""
+    spec = importlib.util.find_spec(room)
+    assert spec is not None and Path(spec.origin) == ROOT / room / "__init__.py"
+
+
+def modules_after(statement: str) -> set[str]:
+    """The top-level modules that a fresh process holds after a statement."""
+    code = f"import sys; {statement}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(process.stdout.split())
+
+
+def test_importing_solvers_brings_neither_scipy_nor_scikit_learn():
+    loaded = modules_after("import solvers, solvers.objectives")
+    assert "torch" in loaded
+    assert not loaded & {"scipy", "sklearn", "pandas", "matplotlib", "datasets", "benchmarks", "reports"}

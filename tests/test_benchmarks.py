@@ -1,0 +1,402 @@
+"""The clock, the ledger, and what becomes of a run: none of these tests looks at real time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+import solvers.clock
+from benchmarks import store
+from benchmarks.cases import SUITES, Case, classic, fixed, select
+from benchmarks.iteration_cost import SOLVER_NAMES
+from benchmarks.measure import Measurement, evaluate, measure
+from benchmarks.store import run_key
+from datasets import PROBLEMS, breast_cancer, build, certificate
+from solvers import COUNTERS, PHASES, SOLVERS, GradientDescent, Ledger, Newton, Status, Stop, device_clock, minimize
+from solvers.objectives import Objective, Point
+from solvers.phases import current, phase
+
+PENALISED = Case("breast-cancer-l2", "newton-cholesky")
+
+
+# --- clocks
+
+
+class FakeDevice:
+    """A device that runs behind its host: launching costs nothing, and only waiting for it takes its time."""
+
+    def __init__(self) -> None:
+        self.host = 100.0  # seconds
+        self.busy_until = 0.0
+        self.waited_for: list = []
+
+    def launch(self, seconds: float) -> None:
+        self.busy_until = max(self.busy_until, self.host) + seconds
+
+    def synchronize(self, device=None) -> None:
+        self.waited_for.append(device)
+        self.host = max(self.host, self.busy_until)
+
+    def read_without_waiting(self) -> float:
+        return self.host
+
+
+@pytest.fixture(params=["cuda", "mps"])
+def fake(request, monkeypatch):
+    """A fake device behind the name of a real backend, the clock for it, and that name."""
+    device = FakeDevice()
+    monkeypatch.setattr(getattr(torch, request.param), "synchronize", device.synchronize)
+    monkeypatch.setattr(solvers.clock, "perf_counter", device.read_without_waiting)
+    return device, device_clock(request.param), request.param
+
+
+def test_a_reading_waits_for_all_work_queued_so_far(fake):
+    device, clock, _ = fake
+    began = clock()
+    device.launch(2.0)
+    device.launch(3.0)
+    assert device.read_without_waiting() == began  # the trap: the host believes that nothing has happened
+    assert clock() - began == 5.0
+    assert clock() - began == 5.0
+
+
+def test_cuda_is_waited_for_on_the_device_asked_for(monkeypatch):
+    device = FakeDevice()
+    monkeypatch.setattr(torch.cuda, "synchronize", device.synchronize)
+    device_clock("cuda:1")()
+    assert device.waited_for == [torch.device("cuda:1")]
+
+
+def test_the_cpu_is_not_waited_for():
+    assert device_clock("cpu") is device_clock(torch.device("cpu")) is solvers.clock.perf_counter
+
+
+class QueuedSquare(Objective):
+    """x^2 / 2, whose gradient keeps a device busy for 2 seconds and whose value for 1."""
+
+    def __init__(self, device: FakeDevice) -> None:
+        self.device = device
+
+    def at(self, x):
+        return QueuedPoint(self, x)
+
+
+class QueuedPoint(Point):
+    @property
+    def value(self):
+        self.objective.device.launch(1.0)
+        return 0.5 * torch.dot(self.x, self.x)
+
+    @property
+    def gradient(self):
+        self.objective.device.launch(2.0)
+        return self.x.clone()
+
+
+def test_the_trace_of_a_run_on_an_asynchronous_device_is_exact(fake):
+    device, clock, _ = fake
+    stop = Stop(gap_tolerance=None, iterations=4)
+    x0 = torch.ones(2, dtype=torch.float64)
+    result = minimize(GradientDescent(0.5), QueuedSquare(device), x0, stop, clock=clock)
+    # The first gradient is asked for before the first reading, to check its shape, and then kept.
+    steps = [later - earlier for earlier, later in pairwise(result.trace.seconds)]
+    assert result.trace.seconds[0] == 3.0
+    assert steps == [1.0, 3.0, 3.0, 3.0]
+
+
+def test_a_clock_that_does_not_wait_sees_nothing_of_such_a_run(fake):
+    device, _, _ = fake
+    stop, x0 = Stop(gap_tolerance=None, iterations=4), torch.ones(2, dtype=torch.float64)
+    wrong = minimize(GradientDescent(0.5), QueuedSquare(device), x0, stop, clock=device.read_without_waiting)
+    assert wrong.trace.seconds == [0.0] * 5
+
+
+# --- phases
+
+
+class Ticking:
+    """A clock whose every reading is a different number of seconds after the last, all exact in binary."""
+
+    def __init__(self) -> None:
+        self.readings = [0.0]
+
+    def __call__(self) -> float:
+        self.readings.append(self.readings[-1] + 0.25 * (1 + len(self.readings) % 7))
+        return self.readings[-1]
+
+    @property
+    def elapsed(self) -> float:
+        return self.readings[-1] - self.readings[1]
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_the_phases_of_a_run_add_up_to_its_time_exactly(name):
+    clock = Ticking()
+    ledger = Ledger(clock)
+    problem = build("breast-cancer-l2")
+    result = minimize(SOLVERS[name], problem.objective, stop=Stop(iterations=20), clock=clock, ledger=ledger)
+    assert result.iterations > 5
+    assert set(ledger.seconds) == set(PHASES)
+    assert sum(ledger.seconds.values()) == clock.elapsed > 0
+    assert ledger.seconds["gradient"] > 0 and ledger.seconds["other"] > 0
+    assert (ledger.seconds["factorise"] > 0) == (ledger.counts["factorisations"] > 0)
+    assert (ledger.seconds["line search"] > 0) == (ledger.counts["line_search_trials"] > 0)
+
+
+def test_time_belongs_to_the_innermost_phase():
+    now = [0.0]
+    ledger = Ledger(lambda: now[0])
+
+    def spend(seconds: float) -> None:
+        now[0] += seconds
+
+    spend(1)
+    with ledger.phase("line search"):
+        spend(2)
+        with ledger.phase("gradient"):
+            spend(4)
+        spend(8)
+        with ledger.phase("gradient"), ledger.phase("hessian"):
+            spend(16)
+    spend(32)
+    ledger.charge()
+    found = {name: seconds for name, seconds in ledger.seconds.items() if seconds}
+    assert found == {"line search": 10, "gradient": 4, "hessian": 16, "other": 33}
+    assert (ledger.calls["line search"], ledger.calls["gradient"], ledger.calls["hessian"]) == (1, 2, 1)
+
+
+def test_a_phase_that_raises_is_still_charged_and_closed():
+    now = [0.0]
+    ledger = Ledger(lambda: now[0])
+    with pytest.raises(ArithmeticError), ledger.phase("solve"):
+        now[0] += 3
+        raise ArithmeticError
+    now[0] += 1
+    ledger.charge()
+    assert (ledger.seconds["solve"], ledger.seconds["other"]) == (3, 1)
+
+
+def test_without_a_clock_events_are_counted_and_nothing_is_timed():
+    ledger = Ledger()
+    result = minimize(Newton(), build("breast-cancer-l2").objective, stop=Stop(iterations=3), ledger=ledger)
+    assert not any(ledger.seconds.values())
+    assert ledger.counts["gradients"] >= result.iterations and tuple(ledger.counts) == COUNTERS
+
+
+def test_outside_a_run_nothing_is_left_open():
+    before = current.get()
+    minimize(Newton(), build("breast-cancer-l2").objective, stop=Stop(iterations=1), ledger=Ledger(Ticking()))
+    assert current.get() is before
+    with phase("gradient"):
+        pass
+    assert not any(before.seconds.values())
+
+
+# --- rows
+
+
+def mean_loss(X, y, w) -> float:
+    """An independent formula: log(1 + e^z) - y z."""
+    z = X.numpy() @ w
+    return float((np.logaddexp(0, z) - y.numpy() * z).mean())
+
+
+@pytest.fixture(scope="module")
+def penalised_run() -> Measurement:
+    return measure(PENALISED, repeat=3)
+
+
+def test_a_row_holds_what_an_independent_formula_finds(penalised_run):
+    data, known = breast_cancer(), certificate("breast-cancer-l2")
+    rows, iterates = evaluate(penalised_run), penalised_run.result.trace.iterates
+    assert len(rows) == len(iterates) == penalised_run.result.iterations + 1
+    for row, x in zip(rows, iterates, strict=True):
+        w = x.numpy()
+        value = mean_loss(data.X, data.y, w) + w @ w / (2 * 398)
+        assert row["value"] == pytest.approx(value, rel=1e-13)
+        assert row["gap"] == row["value"] - known.optimum
+        assert row["test_loss"] == pytest.approx(mean_loss(data.X_test, data.y_test, w), rel=1e-13)
+        for part, X, y in (("train", data.X, data.y), ("test", data.X_test, data.y_test)):
+            assert row[f"{part}_accuracy"] == np.mean((X.numpy() @ w >= 0) == (y.numpy() == 1))
+        p = 1 / (1 + np.exp(-data.X.numpy() @ w))
+        gradient = data.X.numpy().T @ (p - data.y.numpy()) / 398 + w / 398
+        assert row["gradient_norm"] == pytest.approx(np.abs(gradient).max(), abs=1e-15)
+        assert row["norm"] == pytest.approx(np.linalg.norm(w), rel=1e-13)
+
+
+def test_rows_say_which_run_and_which_iterate_they_are_of(penalised_run):
+    rows, trace = evaluate(penalised_run), penalised_run.result.trace
+    assert [row["iteration"] for row in rows] == trace.iterations
+    assert [row["seconds"] for row in rows] == trace.seconds
+    assert [row["factorisations"] for row in rows] == [c["factorisations"] for c in trace.counters]
+    first = rows[0]
+    assert (first["problem"], first["solver"], first["repeat"]) == ("breast-cancer-l2", "newton-cholesky", 3)
+    assert (first["dtype"], first["device"], first["threads"]) == ("float64", "cpu", 1)
+    assert (first["status"], first["minimiser"], first["iteration"]) == ("converged", True, 0)
+    assert first["value"] == pytest.approx(math.log(2)) and 0 <= rows[-1]["gap"] < 1e-12
+    assert rows[-1]["seconds"] <= first["total_seconds"] == penalised_run.result.seconds
+
+
+def test_a_float32_run_is_evaluated_in_float64():
+    run = measure(replace(PENALISED, dtype="float32"))
+    last, x = evaluate(run)[-1], run.result.x
+    assert x.dtype == torch.float32
+    assert last["value"] == float(build("breast-cancer-l2").objective.at(x.double()).value)
+    assert last["value"] != run.result.value  # that one was rounded to float32 on the way
+    assert 1e-16 < last["gap"] < 1e-6
+
+
+def test_without_a_minimiser_there_is_no_gap():
+    rows = evaluate(measure(Case("breast-cancer", "newton", stop=fixed(3))))
+    assert len(rows) == 4 and all(math.isnan(row["gap"]) for row in rows)
+    assert not any(row["minimiser"] for row in rows)
+
+
+def test_the_clock_covers_one_run_and_not_its_warm_up(monkeypatch):
+    calls = []
+
+    def spy(solver, objective, x0, stop):
+        calls.append(stop.iterations)
+        return minimize(solver, objective, x0, stop)
+
+    monkeypatch.setattr("benchmarks.measure.minimize", spy)
+    run = measure(replace(PENALISED, stop=fixed(7)))
+    assert calls == [3, 7] and run.result.iterations == 7
+
+
+def test_measuring_uses_the_threads_of_the_case(monkeypatch):
+    asked = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    measure(replace(PENALISED, threads=2, stop=fixed(1)))
+    assert asked == [2]
+
+
+@dataclass(frozen=True)
+class Raising:
+    """Fails at its first step."""
+
+    def init(self, point):
+        return None
+
+    def step(self, point, state):
+        raise ArithmeticError("no step today")
+
+
+def test_a_solver_that_raises_is_one_row_with_status_error(monkeypatch):
+    monkeypatch.setitem(SOLVERS, "raising", Raising())
+    run = measure(Case("breast-cancer-l2", "raising"))
+    (row,) = evaluate(run)
+    assert run.status == Status.ERROR and run.result is None
+    assert row["status"] == "error" and row["message"] == "ArithmeticError: no step today"
+    assert (row["solver"], row["iteration"]) == ("raising", 0) and math.isnan(row["total_seconds"])
+
+
+# --- the key of a run
+
+
+@pytest.fixture
+def plain_key(monkeypatch):
+    """The key of one case, on a machine that is named by its device."""
+    monkeypatch.setattr(store, "machine", lambda device: f"a machine with {device}")
+    return run_key(PENALISED, 0)
+
+
+DIFFERENT_CASES = {
+    "problem": replace(PENALISED, problem="breast-cancer"),
+    "solver": replace(PENALISED, solver="newton-damped"),
+    "a setting": replace(PENALISED, settings=(("shrink", 0.25),)),
+    "dtype": replace(PENALISED, dtype="float32"),
+    "device": replace(PENALISED, device="cuda"),
+    "threads": replace(PENALISED, threads=2),
+    "gap tolerance": replace(PENALISED, stop=Stop(gap_tolerance=1e-9)),
+    "gradient tolerance": replace(PENALISED, stop=Stop(gradient_tolerance=1e-9)),
+    "iterations": replace(PENALISED, stop=Stop(iterations=999)),
+    "budget": replace(PENALISED, stop=Stop(seconds=1.0)),
+    "separation": replace(PENALISED, stop=Stop(stop_when_separable=False)),
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT_CASES)
+def test_the_key_changes_with_the_case(plain_key, what):
+    assert run_key(DIFFERENT_CASES[what], 0) != plain_key
+
+
+def test_the_keys_of_all_ingredients_differ(plain_key, monkeypatch):
+    keys = [plain_key, *(run_key(case, 0) for case in DIFFERENT_CASES.values()), run_key(PENALISED, 1)]
+    problem = build("breast-cancer-l2")
+    for name, value in (
+        ("machine", lambda device: "another machine"),
+        ("code_version", lambda: "another version"),
+        ("build", lambda name: replace(problem, checksum="other data")),
+        ("SCHEMA", store.SCHEMA + 1),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(store, name, value)
+            keys.append(run_key(PENALISED, 0))
+    assert len(set(keys)) == len(keys)
+    assert all(len(key) == 20 and set(key) <= set("0123456789abcdef") for key in keys)
+
+
+def test_the_key_is_the_same_in_another_commit_and_whatever_the_calibration(plain_key, monkeypatch):
+    monkeypatch.setattr(store, "commit", lambda: "another commit")
+    monkeypatch.setattr(store, "calibration", lambda *_: pytest.fail("the key asked for the calibration"))
+    monkeypatch.setattr(store, "environment", lambda *_: {"torch": "another"})
+    assert run_key(PENALISED, 0) == plain_key
+
+
+def test_the_key_tells_a_setting_and_not_how_it_was_named(plain_key):
+    registered = tuple((name, getattr(SOLVERS["newton-cholesky"], name)) for name in ("shrink", "sufficient"))
+    assert run_key(replace(PENALISED, settings=registered), 0) == plain_key
+    assert run_key(replace(PENALISED, variant="for readers"), 0) == plain_key
+
+
+# --- suites
+
+
+def test_the_classic_suite_is_the_classic_comparison():
+    cases = [case for case in classic() if case.problem == "breast-cancer"]
+    assert {(c.label, c.dtype, c.stop.iterations) for c in cases} == {
+        (label, dtype, iterations)
+        for dtype in ("float32", "float64")
+        for label, iterations in (
+            ("gradient-descent", 200),
+            ("newton", 30),
+            ("newton-diagonal rate 1", 80),
+            ("newton-diagonal rate 0.1", 80),
+        )
+    }
+    assert not any(c.stop.tests or c.stop.stop_when_separable for c in cases)
+    beside = [case.solver for case in classic() if case.problem == "breast-cancer-l2"]
+    assert beside == list(SOLVERS)
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_the_cases_of_a_suite_differ_and_can_be_made(suite):
+    cases = SUITES[suite]()
+    descriptions = [repr(sorted(case.describe().items())) for case in cases]
+    assert len(set(descriptions)) == len(cases) > 0
+    assert {case.problem for case in cases} <= set(PROBLEMS)
+
+
+def test_select_keeps_chooses_and_multiplies():
+    cases = SUITES["quick"]()
+    assert select(cases) == cases
+    some = select(cases, problems=["breast-cancer"], solvers=["newton", "newton-damped"])
+    assert [(case.problem, case.solver) for case in some] == [
+        ("breast-cancer", "newton"),
+        ("breast-cancer", "newton-damped"),
+    ]
+    grown = select(some, dtypes=["float32", "float64"], threads=[1, 2], budget=2.0)
+    assert len(grown) == len(set(grown)) == 8
+    assert all(case.stop.seconds == 2.0 for case in grown)
+    assert len(select(some, dtypes=["float32", "float32"])) == 2
+
+
+def test_asv_measures_every_registered_solver():
+    missing = set(SOLVERS) - set(SOLVER_NAMES)
+    assert not missing, f"add {sorted(missing)} to SOLVER_NAMES in benchmarks/iteration_cost.py"

@@ -1,0 +1,133 @@
+"""The command lines: examples in the help, one sentence and exit 2 for bad input, and a graceful end."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.command import main as command
+from datasets.__main__ import app as datasets_app
+from solvers import SOLVERS
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def run(*options: str):
+    return CliRunner().invoke(command.app, ["run", *options])
+
+
+@pytest.mark.parametrize(
+    "app, verb, program",
+    [
+        (command.app, [], "benchmarks"),
+        (command.app, ["list"], "benchmarks list"),
+        (command.app, ["run"], "benchmarks run"),
+        (datasets_app, ["list"], "datasets list"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_the_help_of_each_verb_has_an_example(app, verb, program):
+    outcome = CliRunner().invoke(app, [*verb, "--help"])
+    assert outcome.exit_code == 0
+    assert f"Example: python -m {program}" in " ".join(outcome.stdout.split())
+
+
+def test_list_names_all_there_is():
+    outcome = CliRunner().invoke(command.app, ["list"])
+    assert outcome.exit_code == 0
+    for name in (*SOLVERS, "breast-cancer-raw", "classic", "quick", "full"):
+        assert name in outcome.stdout
+
+
+def test_the_problems_are_listed_with_their_certificates():
+    outcome = CliRunner().invoke(datasets_app, ["list"], env={"COLUMNS": "200"})
+    assert outcome.exit_code == 0
+    assert "breast-cancer-mean10" in outcome.stdout and "not attained" in outcome.stdout
+
+
+BAD_INPUT = {
+    "an unknown suite": (["--suite", "quik"], "quick"),
+    "an unknown problem": (["--problem", "breast-cancer-12"], "breast-cancer-l2"),
+    "an unknown solver": (["--solver", "newton-cholesk"], "newton-cholesky"),
+    "an unknown dtype": (["--dtype", "float46"], "float64"),
+    "an absent device": (["--device", "cuda:99"], "cuda:99"),
+    "no such device": (["--device", "gpu"], "'gpu'"),
+    "no repeats": (["--repeats", "0"], "--repeats"),
+    "negative repeats": (["--repeats", "-1"], "--repeats"),
+    "a negative budget": (["--budget", "-1"], "--budget"),
+    "a budget of zero": (["--budget", "0"], "--budget"),
+    "a budget that is no number": (["--budget", "nan"], "--budget"),
+    "an infinite budget": (["--budget", "inf"], "--budget"),
+    "no threads": (["--threads", "0"], "--threads"),
+    "nothing to run": (["--suite", "classic", "--problem", "breast-cancer-raw"], "classic"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_INPUT)
+def test_bad_input_is_one_sentence_and_exit_2(what, tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("measured in spite of bad input"))
+    options, named = BAD_INPUT[what]
+    outcome = run(*options, "--store", str(tmp_path / "runs"))
+    assert outcome.exit_code == 2, outcome.output
+    assert isinstance(outcome.exception, SystemExit) and outcome.stdout == ""
+    (sentence,) = outcome.stderr.splitlines()
+    assert sentence.startswith("error: ") and named in sentence
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("options", [["--repeats", "many"], ["--budget", "soon"], ["--no-such-option"]])
+def test_what_cannot_be_parsed_is_exit_2_too(options):
+    outcome = run(*options)
+    assert outcome.exit_code == 2 and "Traceback" not in outcome.output
+
+
+def test_a_store_that_cannot_be_written_to_is_one_sentence_and_exit_2(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("measured without a place for the result"))
+    (tmp_path / "file").write_bytes(b"")
+    for folder in (tmp_path / "file" / "runs", tmp_path / "file"):
+        outcome = run("--store", str(folder))
+        (sentence,) = outcome.stderr.splitlines()
+        assert outcome.exit_code == 2
+        assert sentence.startswith("error: ") and str(folder) in sentence and "--store" in sentence
+
+
+# --- in a process of its own
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-m", *arguments], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def test_a_real_process_ends_bad_input_without_a_traceback():
+    process = start("benchmarks", "run", "--solver", "newtn")
+    output, errors = process.communicate(timeout=120)
+    assert (process.returncode, output) == (2, "")
+    assert re.fullmatch(r"error: unknown solver 'newtn': did you mean newton.*\n", errors)
+
+
+def test_interrupted_processes_say_how_many_runs_are_stored(tmp_path):
+    case = ("--problem", "breast-cancer-l2", "--solver", "newton-cholesky", "--repeats", "2000")
+    processes = {
+        number: (start("benchmarks", "run", *case, "--store", str(tmp_path / number.name)), tmp_path / number.name)
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    deadline = time.monotonic() + 120
+    for number, (process, folder) in processes.items():
+        while not any(folder.glob("*.parquet")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(number)
+    for process, folder in processes.values():
+        _, errors = process.communicate(timeout=120)
+        assert process.returncode == 130, errors
+        stored = len(list(folder.glob("*.parquet")))
+        assert f"interrupted: {stored} of 2000 runs are stored" in errors and "Traceback" not in errors
+        assert 0 < stored < 2000 and not list(folder.glob(".*"))

@@ -1,0 +1,218 @@
+"""The store: a run is there whole or not at all, and none is measured twice."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, replace
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import store as store_module
+from benchmarks.cases import Case, fixed
+from benchmarks.command import main as command
+from benchmarks.measure import Measurement, evaluate, measure
+from benchmarks.store import Store, run_key
+from solvers import SOLVERS
+
+CASE = Case("breast-cancer-l2", "newton-cholesky", stop=fixed(3))
+KEY = "0123456789abcdef0123"
+
+
+@pytest.fixture(scope="module")
+def measurement() -> Measurement:
+    return measure(CASE)
+
+
+@pytest.fixture(autouse=True)
+def quick_calibration(monkeypatch):
+    """The machine is not the subject here."""
+    numbers = {"gemm_gflops": 1.0, "potrf_gflops": 1.0, "triad_gbs": 1.0}
+    monkeypatch.setattr(store_module, "calibration", lambda *_: numbers)
+    monkeypatch.setattr(command, "calibration", lambda *_: numbers)
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    store = Store(tmp_path / "deep" / "runs")
+    store.prepare()
+    return store
+
+
+def files(store: Store) -> list[str]:
+    return sorted(path.name for path in store.folder.iterdir())
+
+
+def test_a_stored_run_reads_back_as_its_rows(store, measurement):
+    path = store.write(KEY, measurement)
+    assert path == store.folder / f"{KEY}.parquet" and files(store) == [path.name]
+    rows = pq.read_table(path).to_pylist()
+    for row, expected in zip(rows, evaluate(measurement), strict=True):
+        assert {name: row[name] for name in expected} == expected
+        assert row["run"] == KEY and row["machine"] and row["code_version"] and row["date"]
+        assert "commit" in row
+
+
+def test_a_stored_run_carries_its_case_environment_and_calibration(store, measurement):
+    metadata = json.loads(pq.read_schema(store.write(KEY, measurement)).metadata[b"hessbench"])
+    assert metadata["schema"] == store_module.SCHEMA
+    assert metadata["case"]["solver"] == "newton-cholesky" and metadata["case"]["stop"]["iterations"] == 3
+    assert metadata["case"]["settings"]["class"] == "CholeskyNewton"
+    assert metadata["calibration"]["gemm_gflops"] == 1.0
+    assert metadata["environment"]["packages"]["torch"]
+
+
+class Killed(BaseException):
+    """The end of a process, at a chosen moment."""
+
+
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+def test_a_run_killed_before_the_rename_is_not_there(store, measurement, monkeypatch, moment):
+    def die(*_):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, moment, die)
+        with pytest.raises(Killed):
+            store.write(KEY, measurement)
+    assert not (store.folder / f"{KEY}.parquet").exists() and store.keys() == set()
+    store.write(KEY, measurement)
+    assert store.keys() == {KEY} and files(store) == [f"{KEY}.parquet"]
+
+
+def test_the_file_is_complete_when_it_gets_its_name(store, measurement, monkeypatch):
+    seen = []
+    rename = os.replace
+
+    def look(source, target):
+        seen.append(pq.read_table(source).num_rows)
+        assert not os.path.exists(target)
+        rename(source, target)
+
+    monkeypatch.setattr(os, "replace", look)
+    store.write(KEY, measurement)
+    assert seen == [4]
+
+
+def test_a_failed_write_does_not_harm_what_is_there(store, measurement, monkeypatch):
+    path = store.write(KEY, measurement)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        store.write(KEY, measurement)
+    assert path.read_bytes() == before and files(store) == [path.name]
+
+
+def test_keys_are_file_names_and_partial_files_are_none(store):
+    for name in (f"{KEY}.parquet", f".{KEY}.17.partial", ".hidden.parquet", "notes.txt", "other.csv"):
+        (store.folder / name).write_bytes(b"whatever is inside")
+    assert store.keys() == {KEY}
+
+
+def test_preparing_leaves_nothing_and_an_absent_folder_has_no_keys(store, tmp_path):
+    assert files(store) == []
+    assert Store(tmp_path / "nowhere").keys() == set()
+
+
+def test_a_folder_that_cannot_be_made_is_an_os_error(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(OSError):
+        Store(tmp_path / "file" / "runs").prepare()
+
+
+# --- resume, through the command
+
+
+@pytest.fixture
+def measured(monkeypatch) -> list[tuple[Case, int]]:
+    """What the command measures, as it measures it."""
+    done: list[tuple[Case, int]] = []
+
+    def spy(case: Case, repeat: int) -> Measurement:
+        done.append((case, repeat))
+        return measure(replace(case, stop=replace(case.stop, iterations=3)), repeat)
+
+    monkeypatch.setattr(command, "measure", spy)
+    return done
+
+
+def run(store: Store, *options: str):
+    names = ("--problem", "breast-cancer-l2", "--solver", "newton", "--solver", "newton-cholesky")
+    return CliRunner().invoke(command.app, ["run", *names, "--store", str(store.folder), "--repeats", "2", *options])
+
+
+def test_nothing_is_measured_twice(store, measured):
+    first = run(store)
+    assert first.exit_code == 0 and "4 runs measured, 0 were there already" in first.stderr
+    assert len(measured) == len(store.keys()) == 4
+    again = run(store)
+    assert again.exit_code == 0 and "0 runs measured, 4 were there already" in again.stderr
+    assert len(measured) == 4
+    more = run(store, "--repeats", "3")
+    assert "2 runs measured, 4 were there already" in more.stderr
+    assert [repeat for _, repeat in measured[4:]] == [2, 2]
+
+
+def test_repeats_are_the_outer_loop(store, measured):
+    run(store)
+    assert [(case.solver, repeat) for case, repeat in measured] == [
+        ("newton", 0),
+        ("newton-cholesky", 0),
+        ("newton", 1),
+        ("newton-cholesky", 1),
+    ]
+
+
+def test_a_lost_run_is_measured_again_and_no_other(store, measured):
+    run(store)
+    case, repeat = measured[2]
+    (store.folder / f"{run_key(case, repeat)}.parquet").unlink()
+    run(store)
+    assert measured[4:] == [(case, repeat)]
+
+
+def test_an_interrupted_suite_keeps_what_is_stored_and_goes_on_from_there(store, measured, monkeypatch):
+    write, left = Store.write, iter(range(3))
+
+    def interrupted(self, key, measurement):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return write(self, key, measurement)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write", interrupted)
+        outcome = run(store)
+    assert outcome.exit_code == 130 and "interrupted: 3 of 4 runs are stored" in outcome.stderr
+    kept = store.keys()
+    outcome = run(store)
+    assert "1 runs measured, 3 were there already" in outcome.stderr
+    assert len(measured) == 4 + 1 and kept < store.keys()
+
+
+def test_a_new_calibration_measures_nothing_again(store, measured, monkeypatch):
+    run(store)
+    monkeypatch.setattr(command, "calibration", lambda *_: {"gemm_gflops": 2.0})
+    monkeypatch.setattr(store_module, "calibration", lambda *_: {"gemm_gflops": 2.0})
+    run(store)
+    assert len(measured) == 4
+
+
+@dataclass(frozen=True)
+class Raising:
+    """Fails at its first step."""
+
+    def init(self, point):
+        return None
+
+    def step(self, point, state):
+        raise ArithmeticError("no step today")
+
+
+def test_a_solver_that_raises_does_not_end_the_suite(store, measured, monkeypatch):
+    monkeypatch.setitem(SOLVERS, "newton", Raising())
+    assert run(store, "--repeats", "1").exit_code == 0
+    tables = [pq.read_table(store.folder / name) for name in files(store)]
+    statuses = {row["solver"]: (row["status"], table.num_rows) for table in tables for row in table.to_pylist()}
+    assert statuses == {"newton": ("error", 1), "newton-cholesky": ("iteration limit", 4)}
