@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -24,8 +23,7 @@ class Solver(Protocol):
     def step(self, point: Point, state: Any) -> tuple[Point, Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """Where a solver wants to go from a point, before it goes.
 
     `slope` is g^T direction; -slope/2 is what the solver's own quadratic model promises to gain, the cheap first

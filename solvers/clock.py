@@ -16,9 +16,9 @@ def device_clock(device: torch.device | str) -> Clock:
     Accelerators run behind the host: their kernels are queued, and a plain host clock measures the queueing.
     Each reading here first waits until the device is idle.
     """
-    device = torch.device(device)
-    if device.type == "cpu":
+    if str(device) == "cpu":
         return perf_counter
+    device = torch.device(device)
     backend = getattr(torch, device.type)
 
     def read() -> float:

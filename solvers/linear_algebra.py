@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,8 +11,7 @@ from .objectives.base import Point
 from .phases import count, phase
 
 
-@dataclass(frozen=True, slots=True)
-class Factor:
+class Factor(NamedTuple):
     """L L^T = S (H + shift |diag H|) S with S = |diag H|^-1/2, so that the units of the variables do not matter.
 
     A diagonal scaling is within a factor d of the best one (Higham, Accuracy and Stability of Numerical

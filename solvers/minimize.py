@@ -17,7 +17,7 @@ from .decrement import Decrement, exact_decrement
 from .objectives.base import Point
 from .phases import Ledger, current
 from .stopping import Status, Stop
-from .trace import Trace, next_kept
+from .trace import Trace, next_kept, outside_inference
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,17 @@ def minimize(
         raise TypeError(f"stop must be a Stop, found {type(stop).__name__}: write stop=Stop(iterations=100)")
     x = _start(objective, x0)
     ledger = Ledger() if ledger is None else ledger
+    run = _Run(solver, objective, stop, clock or device_clock(x.device), ledger)
     token = current.set(ledger)
     try:
-        return _Run(solver, objective, stop, clock or device_clock(x.device), ledger).to_the_end(x)
+        # Without autograd's bookkeeping an operation on a small tensor costs a tenth less. Only for objectives that
+        # promise not to need it, and for solvers of the package: a user's own may.
+        with torch.inference_mode(getattr(objective, "closed_form", False) and isinstance(solver, DirectionalSolver)):
+            end = run.to_the_end(x)
     finally:
         ledger.charge()
         current.reset(token)
+    return run.result(end)
 
 
 class _Visit(NamedTuple):
@@ -83,6 +88,15 @@ class _Visit(NamedTuple):
     iteration: int
     seconds: float
     counts: tuple[int, ...]
+
+
+class _End(NamedTuple):
+    """Where a run ended, and why."""
+
+    here: _Visit
+    status: Status
+    message: str
+    decrement: Decrement | None = None
 
 
 class _Stepped(DirectionalSolver):
@@ -126,21 +140,20 @@ class _Run:
         value = float(point.value)
         if not math.isfinite(value):
             return None
-        seconds = self.clock() - self.began
-        here = _Visit(point, value, iteration, seconds, self.ledger.snapshot())
+        here = _Visit(point, value, iteration, self.clock() - self.began, self.ledger.snapshot())
         if iteration == self.next_kept:
-            self.trace.keep(iteration, seconds, point.x, here.counts)
+            self.trace.keep(here.iteration, here.seconds, point.x, here.counts)
             self.next_kept = next_kept(iteration)
         return here
 
-    def to_the_end(self, x: Tensor) -> Result:
-        solver, stop = self.solver, self.stop
+    def to_the_end(self, x: Tensor) -> _End:
+        solver, stop, tests = self.solver, self.stop, self.stop.tests
         point = self.objective.at(x)
         _check_point(point, x)
         here = self.visit(point, 0)
         if here is None:
             start = _Visit(point, float(point.value), 0, self.clock() - self.began, self.ledger.snapshot())
-            return self.end(start, Status.DIVERGED, f"f(x0) is {start.value}")
+            return _End(start, Status.DIVERGED, f"f(x0) is {start.value}")
         state = solver.init(point)
         eps = torch.finfo(x.dtype).eps
         relative, floor = max(stop.gap_tolerance or 0.0, 4 * eps), eps**2 * abs(here.value)
@@ -149,45 +162,42 @@ class _Run:
         before = here
         while True:
             if stop.stop_when_separable and (reason := self.no_minimiser(point)):
-                return self.end(here, Status.SEPARABLE, f"no minimiser exists: {reason}")
-            limit = self.limit(here)
-            if limit and not stop.tests:
-                return self.end(here, *limit)
+                return _End(here, Status.SEPARABLE, f"no minimiser exists: {reason}")
+            over = here.iteration >= stop.iterations or here.seconds >= stop.seconds
+            if over and not tests:
+                return self.limit(here)
 
             proposal = solver.propose(point, state)
             if proposal is None or not math.isfinite(proposal.slope):
                 if not bool(point.gradient.isfinite().all()):
-                    return self.end(before, Status.DIVERGED, f"the gradient is not finite at iterate {here.iteration}")
+                    return _End(before, Status.DIVERGED, f"the gradient is not finite at iterate {here.iteration}")
                 if proposal is None:
-                    return self.end(here, Status.SINGULAR, "the Newton system cannot be solved")
+                    return _End(here, Status.SINGULAR, "the Newton system cannot be solved")
             bound = relative * abs(here.value) + floor
             own = abs(proposal.slope) / 2
-            if stop.tests and self.promising(point, own, bound) and (ended := self.converged(here, own, bound)):
-                return ended
-            if limit:
-                return self.end(here, *limit)
+            if tests and self.promising(point, own, bound) and (end := self.converged(here, own, bound)):
+                return end
+            if over:
+                return self.limit(here)
 
             before, (moved, moved_state) = here, solver.move(point, proposal)
             stays = moved is point and moved_state is state
             point, state = moved, moved_state
             here = self.visit(point, before.iteration + 1)
             if here is None:
-                return self.end(before, Status.DIVERGED, f"f is {float(point.value)} at iterate {before.iteration + 1}")
-            if not stop.tests:
+                return _End(before, Status.DIVERGED, f"f is {float(point.value)} at iterate {before.iteration + 1}")
+            if not tests:
                 continue
             if here.value < abyss:
-                return self.end(here, Status.DIVERGED, f"f falls without bound: {here.value:.3g}")
-            if stays or (
-                here.value == before.value and moved is not before.point and torch.equal(moved.x, before.point.x)
-            ):
+                return _End(here, Status.DIVERGED, f"f falls without bound: {here.value:.3g}")
+            new = point is not before.point
+            if stays or (here.value == before.value and new and torch.equal(point.x, before.point.x)):
                 return self.stalled(before, bound)
 
-    def limit(self, here: _Visit) -> tuple[Status, str] | None:
+    def limit(self, here: _Visit) -> _End:
         if here.iteration >= self.stop.iterations:
-            return Status.ITERATION_LIMIT, f"{here.iteration} iterations"
-        if here.seconds >= self.stop.seconds:
-            return Status.TIME_LIMIT, f"{here.seconds:.3g} seconds"
-        return None
+            return _End(here, Status.ITERATION_LIMIT, f"{here.iteration} iterations")
+        return _End(here, Status.TIME_LIMIT, f"{here.seconds:.3g} seconds")
 
     def promising(self, point: Point, own: float, bound: float) -> bool:
         """The cheap first tests: the gradient, and the solver's own estimate of the decrement."""
@@ -196,7 +206,7 @@ class _Run:
             return False
         return self.stop.gap_tolerance is None or (own <= bound and own < self.look_below)
 
-    def converged(self, here: _Visit, own: float, bound: float) -> Result | None:
+    def converged(self, here: _Visit, own: float, bound: float) -> _End | None:
         """The exact test, and then the last question: is there a minimiser at all?"""
         point, decrement, passed = here.point.refreshed(), None, []
         here = here._replace(point=point, value=float(point.value))
@@ -210,28 +220,30 @@ class _Run:
             passed.append(f"no gradient entry exceeds {self.stop.gradient_tolerance:.2g}")
         reason = self.no_minimiser(point, lambda: exact_decrement(point).direction)
         if reason and self.stop.stop_when_separable:
-            return self.end(here, Status.SEPARABLE, f"no minimiser exists: {reason}", decrement)
+            return _End(here, Status.SEPARABLE, f"no minimiser exists: {reason}", decrement)
         if reason or self.escaping(point, lambda: exact_decrement(point).direction):
             self.look_below = own / 10
             return None
-        return self.end(here, Status.CONVERGED, " and ".join(passed), decrement)
+        return _End(here, Status.CONVERGED, " and ".join(passed), decrement)
 
-    def stalled(self, here: _Visit, bound: float) -> Result:
+    def stalled(self, here: _Visit, bound: float) -> _End:
         """No step is left that changes anything: at a minimiser that is convergence, whatever the solver's own test."""
         self.look_below = math.inf
-        if self.promising(here.point, 0.0, bound) and (ended := self.converged(here, 0.0, bound)):
-            return ended
-        return self.end(here, Status.STALLED, "no representable progress at this precision")
+        if self.promising(here.point, 0.0, bound) and (end := self.converged(here, 0.0, bound)):
+            return end
+        return _End(here, Status.STALLED, "no representable progress at this precision")
 
-    def end(self, here: _Visit, status: Status, message: str, decrement: Decrement | None = None) -> Result:
+    def result(self, end: _End) -> Result:
+        here, decrement = end.here, end.decrement
+        seconds = self.clock() - self.began
         self.trace.end_at(here.iteration, here.seconds, here.point.x, here.counts)
         return Result(
-            x=here.point.x,
+            x=outside_inference(here.point.x),
             value=here.value + 0.0,  # -0.0 becomes 0.0
-            status=status,
-            message=message,
+            status=end.status,
+            message=end.message,
             iterations=here.iteration,
-            seconds=self.clock() - self.began,
+            seconds=seconds,
             counters=dict(self.ledger.counts),
             trace=self.trace,
             gap_bound=decrement.half if decrement else None,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from torch import Tensor
 
 from .phases import COUNTERS
@@ -22,32 +20,43 @@ def next_kept(iteration: int) -> int:
     return candidate
 
 
-@dataclass(frozen=True)
+def outside_inference(x: Tensor) -> Tensor:
+    """The tensor, or a copy that autograd can work with if it was made in inference mode."""
+    return x.clone() if x.is_inference() else x
+
+
 class Trace:
     """Parallel lists, one entry a kept iterate: the first 101, then 20 a decade, and always the last.
 
-    seconds are since the start of the run, each read when the iterate and its value were there on the device.
-    Nothing is evaluated here: losses and gaps are computed afterwards from the iterates, at fresh points.
+    iterations; iterates, (d,) each; seconds since the start of the run, each read when the iterate and its value were
+    there on the device; counts, in the order of COUNTERS. Nothing is evaluated here: losses and gaps are computed
+    afterwards from the iterates, at fresh points.
     """
 
-    iterations: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    iterates: list[Tensor] = field(default_factory=list)  # (d,) each
-    counts: list[tuple[int, ...]] = field(default_factory=list)  # in the order of COUNTERS
+    def __init__(self) -> None:
+        self.iterations: list[int] = []
+        self.seconds: list[float] = []
+        self.counts: list[tuple[int, ...]] = []
+        self._iterates: list[Tensor] = []
 
     def __len__(self) -> int:
         return len(self.iterations)
 
+    @property
+    def iterates(self) -> list[Tensor]:
+        self._iterates[:] = map(outside_inference, self._iterates)
+        return self._iterates
+
     def keep(self, iteration: int, seconds: float, x: Tensor, counts: tuple[int, ...]) -> None:
         self.iterations.append(iteration)
         self.seconds.append(seconds)
-        self.iterates.append(x)
+        self._iterates.append(x)
         self.counts.append(counts)
 
     def end_at(self, iteration: int, seconds: float, x: Tensor, counts: tuple[int, ...]) -> None:
         """Make this iterate the last one, whatever was kept after it."""
         while self.iterations and self.iterations[-1] >= iteration:
-            for entries in (self.iterations, self.seconds, self.iterates, self.counts):
+            for entries in (self.iterations, self.seconds, self._iterates, self.counts):
                 entries.pop()
         self.keep(iteration, seconds, x, counts)
 

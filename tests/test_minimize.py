@@ -461,3 +461,16 @@ def test_the_decrement_includes_what_rounding_of_the_margins_may_hide(logistic):
     assert seen - unseen == pytest.approx(point.rounding_gap())
     tame = logistic(dtype=torch.float32).at(torch.ones(4))
     assert tame.rounding_gap() < 1e-3 * torch.finfo(torch.float32).eps
+
+
+def test_results_of_runs_in_inference_mode_can_be_differentiated_through(logistic):
+    """A closed form is run without autograd's bookkeeping; nothing that a user gets may show it."""
+    result = minimize(CholeskyNewton(), logistic(l2=0.1))
+    for x in (result.x, *result.trace.iterates):
+        w = x.requires_grad_()
+        (w**2).sum().backward()
+        assert torch.allclose(w.grad, 2 * w.detach())
+    objective = logistic(l2=0.1)
+    minimize(CholeskyNewton(), objective)
+    gradient = torch.func.grad(lambda w: objective.at(w).hvp(w).sum())(torch.ones(4, dtype=torch.float64))
+    assert bool(gradient.isfinite().all())

@@ -23,22 +23,6 @@ _LEDGER_NAMES = {
 }
 
 
-def _booked(function: Callable, name: str) -> Callable:
-    """`function`, counted each time it runs, and timed as a phase where the run has a clock for phases."""
-    counter, phase = _LEDGER_NAMES[name]
-
-    @wraps(function)
-    def booked(*arguments: Any) -> Any:
-        ledger = current.get()
-        ledger.counts[counter] += 1
-        if ledger.clock is None or phase is None:
-            return function(*arguments)
-        with ledger.phase(phase):
-            return function(*arguments)
-
-    return booked
-
-
 class kept:  # noqa: N801, a decorator
     """An attribute computed when first read and then kept in the instance: `cached_property` without its lock."""
 
@@ -56,6 +40,40 @@ class kept:  # noqa: N801, a decorator
         return value
 
 
+class derivative(kept):  # noqa: N801, a decorator
+    """A kept attribute that is counted when it is computed, and timed as a phase where the run has a clock for them."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        self.counter, self.phase = _LEDGER_NAMES[name]
+
+    def __get__(self, point: Any, owner: type | None = None) -> Any:
+        if point is None:
+            return self
+        ledger = current.get()
+        ledger.counts[self.counter] += 1
+        if ledger.clock is None or self.phase is None:
+            value = point.__dict__[self.name] = self.function(point)
+            return value
+        with ledger.phase(self.phase):
+            value = point.__dict__[self.name] = self.function(point)
+            return value
+
+
+def _counted(hvp: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Tensor]:
+    """The same product, counted and timed likewise."""
+    counter, phase = _LEDGER_NAMES["hvp"]
+
+    @wraps(hvp)
+    def product(point: Any, v: Tensor) -> Tensor:
+        ledger = current.get()
+        ledger.counts[counter] += 1
+        with ledger.phase(phase):
+            return hvp(point, v)
+
+    return product
+
+
 class Point:
     """f near one x: every derivative is computed when first read, and then kept.
 
@@ -70,15 +88,16 @@ class Point:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        for name in _LEDGER_NAMES:
-            attribute = cls.__dict__.get(name)
-            if isinstance(attribute, (cached_property, property, kept)):
+        for name, attribute in list(vars(cls).items()):
+            if name not in _LEDGER_NAMES:
+                continue
+            if name == "hvp":
+                cls.hvp = _counted(attribute)
+            elif isinstance(attribute, (cached_property, property, kept)):
                 function = getattr(attribute, "func", None) or getattr(attribute, "fget", None) or attribute.function
-                derivative = kept(_booked(function, name))
-                derivative.__set_name__(cls, name)
-                setattr(cls, name, derivative)
-            elif name == "hvp" and attribute is not None:
-                cls.hvp = _booked(attribute, name)
+                booked = derivative(function)
+                booked.__set_name__(cls, name)
+                setattr(cls, name, booked)
 
     @property
     def value(self) -> Tensor:
@@ -102,9 +121,12 @@ class Point:
         return self.hessian @ v
 
     def curvature_noise(self, v: Tensor) -> float:
-        """How much of the computed v^T H v may be rounding."""
-        size = float(torch.dot(v.square(), self.hessian_diagonal.abs()))
-        return len(v) * torch.finfo(v.dtype).eps * size
+        """How much of v^T H v, computed as a product H v, may be rounding."""
+        return len(v) * torch.finfo(v.dtype).eps * self.diagonal_form(v)
+
+    def diagonal_form(self, v: Tensor) -> float:
+        """v^T |diag H| v."""
+        return float(torch.dot(v.square(), self.hessian_diagonal.abs()))
 
     def rounding_gap(self) -> float:
         """How much of f - f* rounding may hide from the gradient at this point, as far as is known."""
@@ -136,6 +158,8 @@ class Ray:
 
 class Objective:
     """A function to be minimised. Only `at` is required; `minimize` uses what else is there."""
+
+    closed_form = False  # True: no derivative needs autograd, and points may be made in torch's inference mode
 
     def at(self, x: Tensor) -> Point:
         """f near x, (d,)."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ..checks import finite_tensor, non_negative, real_tensor
-from ..kernels import absolute_product, is_sparse, small_squares, transposed, weighted_gram, weighted_square_sums
+from ..kernels import is_sparse, small_squares, transposed, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, Objective, Point, Ray, kept
 
 METRIC = ("hessian", "_newton_factor")
@@ -30,6 +30,8 @@ class LogisticRegression(Objective):
     Raises TypeError or ValueError for input that is not such a problem. Source: Hastie, Tibshirani & Friedman,
     The Elements of Statistical Learning, 2nd ed., section 4.4.1.
     """
+
+    closed_form = True
 
     def __init__(
         self, X: Tensor, y: Tensor, l2: float = 0.0, fit_intercept: bool = False, reduction: str = "mean"
@@ -67,6 +69,7 @@ class LogisticRegression(Objective):
         self.signs = 2 * y - 1 if self.binary else torch.ones_like(y)  # (n,)
         self.size = d + self.fit_intercept
         self._transposed = transposed(X)
+        self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
 
     def at(self, x: Tensor) -> LogisticPoint:
         return LogisticPoint(self, x)
@@ -85,10 +88,10 @@ class LogisticRegression(Objective):
 
     def transposed_product(self, rows: Tensor, base: Tensor | None = None) -> Tensor:
         """base + scale X^T rows (the intercept's entry last), (d,)."""
+        if self._fused and base is not None:
+            return torch.addmv(base, self._transposed, rows, alpha=self.scale)
         if self.fit_intercept:
             product = torch.cat([self._transposed @ rows, rows.sum().unsqueeze(0)]).mul_(self.scale)
-        elif base is not None and not is_sparse(self.X):
-            return torch.addmv(base, self._transposed, rows, alpha=self.scale)
         else:
             product = (self._transposed @ rows).mul_(self.scale)
         return product if base is None else product.add_(base)
@@ -103,12 +106,13 @@ class LogisticRegression(Objective):
     @kept
     def penalty_matrix(self) -> Tensor:
         """l2 I over the features, (d, d)."""
-        d = self.X.shape[1]
-        return torch.eye(d, dtype=self.X.dtype, device=self.X.device).mul_(self.l2)
+        with torch.inference_mode(False):
+            return torch.eye(self.X.shape[1], dtype=self.X.dtype, device=self.X.device).mul_(self.l2)
 
     @kept
     def squares(self) -> Tensor | None:
-        return small_squares(self.X)
+        with torch.inference_mode(False):
+            return small_squares(self.X)
 
     def no_minimiser(self, point: LogisticPoint, newton_direction: NewtonDirection | None = None) -> str | None:
         """Proofs that the infimum is not attained (Albert & Anderson 1984, Biometrika 71, p. 1).
@@ -228,7 +232,7 @@ class LogisticPoint(Point):
         return f.transposed_product(self.curvature * f.logits(v), f.penalised(v) if f.l2 > 0 else None)
 
     def rounding_gap(self) -> float:
-        """1/2 scale sum_i c_i e_i^2 with e = eps |X| |w|, the rounding of the margins.
+        """1/2 scale sum_i c_i e_i^2 at most, where e_i is the rounding of margin i.
 
         Where the gradient vanishes at margins z + e, the true one is -scale X^T (c e) to first order, and its
         decrement is at most this, for C^1/2 X H^-1 X^T C^1/2 has no eigenvalue above 1 / scale.
@@ -236,21 +240,30 @@ class LogisticPoint(Point):
         return 0.5 * self.curvature_noise(self.x)
 
     def curvature_noise(self, v: Tensor) -> float:
-        """scale sum_i c_i e_i^2 with e = eps |X| |v|, the rounding of X v."""
-        f = self.objective
-        reach = absolute_product(f.X, v[:-1]) + v[-1].abs() if f.fit_intercept else absolute_product(f.X, v)
-        errors = torch.finfo(v.dtype).eps * reach
-        return f.scale * float(torch.dot(self.curvature, errors.square()))
+        """scale sum_i c_i e_i^2 at most, with e = eps |X| |v|, the rounding of X v (Higham, section 3.5).
+
+        By Cauchy and Schwarz in the variables that make diag H = 1, (|X| |v|)_i^2 is at most the product of
+        sum_j x_ij^2 / h_j and sum_j h_j v_j^2, and scale sum_i c_i sum_j x_ij^2 / h_j = d.
+        """
+        return len(v) * torch.finfo(v.dtype).eps ** 2 * self.diagonal_form(v)
+
+    def diagonal_form(self, v: Tensor) -> float:
+        known = self.__dict__.get("hessian")
+        return float(torch.dot(v.square(), self.hessian_diagonal if known is None else known.diagonal()))
 
     def refreshed(self) -> LogisticPoint:
-        """The same point with margins computed from X, but with the Hessian (and its factor) that is there.
+        """The same point with margins computed from X, if those carried here do not belong to x to rounding.
 
-        Carried margins can belong to a w with more digits than the stored one has. Value and gradient are then not
-        those of w; the Hessian is only the metric that they are measured in.
+        A stored w may have fewer digits than the one whose margins were carried. Of a point that is made anew the
+        Hessian (and its factor) is kept: it is only the metric that the gradient is measured in.
         """
         if self.age == 0:
             return self
         fresh = LogisticPoint(self.objective, self.x)
+        drift = fresh.margins - self.margins
+        hidden = 0.5 * self.objective.scale * float(torch.dot(self.curvature, drift * drift))
+        if hidden <= torch.finfo(self.x.dtype).eps * float(self.value):
+            return self
         fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
         return fresh
 
