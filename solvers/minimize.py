@@ -74,10 +74,10 @@ def minimize(
         # promise not to need it, and for solvers of the package: a user's own may.
         with torch.inference_mode(getattr(objective, "closed_form", False) and isinstance(solver, DirectionalSolver)):
             end = run.to_the_end(x)
+        return run.result(end)
     finally:
         ledger.charge()
         current.reset(token)
-    return run.result(end)
 
 
 class _Visit(NamedTuple):
