@@ -5,6 +5,11 @@ asv imports every module of this package, and one missing import would end its d
 """
 
 if __name__ == "__main__":
-    from benchmarks.command.main import app
+    import sys
 
-    app()
+    try:
+        from benchmarks.command.main import app
+
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -30,6 +33,21 @@ class Case:
     def label(self) -> str:
         """The solver's name as tables and legends show it."""
         return f"{self.solver} {self.variant}".strip()
+
+    @property
+    def key(self) -> str:
+        """Eight hexadecimal digits of the hash of all that determines the case: its repeats share them."""
+        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def rules(self) -> str:
+        """How long it may run, and with which tests, in words."""
+        tests = {"gap": self.stop.gap_tolerance, "gradient": self.stop.gradient_tolerance}
+        words = [f"{name} {tolerance:g}" for name, tolerance in tests.items() if tolerance is not None]
+        words.append(f"{self.stop.iterations} iterations")
+        if self.stop.seconds < math.inf:
+            words.append(f"{self.stop.seconds:g} s")
+        return ", ".join(words)
 
     def make_solver(self) -> Solver:
         return replace(SOLVERS[self.solver], **dict(self.settings))

@@ -66,9 +66,8 @@ def machine(device: str) -> str:
 
 
 @cache
-def environment(device: str) -> dict[str, Any]:
-    """Versions and builds, for the metadata of a run."""
-    import psutil
+def builds() -> dict[str, Any]:
+    """Versions and builds of what the runs stand on."""
 
     def installed(package: str) -> str:
         try:
@@ -76,16 +75,24 @@ def environment(device: str) -> dict[str, Any]:
         except PackageNotFoundError:
             return "absent"
 
-    blas = "MKL" if torch.backends.mkl.is_available() else "other"
     return {
+        "python": platform.python_version(),
+        "packages": {package: installed(package) for package in PACKAGES},
+        "blas": "MKL" if torch.backends.mkl.is_available() else "other",
+        "cuda": torch.version.cuda,
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+@cache
+def environment(device: str) -> dict[str, Any]:
+    """The machine and the builds, for the metadata of a run."""
+    import psutil
+
+    return builds() | {
         "machine": machine(device),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "packages": {package: installed(package) for package in PACKAGES},
-        "blas": blas,
-        "cuda": torch.version.cuda,
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
 
 

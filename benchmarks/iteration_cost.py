@@ -7,7 +7,9 @@ import sklearn.model_selection  # noqa: F401, loaded once, before asv forks a pr
 import torch
 
 from datasets import build
-from solvers import Stop, minimize
+from solvers import minimize
+
+from .cases import fixed
 
 # Names, not the registry: a commit that lacks one shows n/a, and the cells are the same for all commits.
 SOLVER_NAMES = (
@@ -56,7 +58,7 @@ class IterationCost:
 
     def setup(self, solver: str, problem: str, dtype: str, device: str) -> None:
         self.solver, self.problem = prepare(solver, problem, dtype, device)
-        self.stop = Stop(gap_tolerance=None, iterations=ITERATIONS, stop_when_separable=False)
+        self.stop = fixed(ITERATIONS)
         result = self.solve()
         if result.iterations < ITERATIONS:
             raise NotImplementedError(f"{solver} ended after {result.iterations} iterations: {result.status}")

@@ -62,6 +62,8 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
         "problem": case.problem,
         "solver": case.solver,
         "label": case.label,
+        "case": case.key,
+        "rules": case.rules,
         "dtype": case.dtype,
         "device": case.device,
         "threads": case.threads,

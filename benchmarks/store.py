@@ -11,7 +11,7 @@ from typing import Any
 from datasets import build
 
 from .cases import Case
-from .environment import ROOT, calibration, code_version, commit, environment, machine, now
+from .environment import ROOT, builds, calibration, code_version, commit, environment, machine, now
 from .measure import Measurement, evaluate
 
 DEFAULT = ROOT / "reports" / "runs"
@@ -28,6 +28,7 @@ def run_key(case: Case, repeat: int) -> str:
         "repeat": repeat,
         "code": code_version(),
         "machine": machine(case.device),
+        "builds": builds(),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
 
@@ -48,6 +49,15 @@ class Store:
     def keys(self) -> set[str]:
         """The runs that are stored, by file name alone."""
         return {path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")}
+
+    def readable(self, key: str) -> bool:
+        """Whether the file of a run can be read: one that was cut off elsewhere counts as not there."""
+        import pyarrow.parquet as pq
+
+        try:
+            return b"hessbench" in (pq.read_metadata(self.folder / f"{key}{SUFFIX}").metadata or {})
+        except (OSError, ValueError):  # pyarrow's errors are both
+            return False
 
     def write(self, key: str, measurement: Measurement) -> Path:
         """Store a run: to a temporary name, flushed to the disk, then renamed."""

@@ -7,17 +7,14 @@ import math
 import torch
 
 from datasets import build, certificate
-from solvers import Stop, minimize
+from solvers import minimize
 
+from .cases import fixed
 from .iteration_cost import DEVICES, DTYPES, SOLVER_NAMES, prepare
 
 PROBLEM = "breast-cancer-l2"
 GAPS = (1e-3, 1e-6, 1e-9)  # (f - f*) / (f(x0) - f*), f in float64
 LIMIT = 300  # iterations
-
-
-def fixed(iterations: int) -> Stop:
-    return Stop(gap_tolerance=None, iterations=iterations, stop_when_separable=False)
 
 
 def iterations_to(gap: float, solver, problem) -> float:

@@ -8,12 +8,12 @@ from rich.table import Table
 
 from datasets import PROBLEMS, certificate
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="The problems, and what is certified about them.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
 
 @app.callback()
 def main() -> None:
-    """Example: python -m datasets list"""
+    """The problems, and what is certified about them. Example: python -m datasets list"""
 
 
 @app.command("list")

@@ -131,6 +131,8 @@ def value_rounding(objective: LogisticRegression, point: Point, X: Tensor) -> fl
 def certify(problem: Problem) -> Certificate:
     """The certificate of a float64 problem."""
     objective = problem.objective
+    if not objective.binary:
+        raise ValueError(f"{problem.name} has labels between 0 and 1: certificates are for labels 0 and 1 only")
     X = design(objective)
     classes, margin = separation(X, objective.signs)
     both = not objective.one_class

@@ -82,10 +82,10 @@ def build(name: str, dtype: torch.dtype = torch.float64, device: str | torch.dev
 
 
 def present_device(name: str | torch.device) -> torch.device:
-    """The device, if torch can use it here; ValueError otherwise."""
+    """The device, if torch can use it here; ValueError otherwise. Every CPU is "cpu"."""
     try:
         device = torch.device(name)
         torch.zeros(1, device=device).sum().item()
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise ValueError(f"device {str(name)!r} is not there ({str(error).splitlines()[0]}): try cpu") from None
-    return device
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ValueError(f"device {str(name)!r} is not there, or not one that this torch can use: try cpu") from None
+    return torch.device("cpu") if device.type == "cpu" else device

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -17,7 +17,7 @@ from reports.build import build as build_report
 from reports.load import load
 from reports.write import readable
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 LATEST = ROOT / "reports" / "latest"
 
 
@@ -26,15 +26,15 @@ def main() -> None:
     """Turn stored runs into tables and figures. Example: python -m reports build"""
 
 
-def fail(sentence: str) -> None:
+def fail(sentence: str) -> NoReturn:
     typer.echo(f"error: {sentence}", err=True)
     raise typer.Exit(2)
 
 
 @app.command()
 def build(
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = DEFAULT,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = LATEST,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
+    out: Annotated[Path, typer.Option(help="Folder for the report.", show_default="reports/latest")] = LATEST,
 ) -> None:
     """All tables (CSV, Markdown, LaTeX), all figures (SVG, PNG) and one HTML page that needs no network.
 
@@ -60,7 +60,10 @@ def build(
         disable=not sys.stderr.isatty(),
     ) as progress:
         task = progress.add_task("reading", total=None)
-        tables = build_report(runs, out, lambda name: progress.update(task, description=name))
+        try:
+            tables = build_report(runs, out, lambda name: progress.update(task, description=name))
+        except OSError as error:
+            fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}): name another folder with --out")
     for machine, count in runs.older.items():
         typer.echo(f"{count} runs of older code on {machine} are left out", err=True)
     _print(tables)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import matplotlib
 import pandas as pd
@@ -20,6 +20,7 @@ from .load import Runs, distinct
 from .tables import TABLES, TARGETS, environment, targets
 from .write import caption, html_table, write_figure, write_table
 
+MANIFEST = ".written"  # the files of a report, so that the next build can take them back
 PAGE_TABLES = {
     "claims": "The original claims, checked",
     "summary": "Summary",
@@ -45,8 +46,8 @@ def build(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: 
     style.apply()
     for folder in (out / "tables", out / "figures"):
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in folder.iterdir():  # from runs that are no longer there
-            stale.unlink()
+    forget(out)
+    kept = files(out)
     tables, shown = {}, []
     for name, make in TABLES.items():
         progress(name)
@@ -60,7 +61,21 @@ def build(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: 
     shown.append(Shown("environment", "Machines", caption(environment), html_table(tables["environment"])))
     drawn = draw_all(runs.frame, out / "figures", progress)
     (out / "index.html").write_text(page(runs, shown, drawn), encoding="utf-8")
+    (out / MANIFEST).write_text("".join(f"{name}\n" for name in sorted(files(out) - kept)))
     return tables
+
+
+def files(out: Path) -> set[str]:
+    """The names in the two folders."""
+    return {path.relative_to(out).as_posix() for path in [*(out / "tables").iterdir(), *(out / "figures").iterdir()]}
+
+
+def forget(out: Path) -> None:
+    """Remove what an earlier build wrote, and nothing else: its runs may no longer be there."""
+    manifest = out / MANIFEST
+    for name in manifest.read_text().splitlines() if manifest.exists() else []:
+        if PurePosixPath(name).parts[:-1] in (("tables",), ("figures",)):
+            (out / name).unlink(missing_ok=True)
 
 
 def draw_all(frame: pd.DataFrame, folder: Path, progress: Callable[[str], None]) -> dict[str, list[Shown]]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
+from benchmarks.cases import SUITES
 from datasets import certificate
 
-from .statistics import CONFIDENCE, SEED, first_time, one_row_a_run, seconds
+from .statistics import CONFIDENCE, FEWEST, SEED, first_time, one_row_a_run, seconds
 
 CLASSIC, PENALISED = "breast-cancer", "breast-cancer-l2"
 GD, NEWTON, DIAGONAL = "gradient-descent", "newton", "newton-diagonal"
@@ -30,33 +31,52 @@ class Contest:
     def median(self, label: str) -> float:
         return float(np.median(self.times[label]))
 
-    def first(self) -> str:
-        return min(self.times, key=self.median)
+    def ranked(self) -> list[str]:
+        return sorted(self.times, key=self.median)
 
-    def last(self) -> list[str]:
-        """The slowest; several where several never got there."""
-        worst = max(self.median(label) for label in self.times)
-        return [label for label in self.times if self.median(label) == worst]
+    def ahead(self, first: str, second: str) -> bool:
+        """Whether the one was faster than the other by more than the repeats scatter."""
+        if math.isinf(self.median(second)):
+            return math.isfinite(self.median(first))
+        *_, high = ratio(self.times[first], self.times[second])
+        return high < 1
+
+    def fastest(self, label: str) -> bool | None:
+        """Whether it is; None where the runner-up cannot be told from the first."""
+        first, second, *_ = self.ranked()
+        if not self.ahead(first, second) and label in (first, second):
+            return None
+        return first == label
+
+    def slowest(self, label: str) -> bool | None:
+        """Whether it is; None where two cannot be told apart. Those that never got there share the place."""
+        *_, second, last = self.ranked()
+        if math.isinf(self.median(last)):
+            return math.isinf(self.median(label)) and math.isfinite(self.median(second))
+        if not self.ahead(second, last) and label in (second, last):
+            return None
+        return last == label
 
     def describe(self) -> str:
         return f"{self.name}: " + ", ".join(f"{label} {seconds(self.median(label))}" for label in self.times)
 
 
 def comparable(frame: pd.DataFrame) -> pd.DataFrame:
-    """The runs that the claims are judged by: float64, one machine, on the CPU and with one thread where there are."""
+    """The runs that are judged: those of the suite `classic`, whatever else is stored, in float64.
+
+    On one machine; on the CPU and with one thread where there are such. Labels are those of the suite.
+    """
     if frame.empty:
         return frame
-    chosen = frame[(frame["dtype"] == "float64") & (frame["status"] != "error")]
-    for column, preferred in (("device", "cpu"), ("threads", 1)):
-        if (chosen[column] == preferred).any():
-            chosen = chosen[chosen[column] == preferred]
-    return chosen[chosen["machine"] == chosen["machine"].iloc[-1]] if len(chosen) else chosen
+    classic = {case.key for case in SUITES["classic"]() if case.dtype == "float64"}
+    chosen = frame[frame["case"].isin(classic) & (frame["status"] != "error")]
+    return chosen[chosen["machine"] == chosen["machine"].iloc[-1]].assign(label=chosen["plain_label"])
 
 
 def _times(frame: pd.DataFrame, problem: str, labels: Sequence[str], time: Callable[[pd.DataFrame], float]) -> dict:
     cells = frame[frame["problem"] == problem]
     return {
-        label: np.array([time(run) for _, run in cells[cells["label"] == label].groupby("repeat")]) for label in labels
+        label: np.array([time(run) for _, run in cells[cells["label"] == label].groupby("run")]) for label in labels
     }
 
 
@@ -89,9 +109,9 @@ def contests(frame: pd.DataFrame) -> list[Contest]:
 
 
 def ratio(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
-    """median(a) / median(b) with its bootstrap interval, the two resampled apart."""
+    """median(a) / median(b) of finite times with its bootstrap interval, the two resampled apart."""
     found = float(np.median(a) / np.median(b))
-    if min(len(a), len(b)) < 3:
+    if min(len(a), len(b)) < FEWEST or not (np.isfinite(a).all() and np.isfinite(b).all()):
         return found, math.nan, math.nan
     interval = bootstrap(
         (a, b),
@@ -104,11 +124,16 @@ def ratio(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
     return found, float(interval.low), float(interval.high)
 
 
-def verdict(held: Sequence[str], asked: Sequence[str]) -> str:
-    """true where it held in all that was asked, false where in none, else where it did."""
-    if len(held) == len(asked):
+def verdict(answers: Mapping[str, bool | None]) -> str:
+    """true where it held whenever it was asked, false where never, else where it did; and what stays undecided."""
+    if set(answers.values()) == {True}:
         return "true"
-    return "false" if not held else f"only for {'; '.join(held)}"
+    if set(answers.values()) == {False}:
+        return "false"
+    held = [name for name, answer in answers.items() if answer]
+    open_ = [name for name, answer in answers.items() if answer is None]
+    parts = ([f"only for {'; '.join(held)}"] if held else []) + ([f"undecided for {'; '.join(open_)}"] if open_ else [])
+    return ". ".join(parts)
 
 
 def claims(frame: pd.DataFrame) -> pd.DataFrame:
@@ -134,22 +159,19 @@ def claims(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _fastest(asked: list[Contest]) -> tuple[str, str, str]:
-    held = [contest.name for contest in asked if contest.first() == NEWTON]
-    return (
-        "exact Newton is the fastest overall",
-        ". ".join(contest.describe() for contest in asked),
-        verdict(held, asked),
-    )
+    measured = ". ".join(contest.describe() for contest in asked)
+    return "exact Newton is the fastest overall", measured, verdict({c.name: c.fastest(NEWTON) for c in asked})
 
 
 def _slowest(asked: list[Contest]) -> tuple[str, str, str]:
-    held = [contest.name for contest in asked if contest.last() == [GD]]
     described = []
     for contest in asked:
-        last = contest.last()
-        how = "never got there" if math.isinf(contest.median(last[0])) else f"took {seconds(contest.median(last[0]))}"
-        described.append(f"{contest.name}: {' and '.join(last)} {how}")
-    return "gradient descent is the slowest", ". ".join(described), verdict(held, asked)
+        *_, last = contest.ranked()
+        never = [label for label in contest.times if math.isinf(contest.median(label))]
+        how = f"{' and '.join(never)} never got there" if never else f"{last} took {seconds(contest.median(last))}"
+        described.append(f"{contest.name}: {how}")
+    measured = ". ".join(described)
+    return "gradient descent is the slowest", measured, verdict({c.name: c.slowest(GD) for c in asked})
 
 
 def _cheap(runs: pd.DataFrame) -> tuple[str, str, str]:
@@ -164,11 +186,8 @@ def _cheap(runs: pd.DataFrame) -> tuple[str, str, str]:
         f"({seconds(np.median(per_iteration(DIAGONAL_01)))} against {seconds(np.median(per_iteration(GD)))}); "
         f"exact Newton's: {newton:.2f} times"
     )
-    return (
-        "a diagonal iteration is as cheap as gradient descent's",
-        measured,
-        verdict(["x"] * (found <= AS_CHEAP), ["x"]),
-    )
+    cheap = True if high <= AS_CHEAP else False if low > AS_CHEAP else None
+    return "a diagonal iteration is as cheap as gradient descent's", measured, verdict({"398 x 30": cheap})
 
 
 def _faster_than_gradient_descent(runs: pd.DataFrame, asked: list[Contest]) -> tuple[str, str, str]:
@@ -178,20 +197,20 @@ def _faster_than_gradient_descent(runs: pd.DataFrame, asked: list[Contest]) -> t
         label: float(runs[(runs["label"] == label) & (runs["iteration"] == at)]["value"].iloc[0])
         for label in (GD, DIAGONAL_1, DIAGONAL_01)
     }
-    held = [label.removeprefix(f"{DIAGONAL} ") for label in (DIAGONAL_1, DIAGONAL_01) if loss[label] < loss[GD]]
+    held = {label.removeprefix(f"{DIAGONAL} "): loss[label] < loss[GD] for label in (DIAGONAL_1, DIAGONAL_01)}
     measured = f"training loss after {at} iterations: " + ", ".join(f"{k} {v:.3g}" for k, v in loss.items())
-    return "diagonal Newton converges faster than gradient descent", measured, verdict(held, ["1", "0.1"])
+    return "diagonal Newton converges faster than gradient descent", measured, verdict(held)
 
 
 def _less_stable(runs: pd.DataFrame) -> tuple[str, str, str]:
     runs = runs[runs["problem"] == CLASSIC]
     peaks = {label: float(runs[runs["label"] == label]["value"].max()) for label in (GD, DIAGONAL_1, DIAGONAL_01)}
     start = float(runs[runs["iteration"] == 0]["value"].iloc[0])
-    held = [label.removeprefix(f"{DIAGONAL} ") for label in (DIAGONAL_1, DIAGONAL_01) if peaks[label] > start]
+    held = {label.removeprefix(f"{DIAGONAL} "): peaks[label] > start for label in (DIAGONAL_1, DIAGONAL_01)}
     rate = certificate(CLASSIC).diagonal_rate
     measured = (
         f"largest training loss on the way, {start:.3g} at the start: "
         + ", ".join(f"{k} {v:.3g}" for k, v in peaks.items())
         + f". lambda_max(D^-1 H) = {rate:.1f} at the start: rates below 2/{rate:.1f} = {2 / rate:.2f} are stable there"
     )
-    return "diagonal Newton is less stable", measured, verdict(held, ["1", "0.1"])
+    return "diagonal Newton is less stable", measured, verdict(held)

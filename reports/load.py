@@ -50,6 +50,7 @@ def load(folder: Path | str) -> Runs:
         return Runs(pd.DataFrame(), {}, skipped)
     frame = pd.concat(frames, ignore_index=True)
     frame, older = newest_code(frame)
+    frame = tell_apart(frame)
     order = ["machine", "problem", "dtype", "device", "threads", "solver", "label", "repeat", "iteration"]
     frame = frame.sort_values(order, kind="stable", ignore_index=True)
     return Runs(frame, {run: metadata[run] for run in frame["run"].unique()}, skipped, older)
@@ -61,6 +62,18 @@ def newest_code(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     current = frame["code_version"] == frame["machine"].map(latest)
     older = frame[~current].groupby("machine")["run"].nunique()
     return frame[current], {str(machine): int(count) for machine, count in older.items()}
+
+
+def tell_apart(frame: pd.DataFrame) -> pd.DataFrame:
+    """Labels that are different for different cases: where one label stands for several, with the rules of each.
+
+    `label` is what readers see and what groups repeats; `plain_label` is the one without rules.
+    """
+    same = ["problem", "solver", "label", "dtype", "device", "threads"]
+    several = frame.groupby(same)["case"].transform("nunique") > 1
+    labels = frame["label"].where(~several, frame["label"] + " (" + frame["rules"] + ")")
+    twins = frame.assign(label=labels).groupby(same)["case"].transform("nunique") > 1  # settings differ, rules do not
+    return frame.assign(plain_label=frame["label"], label=labels.where(~twins, labels + " " + frame["case"]))
 
 
 def distinct(values: Iterable[Any]) -> str:

@@ -12,12 +12,13 @@ from scipy.stats import bootstrap
 
 CONFIDENCE = 0.95
 SEED = 20260101  # of every bootstrap: the same runs give the same intervals
+FEWEST = 6  # with five, even the interval from the least to the largest covers the median in only 94 % of cases
 CELL = ["machine", "problem", "solver", "label", "dtype", "device", "threads"]  # what repeats have in common
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A median over repeats with its 95 % interval (NaN for fewer than three); `reached` of `repeats` got there.
+    """A median over repeats with its 95 % interval (NaN for fewer than six); `reached` of `repeats` got there.
 
     Where fewer than half did, the median is infinite and `beyond` is the longest time that was waited in vain.
     """
@@ -34,10 +35,10 @@ def estimate(values: Sequence[float]) -> Estimate:
     """The median and its bootstrap interval (percentile method, scipy.stats.bootstrap)."""
     sample = np.asarray(values, dtype=float)
     median = float(np.median(sample))
-    if len(sample) < 3 or np.ptp(sample) == 0:
-        return Estimate(
-            median, *((median, median) if len(sample) >= 3 else (math.nan, math.nan)), len(sample), len(sample)
-        )
+    if len(sample) < FEWEST:
+        return Estimate(median, math.nan, math.nan, len(sample), len(sample))
+    if np.ptp(sample) == 0:
+        return Estimate(median, median, median, len(sample), len(sample))
     rng = np.random.default_rng(SEED)
     interval = bootstrap(
         (sample,), np.median, confidence_level=CONFIDENCE, n_resamples=2000, method="percentile", rng=rng
@@ -69,7 +70,8 @@ def one_row_a_run(frame: pd.DataFrame) -> pd.DataFrame:
 def first_time(run: pd.DataFrame, reached: pd.Series) -> float:
     """Seconds of the first kept iterate at which a condition holds, else infinity.
 
-    Between kept iterates (all of the first hundred are) the time lies after the previous one: this is its upper end.
+    Between kept iterates the time lies after the previous one: this is its upper end. All of the first hundred are
+    kept; after them neighbours are 12 % apart.
     """
     seconds = run.loc[reached, "seconds"]
     return float(seconds.iloc[0]) if len(seconds) else math.inf

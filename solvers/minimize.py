@@ -236,10 +236,11 @@ class _Run:
     def result(self, end: _End) -> Result:
         here, decrement = end.here, end.decrement
         seconds = self.clock() - self.began
+        value = float(here.point.refreshed().value)  # of this very x, whatever was carried on the way
         self.trace.end_at(here.iteration, here.seconds, here.point.x, here.counts)
         return Result(
             x=outside_inference(here.point.x),
-            value=here.value + 0.0,  # -0.0 becomes 0.0
+            value=value + 0.0,  # -0.0 becomes 0.0
             status=end.status,
             message=end.message,
             iterations=here.iteration,

@@ -17,7 +17,7 @@ class Status(StrEnum):
     TIME_LIMIT = "time limit"
     STALLED = "stalled"  # no representable progress at this precision
     SINGULAR = "singular"  # the Newton system cannot be solved
-    SEPARABLE = "separable"  # it was proved that no minimiser exists
+    SEPARABLE = "separable"  # no minimiser exists: exactly, or (quasi-separation) to rounding
     DIVERGED = "diverged"  # a value or a gradient is not finite, or f falls without bound
     ERROR = "error"  # a foreign solver raised
 
@@ -28,7 +28,8 @@ class Stop:
 
     gap_tolerance: half the exact squared Newton decrement, m = 1/2 g^T H^-1 g, the gain that the quadratic model
         still promises, must satisfy m <= max(gap_tolerance, 4 eps) |f(x)| + eps^2 |f(x0)|, with eps the rounding
-        unit of the dtype. Rescaling the variables or the loss changes nothing.
+        unit of the dtype. Rescaling the variables or the loss changes nothing. For a convex f this bounds the gap to
+        second order; for another it certifies a point where the Hessian is positive semidefinite, and no more.
     gradient_tolerance: max_i |g_i| <= gradient_tolerance.
     iterations, seconds: limits.
     stop_when_separable: end as soon as the objective proves that no minimiser exists. If False such a run goes on

@@ -226,6 +226,11 @@ def test_the_margin_is_that_of_the_best_direction_in_the_box():
     assert certify(problem([[1.0, 1.0], [2.0, -1.0]], [1, 1])).margin == pytest.approx(1.5)  # w = (1, 1/2)
 
 
+def test_probabilities_as_labels_get_no_certificate():
+    with pytest.raises(ValueError, match="labels 0 and 1 only"):
+        certify(problem([[1.0], [2.0]], [0.3, 0.9]))
+
+
 @pytest.mark.parametrize("l2", [0.0, 0.1])
 @pytest.mark.parametrize("label", [0, 1])
 def test_one_class_with_a_free_intercept_has_no_minimiser(label, l2):

@@ -474,3 +474,46 @@ def test_results_of_runs_in_inference_mode_can_be_differentiated_through(logisti
     minimize(CholeskyNewton(), objective)
     gradient = torch.func.grad(lambda w: objective.at(w).hvp(w).sum())(torch.ones(4, dtype=torch.float64))
     assert bool(gradient.isfinite().all())
+
+
+@pytest.mark.parametrize("k", [1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("name", SECOND_ORDER)
+def test_a_minimiser_held_by_a_tiny_row_is_not_taken_for_separation(name, k):
+    """f = log-losses of -1, 1 and k, the last on the wrong side: a finite minimiser near log(4 / k)."""
+    objective = table(f"-1; 1; {k}", [0, 1, 0])
+    result = minimize(SOLVERS[name], objective)
+    assert result.status == Status.CONVERGED
+    assert float(result.x) == pytest.approx(math.log(4 / k), abs=0.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("noise", [0.0, 1e-9, 1e-7, 1e-5])
+@pytest.mark.parametrize("name", SOLVERS)
+def test_columns_that_nearly_repeat_are_no_false_convergence(name, noise, dtype):
+    generator = torch.Generator().manual_seed(1)
+    Z = torch.randn(100, 3, generator=generator, dtype=torch.float64)
+    X = torch.cat([Z, Z + noise * torch.randn(100, 3, generator=generator, dtype=torch.float64)], dim=1).to(dtype)
+    y = torch.bernoulli(torch.sigmoid(Z[:, 0]), generator=generator)
+    result = minimize(SOLVERS[name], LogisticRegression(X, y), stop=Stop(iterations=100))
+    if result.status == Status.CONVERGED:
+        exact = LogisticRegression(X.double(), y)
+        best = minimize(CholeskyNewton(), exact, result.x.double(), Stop(gap_tolerance=0.0)).value
+        found = float(exact.at(result.x.double()).value)
+        assert found - best <= 3 * max(1e-10, 4 * torch.finfo(dtype).eps) * found
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_function_with_kinks_and_a_zero_hessian_ends_quietly(name):
+    result = minimize(SOLVERS[name], FunctionObjective(lambda x: x.abs().sum()), vector(1.0, -2.0), Stop(iterations=20))
+    assert (isinstance(result.status, Status) and result.value <= 3.0) or name == "newton-diagonal"
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_value_is_that_of_the_very_x(logistic, name, dtype):
+    plain = logistic(dtype=dtype)
+    far = LogisticRegression(plain.X + 1e3, plain.y, fit_intercept=True)
+    for objective in (plain, far):
+        result = minimize(SOLVERS[name], objective, stop=Stop(iterations=40))
+        fresh = float(objective.at(result.x).value)
+        assert abs(result.value - fresh) <= 8 * torch.finfo(dtype).eps * abs(fresh)

@@ -28,15 +28,14 @@ from reports.statistics import Estimate, estimate, estimate_censored, first_time
 from reports.tables import NO_MINIMISER, summary, targets, time_to_accuracy, time_to_gap
 from reports.write import unique_ids
 
-REPEATS = 3
+REPEATS = 6
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Path:
-    """The suite `classic` in float64, its penalised half cut to 300 iterations."""
+    """The suite `classic` in float64."""
     target = Store(tmp_path_factory.mktemp("runs"))
     cases = [case for case in SUITES["classic"]() if case.dtype == "float64"]
-    cases = [c if c.stop.iterations < 300 else replace(c, stop=replace(c.stop, iterations=300)) for c in cases]
     for case in cases:
         for repeat in range(REPEATS):
             target.write(run_key(case, repeat), measure(case, repeat))
@@ -114,7 +113,8 @@ def test_the_interval_of_a_median_covers_it_at_the_stated_rate():
         ([1.0, math.inf, math.inf], "> 9.00 s (1 of 3 got there)"),
         ([1.0, 1.5, math.inf], "1.50 s (no interval, 2 of 3)"),
         ([2e-3], "2.00 ms (no interval, n = 1)"),
-        ([2e-3, 2e-3, 2e-3], "2.00 ms [2, 2]"),
+        ([2e-3] * 5, "2.00 ms (no interval, n = 5)"),
+        ([2e-3] * 6, "2.00 ms [2, 2]"),
     ],
 )
 def test_a_censored_time_is_shown_as_what_was_waited(times, shown):
@@ -183,15 +183,49 @@ def test_a_failed_run_is_a_row_and_not_a_missing_one(runs):
 # --- claims and findings
 
 
-def test_a_verdict_is_true_false_or_names_where_it_holds():
-    assert verdict(["a", "b"], ["a", "b"]) == "true"
-    assert verdict([], ["a", "b"]) == "false"
-    assert verdict(["b"], ["a", "b"]) == "only for b"
+def test_a_verdict_is_true_false_or_names_where_it_holds_and_where_it_is_open():
+    assert verdict({"a": True, "b": True}) == "true"
+    assert verdict({"a": False, "b": False}) == "false"
+    assert verdict({"a": False, "b": True}) == "only for b"
+    assert verdict({"a": True, "b": None, "c": False}) == "only for a. undecided for b"
+    assert verdict({"a": False, "b": None}) == "undecided for b"
+
+
+def contest(**times: list[float]) -> Contest:
+    return Contest("x", {label: np.array(values) for label, values in times.items()})
+
+
+def test_first_and_last_are_told_only_where_the_repeats_tell_them():
+    clear = contest(
+        a=[1.0, 1.1, 1.0, 1.1, 1.0, 1.1], b=[2.0, 2.1, 2.0, 2.1, 2.0, 2.1], c=[3.0, 3.1, 3.0, 3.1, 3.0, 3.1]
+    )
+    assert clear.fastest("a") is True and clear.fastest("b") is False
+    assert clear.slowest("c") is True and clear.slowest("a") is False
+    close = contest(a=[1.0, 3.0, 1.1, 2.9, 1.2, 2.8], b=[1.1, 2.9, 1.0, 3.1, 1.3, 2.8], c=[9.0] * 6)
+    assert close.fastest("a") is None and close.fastest("b") is None and close.fastest("c") is False
+    assert contest(a=[1.0] * 3, b=[2.0] * 3).fastest("a") is None  # too few to tell
 
 
 def test_who_never_gets_there_is_last_and_shares_the_place():
-    contest = Contest("x", {"a": np.array([1.0]), "b": np.array([math.inf]), "c": np.array([math.inf])})
-    assert contest.first() == "a" and contest.last() == ["b", "c"]
+    never = [math.inf] * 6
+    assert contest(a=[1.0] * 6, b=[1.0] * 6, c=never).slowest("c") is True
+    assert contest(a=[1.0] * 6, b=never, c=never).slowest("c") is False
+    assert contest(a=[1.0] * 6, b=never, c=never).fastest("a") is True
+
+
+def test_other_runs_in_the_store_change_no_claim_and_have_labels_of_their_own(store, runs, tmp_path):
+    folder = shutil.copytree(store, tmp_path / "runs")
+    other = Store(folder)
+    for case in SUITES["quick"]():
+        if case.solver in ("newton", "gradient-descent") and case.problem != "breast-cancer-raw":
+            other.write(run_key(case, 0), measure(case, 0))
+    mixed = load(folder)
+    assert len(mixed.frame) > len(runs.frame)
+    assert claims(mixed.frame).equals(claims(runs.frame))
+    assert [text for _, text in findings(mixed.frame)] == [text for _, text in findings(runs.frame)]
+    labels = set(mixed.frame.loc[mixed.frame["problem"] == "breast-cancer", "label"])
+    assert {"newton (30 iterations)", "newton (gap 1e-10, 1000 iterations)"} <= labels
+    assert (mixed.frame.groupby(["problem", "label", "dtype"])["case"].nunique() == 1).all()
 
 
 def test_the_five_claims_are_judged_by_the_numbers(runs):
@@ -245,6 +279,17 @@ def test_the_same_runs_give_the_same_bytes(runs, report, tmp_path):
     files = [path.relative_to(report) for path in report.rglob("*") if path.is_file()]
     assert len(files) > 30
     assert all((report / file).read_bytes() == (tmp_path / file).read_bytes() for file in files)
+
+
+def test_a_build_takes_back_its_own_files_and_no_others(runs, report, tmp_path, monkeypatch):
+    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "mine.txt").write_text("mine")
+    build(runs, tmp_path)
+    assert (tmp_path / "figures" / "breast-cancer-l2--run-time.svg").exists()
+    build(replace(runs, frame=runs.frame[runs.frame["problem"] == "breast-cancer"]), tmp_path)
+    assert not (tmp_path / "figures" / "breast-cancer-l2--run-time.svg").exists()
+    assert (tmp_path / "tables" / "mine.txt").read_text() == "mine"
 
 
 def test_the_page_needs_no_network_and_stays_small(report):

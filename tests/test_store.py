@@ -173,6 +173,17 @@ def test_a_lost_run_is_measured_again_and_no_other(store, measured):
     assert measured[4:] == [(case, repeat)]
 
 
+def test_a_run_whose_file_was_cut_off_is_measured_again(store, measured):
+    run(store, "--repeats", "1")
+    before = len(measured)
+    victim = sorted(store.folder.glob("*.parquet"))[0]
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 2])
+    run(store, "--repeats", "1")
+    assert len(measured) == before + 1
+    assert store.readable(victim.stem)
+
+
 def test_an_interrupted_suite_keeps_what_is_stored_and_goes_on_from_there(store, measured, monkeypatch):
     write, left = Store.write, iter(range(3))
 

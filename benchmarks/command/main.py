@@ -24,7 +24,7 @@ from datasets.problems import SUMMARIES
 from solvers import SOLVERS
 from solvers.names import lookup
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.callback()
@@ -61,9 +61,9 @@ def run(
     device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float32 or float64; may be repeated.")] = [],  # noqa: B006
     threads: Annotated[list[int], typer.Option(help="Threads torch may use; may be repeated.")] = [],  # noqa: B006
-    repeats: Annotated[int, typer.Option(help="Runs of each case.")] = 5,
+    repeats: Annotated[int, typer.Option(help="Runs of each case; six or more give intervals.")] = 10,
     budget: Annotated[float | None, typer.Option(help="Seconds after which a run is stopped.")] = None,
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.")] = DEFAULT,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
 ) -> None:
     """Measure a suite. What is stored already is not measured again, so an interrupted run goes on where it stopped.
 
@@ -75,6 +75,8 @@ def run(
         cases = _cases(suite, problem, solver, device, dtype, threads, repeats, budget)
     except ValueError as error:
         fail(str(error))
+    if str(store) in ("", "."):
+        fail("--store must name a folder of its own, for example --store my-runs")
     target = Store(store)
     try:
         target.prepare()
@@ -82,11 +84,12 @@ def run(
         fail(f"runs cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
 
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a polite end, too
-    # Repeats are the outer loop: what disturbs the machine for a while then touches every case, and not one of them.
-    wanted = [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
-    present = target.keys()
-    missing = [entry for entry in wanted if entry[2] not in present]
+    wanted: list[tuple[Case, int, str]] = []
     try:
+        # Repeats are the outer loop: what disturbs the machine for a while then touches every case, not one of them.
+        wanted += [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
+        present = target.keys()
+        missing = [entry for entry in wanted if entry[2] not in present or not target.readable(entry[2])]
         _measure_all(missing, target)
     except KeyboardInterrupt:
         stored = sum(key in target.keys() for _, _, key in wanted)
@@ -119,8 +122,7 @@ def _cases(
         lookup(SOLVERS, name, "solver")
     for name in dtypes:
         lookup(dict.fromkeys(DTYPES), name, "dtype")
-    for name in devices:
-        present_device(name)
+    devices = list(dict.fromkeys(str(present_device(name)) for name in devices))
     if repeats < 1:
         raise ValueError(f"--repeats must be at least 1, found {repeats}")
     most = torch.get_num_threads() if not threads else max(threads)

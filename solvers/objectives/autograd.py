@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 from torch.func import grad, jacrev, vjp
 
@@ -34,6 +35,11 @@ class FunctionObjective(Objective):
         return value
 
 
+def solid(derivative: Tensor) -> Tensor:
+    """Without history, and with storage of its own: torch.func stands for zeros by tensors that have none."""
+    return torch.zeros_like(derivative) + derivative.detach()
+
+
 class FunctionPoint(Point):
     """Reverse over reverse: it asks of f only what its gradient asks."""
 
@@ -45,12 +51,12 @@ class FunctionPoint(Point):
 
     @kept
     def gradient(self) -> Tensor:
-        return grad(self.objective.scalar)(self.x).detach()
+        return solid(grad(self.objective.scalar)(self.x))
 
     @kept
     def hessian(self) -> Tensor:
-        return jacrev(grad(self.objective.scalar))(self.x).detach()
+        return solid(jacrev(grad(self.objective.scalar))(self.x))
 
     def hvp(self, v: Tensor) -> Tensor:
         _, pullback = vjp(grad(self.objective.scalar), self.x)
-        return pullback(v)[0].detach()
+        return solid(pullback(v)[0])

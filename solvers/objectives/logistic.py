@@ -128,8 +128,8 @@ class LogisticRegression(Objective):
         most = math.log(2) * self.scale * len(self.y) * 1.0001
         if self.binary and float(point.value) <= most and float(point.margins.min()) > 0:
             return "the iterate separates the classes strictly"
-        if newton_direction and self._separates(newton_direction(), size=1e-3, slack=1e-6):
-            return "the Newton direction separates the classes without crossing a row (quasi-separation)"
+        if newton_direction and self._separates(point, newton_direction(), size=1e-3, slack=1e-6):
+            return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
         return None
 
     def escaping(self, point: LogisticPoint, newton_direction: NewtonDirection) -> bool:
@@ -137,12 +137,14 @@ class LogisticRegression(Objective):
 
         This asks less than the proof of quasi-separation, for tolerances so loose that the proof is not there yet.
         """
-        return self.l2 == 0 and self._separates(newton_direction(), size=0.5, slack=0.05)
+        return self.l2 == 0 and self._separates(point, newton_direction(), size=0.5, slack=0.05)
 
-    def _separates(self, direction: Tensor | None, *, size: float, slack: float) -> bool:
-        """Whether some row moves by more than `size`, and none the wrong way by more than `slack` of the largest move.
+    def _separates(self, point: LogisticPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
+        """Whether a direction moves some row by more than `size`, and none the wrong way by more than rounding.
 
-        A row whose label is a probability has no right way: it must not move.
+        That is `slack` of the largest move. And the rows that move must be let go by the others: the pull of all
+        rows along the direction, 0 at a minimiser however small the rows that hold it there, is at least half of
+        theirs alone. A row whose label is a probability has no right way: it must not move.
         """
         if direction is None:
             return False
@@ -150,7 +152,10 @@ class LogisticRegression(Objective):
         sides = 2 * self.y - 1
         right = torch.where(sides.abs() == 1, sides * moves, -moves.abs())
         largest = float(moves.abs().max())
-        return largest > size and float(right.min()) >= -slack * largest
+        if not (largest > size and float(right.min()) >= -slack * largest):
+            return False
+        pulls = point.residuals.abs() * right
+        return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
 
     @kept
     def one_class(self) -> bool:
@@ -252,17 +257,20 @@ class LogisticPoint(Point):
         return float(torch.dot(v.square(), self.hessian_diagonal if known is None else known.diagonal()))
 
     def refreshed(self) -> LogisticPoint:
-        """The same point with margins computed from X, if those carried here do not belong to x to rounding.
+        return self if self.age == 0 else self._refreshed
+
+    @kept
+    def _refreshed(self) -> LogisticPoint:
+        """The point with margins computed from X; this one, if rounding cannot tell the two apart.
 
         A stored w may have fewer digits than the one whose margins were carried. Of a point that is made anew the
         Hessian (and its factor) is kept: it is only the metric that the gradient is measured in.
         """
-        if self.age == 0:
-            return self
         fresh = LogisticPoint(self.objective, self.x)
         drift = fresh.margins - self.margins
         hidden = 0.5 * self.objective.scale * float(torch.dot(self.curvature, drift * drift))
-        if hidden <= torch.finfo(self.x.dtype).eps * float(self.value):
+        noise = torch.finfo(self.x.dtype).eps * float(self.value)
+        if hidden <= noise and abs(float(fresh.value) - float(self.value)) <= 4 * noise:
             return self
         fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
         return fresh
