@@ -45,6 +45,37 @@ def finite_tensor(name: str, array: Any, layouts: tuple[torch.layout, ...] = (to
     return array
 
 
+def design_matrix(X: Any, fit_intercept: bool) -> Tensor:
+    """X (n, d), dense or CSR, floating-point and finite, with rows, and with columns unless there is an intercept."""
+    X = finite_tensor("X", X, layouts=(torch.strided, torch.sparse_csr))
+    if X.ndim != 2:
+        raise ValueError(f"X must have two dimensions (rows, features), found shape {tuple(X.shape)}")
+    n, d = X.shape
+    if n == 0:
+        raise ValueError("X has no rows: a loss needs at least one")
+    if d == 0 and not fit_intercept:
+        raise ValueError("X has no columns and there is no intercept: nothing to fit; pass fit_intercept=True")
+    return X
+
+
+def row_labels(y: Any, X: Tensor) -> Tensor:
+    """y (n,), real and finite, on the device of X."""
+    y, n = real_tensor("y", y), len(X)
+    if y.shape != (n,):
+        hint = ": pass y.squeeze(1)" if y.shape == (n, 1) else ""
+        raise ValueError(f"y must have shape ({n},) to match X {tuple(X.shape)}, found {tuple(y.shape)}{hint}")
+    if y.device != X.device:
+        raise ValueError(f"X is on {X.device} and y on {y.device}: move them to one device with .to(...)")
+    return finite_tensor("y", y)
+
+
+def reduction_scale(reduction: str, n: int) -> float:
+    """1/n for "mean", 1 for "sum"."""
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be 'mean' or 'sum', found {reduction!r}")
+    return 1.0 / n if reduction == "mean" else 1.0
+
+
 def non_negative(name: str, value: Any) -> float:
     """A finite float >= 0; TypeError or ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):

@@ -55,9 +55,10 @@ def _by_eigenvalues(point: Point) -> Decrement:
 
     An eigenvalue at rounding level says nothing: it may stand for 0 (columns that depend on each other) or for a
     curvature that matters (a column with a large mean). A product H v, which a linear model computes from X v, tells
-    curvatures down to the square of the rounding unit. Where that is noise and the slope along v is rounding
-    too, float64 takes v for flat: nothing can be gained along it. In float32 the two together may still hide a gap as
-    large as f, and there is no answer. In these variables the Hessian has diagonal 1, and g^2 the unit of f.
+    curvatures down to the square of the rounding unit. Where that is noise and the slope along v is rounding too,
+    float64 takes v for flat: nothing can be gained along it. In float32 the two together may still hide a gap as large
+    as f, and there is no answer, unless the objective knows that v is flat. In these variables the Hessian has
+    diagonal 1, and g^2 the unit of f.
     """
     hessian, gradient = point.hessian, point.gradient
     none = Decrement(math.inf, None, "none: the Hessian is not positive semidefinite")
@@ -75,10 +76,12 @@ def _by_eigenvalues(point: Point) -> Decrement:
     for j in range(int((values < level).sum())):
         v = scale * vectors[:, j]
         values[j] = torch.dot(v, point.hvp(v))
-        if abs(float(values[j])) <= NOISE * point.curvature_noise(v):
+        if point.flat(v):
+            values[j] = math.inf
+        elif abs(float(values[j])) <= NOISE * point.curvature_noise(v):
             if gradient.dtype != torch.float64 or abs(float(slopes[j])) > negligible:
                 return Decrement(math.inf, None, "none: a curvature is too small to be told from 0 at this precision")
-            values[j] = math.inf  # flat
+            values[j] = math.inf
     if not bool((values > 0).all()):
         return none
     direction = scale * (vectors @ (-slopes / values))

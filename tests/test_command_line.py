@@ -30,6 +30,7 @@ def run(*options: str):
         (command.app, ["list"], "benchmarks list"),
         (command.app, ["run"], "benchmarks run"),
         (datasets_app, ["list"], "datasets list"),
+        (datasets_app, ["check"], "datasets check"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -131,3 +132,29 @@ def test_interrupted_processes_say_how_many_runs_are_stored(tmp_path):
         stored = len(list(folder.glob("*.parquet")))
         assert f"interrupted: {stored} of 2000 runs are stored" in errors and "Traceback" not in errors
         assert 0 < stored < 2000 and not list(folder.glob(".*"))
+
+
+def test_the_gradient_check_prints_a_row_for_each_block_and_draws_its_curves(tmp_path):
+    out = tmp_path / "check.svg"
+    result = CliRunner().invoke(datasets_app, ["check", "--out", str(out)])
+    assert result.exit_code == 0 and out.read_text().startswith("<?xml")
+    assert [result.stdout.count(f" {block} ") for block in ("W1", "b1", "W2", "b2", "W3", "b3")] == [1] * 6
+
+
+def test_a_wrong_backpropagation_ends_the_check_with_exit_1(monkeypatch):
+    from solvers.objectives import residual_mlp
+
+    honest = residual_mlp.backwards
+
+    def wrong(R, W, slopes):
+        E, D = honest(R, W, slopes)
+        return E, [1.01 * D[0], *D[1:]]
+
+    monkeypatch.setattr(residual_mlp, "backwards", wrong)
+    result = CliRunner().invoke(datasets_app, ["check"])
+    assert result.exit_code == 1 and "FAIL" in result.stdout
+
+
+def test_an_unknown_activation_is_one_sentence():
+    result = CliRunner().invoke(datasets_app, ["check", "--activation", "tan"])
+    assert result.exit_code == 2 and "did you mean tanh" in result.stderr

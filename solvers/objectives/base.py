@@ -128,6 +128,10 @@ class Point:
         """v^T |diag H| v."""
         return float(torch.dot(v.square(), self.hessian_diagonal.abs()))
 
+    def flat(self, v: Tensor) -> bool:
+        """Whether f is known to be constant along v, whatever its derivatives say."""
+        return False
+
     def rounding_gap(self) -> float:
         """How much of f - f* rounding may hide from the gradient at this point, as far as is known."""
         return 0.0

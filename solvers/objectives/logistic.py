@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from ..checks import finite_tensor, non_negative, real_tensor
+from ..checks import design_matrix, non_negative, reduction_scale, row_labels
 from ..kernels import is_sparse, small_squares, transposed, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, Objective, Point, Ray, kept
 
@@ -36,23 +36,8 @@ class LogisticRegression(Objective):
     def __init__(
         self, X: Tensor, y: Tensor, l2: float = 0.0, fit_intercept: bool = False, reduction: str = "mean"
     ) -> None:
-        X = finite_tensor("X", X, layouts=(torch.strided, torch.sparse_csr))
-        if X.ndim != 2:
-            raise ValueError(f"X must have two dimensions (rows, features), found shape {tuple(X.shape)}")
-        n, d = X.shape
-        if n == 0:
-            raise ValueError("X has no rows: a loss needs at least one")
-        if d == 0 and not fit_intercept:
-            raise ValueError("X has no columns and there is no intercept: nothing to fit; pass fit_intercept=True")
-        if reduction not in ("mean", "sum"):
-            raise ValueError(f"reduction must be 'mean' or 'sum', found {reduction!r}")
-        y = real_tensor("y", y)
-        if y.shape != (n,):
-            hint = ": pass y.squeeze(1)" if y.shape == (n, 1) else ""
-            raise ValueError(f"y must have shape ({n},) to match X {tuple(X.shape)}, found {tuple(y.shape)}{hint}")
-        if y.device != X.device:
-            raise ValueError(f"X is on {X.device} and y on {y.device}: move them to one device with .to(...)")
-        y = finite_tensor("y", y).to(X.dtype)
+        X = design_matrix(X, fit_intercept)
+        y = row_labels(y, X).to(X.dtype)
         low, high = (float(end) for end in torch.aminmax(y))
         if low < 0 or high > 1:
             labels = y.unique()
@@ -63,11 +48,11 @@ class LogisticRegression(Objective):
         self.l2 = non_negative("l2", l2)
         self.fit_intercept = bool(fit_intercept)
         self.reduction = reduction
-        self.scale = 1.0 / n if reduction == "mean" else 1.0
+        self.scale = reduction_scale(reduction, len(X))
         self.binary = bool(((y == 0) | (y == 1)).all())
         # Margins are sign * z: for 0/1 labels a margin is positive where the row is classified correctly.
         self.signs = 2 * y - 1 if self.binary else torch.ones_like(y)  # (n,)
-        self.size = d + self.fit_intercept
+        self.size = X.shape[1] + self.fit_intercept
         self._transposed = transposed(X)
         self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
 

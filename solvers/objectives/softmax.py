@@ -1,0 +1,333 @@
+"""Multinomial logistic regression in closed form, from margins, without cancellation."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..checks import design_matrix, non_negative, reduction_scale, row_labels
+from ..kernels import small_squares, transposed, weighted_gram, weighted_square_sums
+from .base import NewtonDirection, Objective, Point, Ray, kept
+from .logistic import METRIC, REFRESH
+
+
+class SoftmaxRegression(Objective):
+    """f(w) = reduce_i [log sum_k exp(z_ik) - z_i,y_i] + l2/2 ||w||^2,  z_ik = x_i w_k (+ intercept_k).
+
+    X  (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
+    y  (n,): labels 0, 1, ..., classes - 1, as integers or as floats that are whole.
+    classes: K >= 2; the largest label + 1 where None. l2: penalty, >= 0, on every row but not on the intercepts.
+    reduction: "mean" or "sum" over the rows; the penalty is added after it, never divided.
+    w is flat, (K (d [+ 1]),): class by class its d weights and, with `fit_intercept`, its intercept last;
+    `rows(w)` is it as (K, d [+ 1]).
+
+    With P = softmax(Z) and c the 1/n or 1 of the reduction: gradient c (P - onehot(y))^T X + l2 w, and block (j, k) of
+    the Hessian is c X^T diag(p_j (1[j = k] - p_k)) X + l2 I.
+
+    Adding a constant to all K logits changes nothing. So where a coefficient is not penalised (all with l2 = 0, else
+    the intercepts) the Hessian is singular along e.g. (v, v, ..., v) at every w: the minimisers form a flat, and a
+    solver ends at one of them. Methods that shift a singular Hessian, or solve by conjugate gradients, are at home
+    here, for the gradient is orthogonal to the flat: it is made so to its last digit. The stopping test then knows
+    the flat directions by their eigenvalues. Two classes with l2 are LogisticRegression with l2/2, w = w_1 - w_0.
+    Raises TypeError or ValueError for input that is not such a problem. Source: Hastie, Tibshirani & Friedman, The
+    Elements of Statistical Learning, 2nd ed., section 4.4; Boehning (1992, Ann. Inst. Stat. Math. 44, p. 197).
+    """
+
+    closed_form = True
+
+    def __init__(
+        self,
+        X: Tensor,
+        y: Tensor,
+        classes: int | None = None,
+        l2: float = 0.0,
+        fit_intercept: bool = False,
+        reduction: str = "mean",
+    ) -> None:
+        X = design_matrix(X, fit_intercept)
+        self.y, self.classes = _labels(X, y, classes)  # (n,) int64
+        self.X = X
+        self.l2 = non_negative("l2", l2)
+        self.fit_intercept = bool(fit_intercept)
+        self.reduction = reduction
+        self.scale = reduction_scale(reduction, len(X))
+        self.size = self.classes * (X.shape[1] + self.fit_intercept)
+        self._own = self.y.unsqueeze(1)  # (n, 1)
+        self._transposed = transposed(X)
+
+    def at(self, x: Tensor) -> SoftmaxPoint:
+        return SoftmaxPoint(self, x)
+
+    def zeros(self) -> Tensor:
+        """The default start, w = 0."""
+        return torch.zeros(self.size, dtype=self.X.dtype, device=self.X.device)
+
+    def rows(self, w: Tensor) -> Tensor:
+        """w as (K, d [+ 1])."""
+        return w.view(self.classes, -1)
+
+    def logits(self, w: Tensor) -> Tensor:
+        """Z, (n, K)."""
+        W = self.rows(w)
+        return (self.X @ W[:, :-1].T).add_(W[:, -1]) if self.fit_intercept else self.X @ W.T
+
+    def margins(self, w: Tensor) -> Tensor:
+        """z_ik - z_i,y_i, (n, K): 0 for the row's own class, and negative for all others where it is classified."""
+        Z = self.logits(w)
+        return Z - Z.gather(1, self._own)
+
+    def accuracy(self, w: Tensor) -> float:
+        """Share of rows whose own class has the largest logit (the first of equals counts)."""
+        return float((self.logits(w).argmax(1) == self.y).double().mean())
+
+    def transposed_product(self, R: Tensor, w: Tensor | None = None) -> Tensor:
+        """scale R^T X (+ l2 w), flat, for R (n, K) whose rows add up to 0.
+
+        Then so do the K rows of the product; what rounding left of their sum is taken out. (Without that a solver
+        would see a slope of 1e-17 along directions in which f is flat, over a curvature of 1e-30.)
+        """
+        product = (self._transposed @ R).T  # (K, d)
+        if self.fit_intercept:
+            product = torch.cat([product, R.sum(0).unsqueeze(1)], dim=1)
+        product = (product - product.mean(0)) * self.scale
+        if w is not None and self.l2 > 0:
+            product += self.penalised(w)
+        return product.flatten()
+
+    def penalised(self, w: Tensor) -> Tensor:
+        """l2 w as rows, with 0 for the intercepts, (K, d [+ 1])."""
+        slope = self.l2 * self.rows(w)
+        if self.fit_intercept:
+            slope[:, -1] = 0
+        return slope
+
+    @kept
+    def squares(self) -> Tensor | None:
+        with torch.inference_mode(False):
+            return small_squares(self.X)
+
+    @kept
+    def absent_class(self) -> int | None:
+        """The first class that no row has."""
+        counts = torch.bincount(self.y, minlength=self.classes)
+        return None if bool((counts > 0).all()) else int((counts == 0).nonzero()[0])
+
+    def no_minimiser(self, point: SoftmaxPoint, newton_direction: NewtonDirection | None = None) -> str | None:
+        """Proofs that the infimum is not attained (Albert & Anderson 1984, Biometrika 71, p. 1).
+
+        A class without rows beside free intercepts; strict separation by the point, every row's own class having the
+        largest logit; or a Newton direction along which no margin rises by more than rounding, and some fall.
+        """
+        if self.fit_intercept and self.absent_class is not None:
+            return f"no row is of class {self.absent_class}, and the intercepts are not penalised"
+        if self.l2 > 0:
+            return None
+        # If every row is separated, none loses more than log K: where the sum is larger there is no need to look.
+        most = math.log(self.classes) * self.scale * len(self.y) * 1.0001
+        if float(point.value) <= most and int((point.margins >= 0).sum()) == len(self.y):  # its own margin is 0
+            return "the iterate separates the classes strictly"
+        if newton_direction and self._separates(point, newton_direction(), size=1e-3, slack=1e-6):
+            return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
+        return None
+
+    def escaping(self, point: SoftmaxPoint, newton_direction: NewtonDirection) -> bool:
+        """As for LogisticRegression: the same question, asked so that it can be answered earlier."""
+        return self.l2 == 0 and self._separates(point, newton_direction(), size=0.5, slack=0.05)
+
+    def _separates(self, point: SoftmaxPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
+        """As for LogisticRegression: some margin moves by more than `size`, none rises by more than `slack` of the
+        largest move, and those that move are let go by the others."""
+        if direction is None:
+            return False
+        moves = self.margins(direction)  # (n, K)
+        largest = float(moves.abs().max())
+        if not (largest > size and float(moves.max()) <= slack * largest):
+            return False
+        pulls = point.probabilities.p * -moves
+        return float(pulls.sum()) >= 0.5 * float(pulls[-moves > slack * largest].sum())
+
+
+def _labels(X: Tensor, y: Tensor, classes: int | None) -> tuple[Tensor, int]:
+    """The labels as int64, and how many classes there are."""
+    y = row_labels(y, X)
+    low, high = (float(end) for end in torch.aminmax(y))
+    if low < 0 or not bool((y == y.round()).all()):
+        raise ValueError(f"labels must be 0, 1, 2, ..., found {low:g}..{high:g}: map them with torch.unique first")
+    if classes is None:
+        classes = max(int(high) + 1, 2)
+    elif isinstance(classes, bool) or not isinstance(classes, int):
+        raise TypeError(f"classes must be an int >= 2, found {classes!r}")
+    if classes < 2 or high >= classes:
+        raise ValueError(f"classes must be at least 2 and above the largest label {high:g}, found {classes}")
+    return y.long(), classes
+
+
+class Probabilities(NamedTuple):
+    """softmax of the margins, each part to full relative accuracy."""
+
+    p: Tensor  # (n, K)
+    complement: Tensor  # 1 - p, (n, K)
+    losses: Tensor  # log sum exp(margins), (n,)
+
+
+class SoftmaxPoint(Point):
+    """f near w, built on the margins: two tables (n, K), p and 1 - p, give every derivative."""
+
+    objective: SoftmaxRegression
+
+    def __init__(self, objective: SoftmaxRegression, x: Tensor, margins: Tensor | None = None, age: int = 0) -> None:
+        super().__init__(objective, x)
+        self.age = age  # steps since the margins were computed from X
+        if margins is not None:
+            self.margins = margins
+
+    @kept
+    def margins(self) -> Tensor:
+        """z_ik - z_i,y_i, (n, K)."""
+        return self.objective.margins(self.x)
+
+    @kept
+    def probabilities(self) -> Probabilities:
+        """The largest term is set apart: 1 - p is then the sum of the others, and the loss log1p of their share."""
+        largest, index = self.margins.max(1, keepdim=True)  # (n, 1)
+        others = (self.margins - largest).exp_().scatter_(1, index, 0.0)
+        rest = others.sum(1, keepdim=True)  # (n, 1)
+        total = 1 + rest
+        p = (others / total).scatter_(1, index, 1 / total)
+        complement = (1 - p).scatter_(1, index, rest / total)
+        return Probabilities(p, complement, (largest + rest.log1p()).squeeze(1))
+
+    @kept
+    def value(self) -> Tensor:
+        f = self.objective
+        loss = self.probabilities.losses.sum() * f.scale
+        if f.l2 > 0:
+            W = f.rows(self.x)
+            loss = loss + (W[:, :-1] if f.fit_intercept else W).square().sum() * (f.l2 / 2)
+        return loss
+
+    @kept
+    def residuals(self) -> Tensor:
+        """P - onehot(y) without cancellation, (n, K)."""
+        own = self.objective._own
+        return self.probabilities.p.scatter(1, own, -self.probabilities.complement.gather(1, own))
+
+    @kept
+    def curvature(self) -> Tensor:
+        """p (1 - p), (n, K)."""
+        return self.probabilities.p * self.probabilities.complement
+
+    @kept
+    def gradient(self) -> Tensor:
+        return self.objective.transposed_product(self.residuals, self.x)
+
+    @kept
+    def hessian(self) -> Tensor:
+        """Block by block, (K, m, K, m) as (K m, K m) with m = d [+ 1]."""
+        f = self.objective
+        K, m = f.classes, f.size // f.classes
+        hessian = self.x.new_empty(K, m, K, m)
+        p = self.probabilities.p
+        for j in range(K):
+            for k in range(j):
+                block = self._weighted_gram(-p[:, j] * p[:, k])
+                hessian[j, :, k] = block
+                hessian[k, :, j] = block  # it is symmetric
+        for k, block in enumerate(self.hessian_block_diagonal):
+            hessian[k, :, k] = block
+        return hessian.view(f.size, f.size)
+
+    @kept
+    def hessian_block_diagonal(self) -> Tensor:
+        """The blocks of one class each, (K, m, m): scale X^T diag(p_k (1 - p_k)) X + l2 I."""
+        f = self.objective
+        blocks = torch.stack([self._weighted_gram(c) for c in self.curvature.T])
+        blocks.diagonal(dim1=1, dim2=2)[:, : f.X.shape[1]] += f.l2
+        return blocks
+
+    def _weighted_gram(self, c: Tensor) -> Tensor:
+        """scale X^T diag(c) X with the intercept's row and column last, (m, m)."""
+        f, d = self.objective, self.objective.X.shape[1]
+        block = weighted_gram(f.X, c, c.new_zeros(d, d), f.scale, f._transposed)
+        if not f.fit_intercept:
+            return block
+        border = torch.cat([f._transposed @ c, c.sum().unsqueeze(0)]) * f.scale  # (m,)
+        return torch.cat([torch.cat([block, border[:-1].unsqueeze(0)]), border.unsqueeze(1)], dim=1)
+
+    @kept
+    def hessian_diagonal(self) -> Tensor:
+        f, c = self.objective, self.curvature
+        diagonal = torch.stack([weighted_square_sums(f.X, column, f.squares) for column in c.T]) * f.scale + f.l2
+        if f.fit_intercept:
+            diagonal = torch.cat([diagonal, c.sum(0).unsqueeze(1) * f.scale], dim=1)
+        return diagonal.flatten()
+
+    def hvp(self, v: Tensor) -> Tensor:
+        """H v = scale S^T X + l2 v,  s_ik = p_ik (u_ik - sum_j p_ij u_ij),  U the margins of v, (K m,)."""
+        f, p = self.objective, self.probabilities.p
+        U = f.margins(v)
+        return f.transposed_product(p * (U - (p * U).sum(1, keepdim=True)), v)
+
+    def flat(self, v: Tensor) -> bool:
+        """Adding the same to every class, in what is not penalised."""
+        f = self.objective
+        common = f.rows(v).mean(0)  # (d [+ 1],)
+        if f.l2 > 0:
+            common[:-1] = 0
+            if not f.fit_intercept:
+                return False
+        away = float(torch.linalg.vector_norm(f.rows(v) - common))
+        return away <= torch.finfo(v.dtype).eps ** 0.5 * float(torch.linalg.vector_norm(v))
+
+    def rounding_gap(self) -> float:
+        """As for LogisticRegression: what the rounding of the margins may hide."""
+        return 0.5 * self.curvature_noise(self.x)
+
+    def curvature_noise(self, v: Tensor) -> float:
+        """2 scale sum_ik p_ik (1 - p_ik) e_ik^2 at most, with e = eps |X| |v_k|, the rounding of X v_k.
+
+        A variance over classes is at most 2 sum_k p_k (1 - p_k) e_k^2; then as for LogisticRegression, by Cauchy and
+        Schwarz: (|X| |v_k|)_i^2 <= sum_j x_ij^2 / h_kj sum_j h_kj v_kj^2 with h = diag H.
+        """
+        known = self.__dict__.get("hessian")
+        h = self.hessian_diagonal if known is None else known.diagonal()
+        m = len(v) // self.objective.classes
+        return 2 * m * torch.finfo(v.dtype).eps ** 2 * float(torch.dot(v.square(), h))
+
+    def refreshed(self) -> SoftmaxPoint:
+        return self if self.age == 0 else self._refreshed
+
+    @kept
+    def _refreshed(self) -> SoftmaxPoint:
+        """As for LogisticRegression: margins computed from X, unless rounding cannot tell them from those carried."""
+        f = self.objective
+        fresh = SoftmaxPoint(f, self.x)
+        hidden = f.scale * float((self.curvature * (fresh.margins - self.margins).square()).sum())
+        noise = torch.finfo(self.x.dtype).eps * float(self.value)
+        if hidden <= noise and abs(float(fresh.value) - float(self.value)) <= 4 * noise:
+            return self
+        fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
+        return fresh
+
+    def along(self, direction: Tensor) -> SoftmaxRay:
+        return SoftmaxRay(self, direction)
+
+
+class SoftmaxRay(Ray):
+    """Margins along the ray: M(t) = M + t dM, so that a trial costs O(n K) and not O(n d K)."""
+
+    point: SoftmaxPoint
+
+    def __init__(self, point: SoftmaxPoint, direction: Tensor) -> None:
+        super().__init__(point, direction)
+        self.moves = point.objective.margins(direction)  # (n, K)
+
+    def at(self, t: float) -> SoftmaxPoint:
+        point = self.point
+        x = torch.add(point.x, self.direction, alpha=t)
+        if point.age >= REFRESH:
+            return SoftmaxPoint(point.objective, x)
+        return SoftmaxPoint(point.objective, x, torch.add(point.margins, self.moves, alpha=t), point.age + 1)
