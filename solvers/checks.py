@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+EPS = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}  # rounding units
 _PROMOTED = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
 

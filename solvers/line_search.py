@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from .checks import EPS
 from .objectives.base import Point, Ray
 from .phases import count, phase
 
@@ -16,7 +17,7 @@ ROUNDING_TRIALS = 4  # trials spent on a decrease that cannot be seen in f
 
 def resolution(point: Point) -> float:
     """The change of f that rounding hides at a point."""
-    return ROUNDING * torch.finfo(point.x.dtype).eps * abs(float(point.value))
+    return ROUNDING * EPS[point.x.dtype] * abs(float(point.value))
 
 
 def flatter(point: Point, trial: Point, direction: Tensor, slope: float, sufficient: float = 1e-4) -> bool:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .objectives.base import Point
-from .phases import count, phase
+from .phases import booked, count, current
 
 
 class Factor(NamedTuple):
@@ -24,23 +24,22 @@ class Factor(NamedTuple):
 
     def solve(self, b: Tensor) -> Tensor:
         """(H + shift |diag H|)^-1 b, (d,)."""
-        with phase("solve"):
+        with current.get().phase("solve"):
             return torch.cholesky_solve((self.scale * b).unsqueeze(1), self.lower).squeeze(1) * self.scale
 
 
+@booked("factorise", "factorisations")
 def factor(hessian: Tensor, shift: float = 0.0) -> Factor | None:
     """The scaled Cholesky factor, or None where the (shifted) matrix is not positive definite to rounding."""
-    with phase("factorise"):
-        count("factorisations")
-        scale = hessian.diagonal().rsqrt()  # not a number for a negative entry, and then there is no factor
-        if shift:
-            scale = hessian.diagonal().abs().rsqrt()
-            scale = scale.where(scale.isfinite(), 1.0)  # a zero on the diagonal keeps its own unit
-        scaled = hessian * torch.outer(scale, scale)
-        if shift:
-            scaled.diagonal().add_(shift)
-        lower, info = torch.linalg.cholesky_ex(scaled)
-        return None if info.item() else Factor(lower, scale, shift)
+    scale = hessian.diagonal().rsqrt()  # not a number for a negative entry, and then there is no factor
+    if shift:
+        scale = hessian.diagonal().abs().rsqrt()
+        scale = scale.where(scale.isfinite(), 1.0)  # a zero on the diagonal keeps its own unit
+    scaled = hessian * torch.outer(scale, scale)
+    if shift:
+        scaled.diagonal().add_(shift)
+    lower, info = torch.linalg.cholesky_ex(scaled)
+    return None if info.item() else Factor(lower, scale, shift)
 
 
 def rounding_shift(d: int, dtype: torch.dtype) -> float:

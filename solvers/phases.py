@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 COUNTERS = (
     "values",
@@ -68,6 +73,24 @@ _NOBODY = Ledger()  # for what is evaluated outside any run
 
 # A context variable, so that runs in several threads, or one inside another's objective, keep their own books.
 current: ContextVar[Ledger] = ContextVar("hessbench_ledger", default=_NOBODY)
+
+
+def booked(phase: str, counter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Count every call of a function, and charge its time to a phase where the run has a clock for phases."""
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def run(*arguments: P.args, **keywords: P.kwargs) -> R:
+            ledger = current.get()
+            ledger.counts[counter] += 1
+            if ledger.clock is None:
+                return function(*arguments, **keywords)
+            with ledger.phase(phase):
+                return function(*arguments, **keywords)
+
+        return run
+
+    return decorate
 
 
 def count(name: str) -> None:
