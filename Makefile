@@ -15,7 +15,7 @@ help: ## this list
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[all]'
+	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[all]'
 	@touch $@
 
 report: $(READY) ## measure the suite `classic`, then tables, figures and one page in reports/latest/
@@ -31,7 +31,7 @@ publish: report ## the report, and from it the reference that is committed in re
 
 test: $(READY) ## the tests
 	$(RUN) ruff check .
-	$(RUN) pytest -q
+	$(RUN) pytest -q -n 2 --dist loadfile
 
 bench: $(READY) ## the suite `full` and the micro-benchmarks; takes a while, can be interrupted and goes on
 	$(RUN) benchmarks run --suite full --repeats $(REPEATS)

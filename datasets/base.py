@@ -31,5 +31,7 @@ class Dataset:
         digest = hashlib.sha256()
         for part in (self.X, self.y, self.X_test, self.y_test):
             digest.update(str(tuple(part.shape)).encode())
-            digest.update(part.cpu().contiguous().numpy().tobytes())
+            sparse = part.layout == torch.sparse_csr
+            for array in (part.crow_indices(), part.col_indices(), part.values()) if sparse else (part,):
+                digest.update(array.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

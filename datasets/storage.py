@@ -1,0 +1,116 @@
+"""The data folder: a file that is there is checked, one that is not is fetched, and a wrong one never loads."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIABLE = "HESSBENCH_DATA"
+GZIP = b"\x1f\x8b"  # how its files begin; a server may have unpacked one on the way
+
+
+class DataError(RuntimeError):
+    """One sentence: which file, what was expected of it, and the command that fetches it."""
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A public file: its place in the data folder, the SHA-256 of its bytes there, and where it comes from.
+
+    url: https, or None where no public address has these bytes; gzip is undone unless `path` ends in .gz.
+    source: its name for `python -m datasets fetch`.
+    """
+
+    path: str
+    sha256: str
+    url: str | None
+    source: str
+
+    @property
+    def remedy(self) -> str:
+        if self.url is None:
+            return f"no public address has it in this form: copy it there, or set {VARIABLE} to a folder with it"
+        command = f"python -m datasets fetch {self.source}"
+        return f"run `{command}` where there is a network, or set {VARIABLE} to a folder with it"
+
+
+def data_folder(folder: Path | str | None = None) -> Path:
+    """The folder given, else HESSBENCH_DATA, else `hessbench` under the user's cache folder (~/.cache)."""
+    chosen = folder or os.environ.get(VARIABLE)
+    if not chosen:
+        chosen = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "hessbench"
+    return Path(chosen).expanduser()
+
+
+def locate(file: DataFile, folder: Path | str | None = None, *, download: bool = True, replace: bool = False) -> Path:
+    """The path of the file, checked; fetched first where it is not there and `download` is set.
+
+    replace: fetch it also where it is there with a wrong checksum; loaders never do. Raises DataError.
+    """
+    path = data_folder(folder) / file.path
+    try:
+        found = sha256(path) if path.exists() else None
+    except OSError as error:
+        raise _error(file, f"{path} cannot be read ({_reason(error)})") from None
+    if found == file.sha256:
+        return path
+    if found is not None and not replace:
+        raise _error(file, f"{path} is not the published file (its SHA-256 is {found[:16]}...)")
+    if file.url is None or not download:
+        raise _error(file, f"{path} is not there")
+    fetch(file, path)
+    return path
+
+
+def fetch(file: DataFile, path: Path) -> None:
+    """Download to a temporary name beside `path`, unpack, check, rename. Raises DataError; leaves nothing half-done."""
+    try:
+        import pooch
+    except ModuleNotFoundError:
+        remedy = "python -m pip install -c constraints.txt -e '.[datasets]'"
+        raise DataError(f"{path} is not there, and fetching it needs pooch: {remedy}") from None
+
+    def download(url: str, output: str, _: object) -> None:
+        packed = io.BytesIO()
+        pooch.HTTPDownloader()(url, packed, None)
+        content = packed.getvalue()
+        if content.startswith(GZIP) and not file.path.endswith(".gz"):
+            content = gzip.decompress(content)
+        Path(output).write_bytes(content)
+
+    try:
+        pooch.retrieve(file.url, f"sha256:{file.sha256}", path.name, path.parent, downloader=download)
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # a failed request is an OSError
+        raise _error(file, f"{path} could not be fetched from {file.url} ({_reason(error)})") from None
+
+
+def sha256(path: Path) -> str:
+    """The digest of a file's bytes, as hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _error(file: DataFile, what: str) -> DataError:
+    return DataError(f"{what}: expected the file of SHA-256 {file.sha256[:16]}...; {file.remedy}")
+
+
+def _reason(error: Exception) -> str:
+    """A few words instead of a chain of causes."""
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if "HTTPError" in kinds and getattr(error, "response", None) is not None:
+        return f"the server answered {error.response.status_code}"
+    for kind, words in (
+        ("SSLError", "its certificate was not accepted"),
+        ("Timeout", "no answer in time"),
+        ("RequestException", "no connection"),
+        ("OSError", getattr(error, "strerror", None) or "the answer was damaged"),
+        ("ValueError", "what arrived has another checksum"),
+    ):
+        if kind in kinds:
+            return words
+    return "the answer was damaged"
