@@ -73,7 +73,11 @@ def test_a_file_that_is_there_is_used_without_a_network(tmp_path, no_network):
     assert no_network == []
 
 
-@pytest.mark.parametrize(("file", "sent"), [(FILE, CONTENT), (PACKED, gzip.compress(CONTENT)), (PACKED, CONTENT)])
+@pytest.mark.parametrize(
+    ("file", "sent"),
+    [(FILE, CONTENT), (PACKED, gzip.compress(CONTENT, mtime=0)), (PACKED, CONTENT)],
+    ids=["plain", "packed", "unpacked on the way"],
+)
 def test_a_missing_file_is_fetched_once_and_unpacked(monkeypatch, tmp_path, file, sent):
     """A server may have unpacked a .gz on the way."""
     asked = answer(monkeypatch, sent)
@@ -133,8 +137,8 @@ def test_a_wrong_file_never_loads_and_is_left_alone_until_it_is_to_be_replaced(m
         ((requests.exceptions.SSLError("certificate verify failed"),), "certificate"),
         ((OSError(28, "No space left on device"),), "No space left on device"),
         ((b"<html>Please log in</html>",), "another checksum"),
-        ((gzip.compress(CONTENT)[:50],), "the answer was damaged"),
-        ((gzip.compress(CONTENT)[:12] + b"garbage",), "the answer was damaged"),
+        ((gzip.compress(CONTENT, mtime=0)[:50],), "the answer was damaged"),
+        ((gzip.compress(CONTENT, mtime=0)[:12] + b"garbage",), "the answer was damaged"),
     ],
 )
 def test_a_download_that_fails_leaves_nothing(monkeypatch, tmp_path, outcome, said):
