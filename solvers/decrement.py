@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +16,7 @@ DENSE_LIMIT = 4000  # above this dimension the decrement comes from Hessian-vect
 NOISE = 4  # what is below so many times the expected rounding error is taken for rounding
 
 
-@dataclass(frozen=True, slots=True)
-class Decrement:
+class Decrement(NamedTuple):
     """Half the squared Newton decrement, 1/2 g^T H^-1 g, of the undamped Hessian."""
 
     half: float  # with what rounding may hide of it; infinite where there is none
@@ -37,9 +36,7 @@ def exact_decrement(point: Point) -> Decrement:
             count("stopping_tests")
             found = _by_products(point) if len(point.x) > DENSE_LIMIT else _by_cholesky(point)
             half = found.half + point.rounding_gap()
-            if not math.isfinite(half):
-                half = math.inf
-            kept["_exact_decrement"] = Decrement(half, found.direction, found.bound)
+            kept["_exact_decrement"] = found._replace(half=half if math.isfinite(half) else math.inf)
     return kept["_exact_decrement"]
 
 

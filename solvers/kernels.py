@@ -41,6 +41,11 @@ def fits_one_block(X: Tensor) -> bool:
     return not is_sparse(X) and X.numel() * X.element_size() <= BLOCK_BYTES
 
 
+def one_block_gram(X: Tensor, weights: Tensor, base: Tensor, scale: float, transpose: Tensor) -> Tensor:
+    """`weighted_gram` of an X that is known to fit one block."""
+    return torch.addmm(base, transpose * weights, X, alpha=scale)
+
+
 def weighted_gram(
     X: Tensor, weights: Tensor, base: Tensor, scale: float = 1.0, transpose: Tensor | None = None
 ) -> Tensor:
@@ -49,7 +54,7 @@ def weighted_gram(
     Row blocks: only one scaled block lives at a time, never a scaled copy of X.
     """
     if fits_one_block(X):
-        return torch.addmm(base, (X.T if transpose is None else transpose) * weights, X, alpha=scale)
+        return one_block_gram(X, weights, base, scale, X.T if transpose is None else transpose)
     gram = base.clone()
     for rows, block in row_blocks(X):
         gram.addmm_(block.T, block * weights[rows].unsqueeze(1), alpha=scale)

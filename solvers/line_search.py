@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .checks import EPS
 from .objectives.base import Point, Ray
-from .phases import count, phase
+from .phases import booked, count
 
 ROUNDING = 8  # changes of f below this many units in its last place are noise
 ROUNDING_TRIALS = 4  # trials spent on a decrease that cannot be seen in f
@@ -31,6 +31,7 @@ def flatter(point: Point, trial: Point, direction: Tensor, slope: float, suffici
     return 0.9 * slope <= float(torch.dot(trial.gradient, direction)) <= (2 * sufficient - 1) * slope
 
 
+@booked("line search")
 def backtrack(
     ray: Ray, slope: float, *, shrink: float = 0.5, sufficient: float = 1e-4, trials: int = 100
 ) -> Point | None:
@@ -42,21 +43,20 @@ def backtrack(
     """
     if not slope < 0:
         return None
-    with phase("line search"):
-        start, unseen = ray.point, 0
-        value, noise = float(start.value), resolution(start)
-        t = 1.0
-        for _ in range(trials):
-            count("line_search_trials")
-            trial = ray.at(t)
-            if -t * slope > noise:
-                if -math.inf < float(trial.value) <= value + sufficient * t * slope:
-                    return trial
-            elif unseen == ROUNDING_TRIALS:
-                return None
-            else:
-                unseen += 1
-                if flatter(start, trial, ray.direction, slope, sufficient):
-                    return trial
-            t *= shrink
+    start, unseen = ray.point, 0
+    value, noise = float(start.value), resolution(start)
+    t = 1.0
+    for _ in range(trials):
+        count("line_search_trials")
+        trial = ray.at(t)
+        if -t * slope > noise:
+            if -math.inf < float(trial.value) <= value + sufficient * t * slope:
+                return trial
+        elif unseen == ROUNDING_TRIALS:
+            return None
+        else:
+            unseen += 1
+            if flatter(start, trial, ray.direction, slope, sufficient):
+                return trial
+        t *= shrink
     return None

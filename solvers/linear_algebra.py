@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from .objectives.base import Point
-from .phases import booked, count, current
+from .phases import booked, count
 
 
 class Factor(NamedTuple):
@@ -22,10 +22,10 @@ class Factor(NamedTuple):
     scale: Tensor  # (d,)
     shift: float
 
+    @booked("solve")
     def solve(self, b: Tensor) -> Tensor:
         """(H + shift |diag H|)^-1 b, (d,)."""
-        with current.get().phase("solve"):
-            return torch.cholesky_solve((self.scale * b).unsqueeze(1), self.lower).squeeze(1) * self.scale
+        return torch.cholesky_solve((self.scale * b).unsqueeze(1), self.lower).squeeze(1).mul_(self.scale)
 
 
 @booked("factorise", "factorisations")
@@ -35,7 +35,7 @@ def factor(hessian: Tensor, shift: float = 0.0) -> Factor | None:
     if shift:
         scale = hessian.diagonal().abs().rsqrt()
         scale = scale.where(scale.isfinite(), 1.0)  # a zero on the diagonal keeps its own unit
-    scaled = hessian * torch.outer(scale, scale)
+    scaled = torch.outer(scale, scale).mul_(hessian)
     if shift:
         scaled.diagonal().add_(shift)
     lower, info = torch.linalg.cholesky_ex(scaled)
@@ -77,7 +77,7 @@ def newton_direction(point: Point) -> Tensor | None:
     kept = point.__dict__
     if "_newton_direction" not in kept:
         found = newton_factor(point)
-        kept["_newton_direction"] = None if found is None else -found.solve(point.gradient)
+        kept["_newton_direction"] = None if found is None else found.solve(point.gradient).neg_()
     return kept["_newton_direction"]
 
 

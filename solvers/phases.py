@@ -75,14 +75,15 @@ _NOBODY = Ledger()  # for what is evaluated outside any run
 current: ContextVar[Ledger] = ContextVar("hessbench_ledger", default=_NOBODY)
 
 
-def booked(phase: str, counter: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Count every call of a function, and charge its time to a phase where the run has a clock for phases."""
+def booked(phase: str, counter: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Count the calls of a function, where it has a counter, and charge its time to a phase, where there is a clock."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def run(*arguments: P.args, **keywords: P.kwargs) -> R:
             ledger = current.get()
-            ledger.counts[counter] += 1
+            if counter:
+                ledger.counts[counter] += 1
             if ledger.clock is None:
                 return function(*arguments, **keywords)
             with ledger.phase(phase):
