@@ -66,11 +66,10 @@ def comparable(frame: pd.DataFrame) -> pd.DataFrame:
 
     On one machine; on the CPU and with one thread where there are such. Labels are those of the suite.
     """
-    if frame.empty:
-        return frame
     classic = {case.key for case in SUITES["classic"]() if case.dtype == "float64"}
     chosen = frame[frame["case"].isin(classic) & (frame["status"] != "error")]
-    return chosen[chosen["machine"] == chosen["machine"].iloc[-1]].assign(label=chosen["plain_label"])
+    chosen = chosen.assign(label=chosen["plain_label"])
+    return chosen if chosen.empty else chosen[chosen["machine"] == chosen["machine"].iloc[-1]]
 
 
 def _times(frame: pd.DataFrame, problem: str, labels: Sequence[str], time: Callable[[pd.DataFrame], float]) -> dict:

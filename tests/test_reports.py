@@ -247,6 +247,14 @@ def test_without_the_runs_the_claims_stay_open_and_name_the_command(runs):
     assert list(table["verdict"]) == ["open"] and "--suite classic" in table["measured"][0]
 
 
+def test_runs_of_another_suite_alone_make_a_report_with_open_claims(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    frame = runs.frame.assign(case="of another suite")
+    tables = build(replace(runs, frame=frame), tmp_path)
+    assert list(tables["claims"]["verdict"]) == ["open"] and findings(frame) == []
+    assert "What the runs show" not in (tmp_path / "index.html").read_text()
+
+
 def test_findings_are_sentences_about_these_very_runs(runs):
     found = dict(findings(runs.frame))
     assert "margin of 0.077" in found["The classic problem has no minimiser"]

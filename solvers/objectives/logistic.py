@@ -18,10 +18,8 @@ from ..kernels import (
     weighted_gram,
     weighted_square_sums,
 )
-from .base import NewtonDirection, Objective, Point, Ray, kept
-
-METRIC = ("hessian", "_newton_factor")
-REFRESH = 10  # steps after which margins carried along rays are computed anew, so that rounding cannot pile up
+from .base import NewtonDirection, Objective, kept
+from .linear import LinearPoint
 
 
 class LogisticRegression(Objective):
@@ -168,21 +166,10 @@ class LogisticRegression(Objective):
         return bool((self.y == self.y[0]).all())
 
 
-class LogisticPoint(Point):
-    """f near w, built on the margins sign * z: two vectors of length n give every derivative."""
+class LogisticPoint(LinearPoint):
+    """f near w, built on the margins sign * z, (n,): two vectors of length n give every derivative."""
 
     objective: LogisticRegression
-
-    def __init__(self, objective: LogisticRegression, x: Tensor, margins: Tensor | None = None, age: int = 0) -> None:
-        super().__init__(objective, x)
-        self.age = age  # steps since the margins were computed from X
-        if margins is not None:
-            self.margins = margins
-
-    @kept
-    def margins(self) -> Tensor:
-        """sign_i z_i, (n,)."""
-        return self.objective.margins(self.x)
 
     @kept
     def value(self) -> Tensor:
@@ -244,13 +231,11 @@ class LogisticPoint(Point):
         f = self.objective
         return f.transposed_product(self.curvature * f.logits(v), f.penalised(v) if f.l2 > 0 else None)
 
-    def rounding_gap(self) -> float:
-        """1/2 scale sum_i c_i e_i^2 at most, where e_i is the rounding of margin i.
-
-        Where the gradient vanishes at margins z + e, the true one is -scale X^T (c e) to first order, and its
-        decrement is at most this, for C^1/2 X H^-1 X^T C^1/2 has no eigenvalue above 1 / scale.
-        """
-        return 0.5 * self.curvature_noise(self.x)
+    def change(self, drift: Tensor) -> tuple[float, float]:
+        f = self.objective
+        slopes = self.miss if f.binary else self.residuals  # |df/dm| of each row
+        hidden = 0.5 * f.scale * float(torch.dot(self.curvature, drift * drift))
+        return f.scale * float(torch.dot(slopes, drift)), hidden
 
     def curvature_noise(self, v: Tensor) -> float:
         """scale sum_i c_i e_i^2 at most, with e = eps |X| |v|, the rounding of X v (Higham, section 3.5).
@@ -263,49 +248,3 @@ class LogisticPoint(Point):
     def diagonal_form(self, v: Tensor) -> float:
         known = self.__dict__.get("hessian")
         return float(torch.dot(v.square(), self.hessian_diagonal if known is None else known.diagonal()))
-
-    def refreshed(self) -> LogisticPoint:
-        return self if self.age == 0 else self._refreshed
-
-    @kept
-    def _refreshed(self) -> LogisticPoint:
-        """The point with margins computed from X; this one, if rounding cannot tell the two apart.
-
-        A stored w may have fewer digits than the one whose margins were carried. Of a point that is made anew the
-        Hessian (and its factor) is kept: it is only the metric that the gradient is measured in.
-        """
-        f = self.objective
-        fresh = LogisticPoint(f, self.x)
-        drift = fresh.margins - self.margins
-        noise = EPS[self.x.dtype] * float(self.value)
-        hidden = 0.5 * f.scale * float(torch.dot(self.curvature, drift * drift))
-        slopes = self.miss if f.binary else self.residuals  # |df/dm| of each row
-        if hidden <= noise and f.scale * abs(float(torch.dot(slopes, drift))) <= 4 * noise:
-            return self
-        fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
-        return fresh
-
-    def along(self, direction: Tensor) -> LogisticRay:
-        return LogisticRay(self, direction)
-
-
-class LogisticRay(Ray):
-    """Margins along the ray: m(t) = m + t sign * (X direction), so that a trial costs O(n) and not O(n d).
-
-    The trick is LIBLINEAR's (Fan et al. 2008, JMLR 9, p. 1871). The accepted point inherits its margins.
-    """
-
-    point: LogisticPoint
-
-    def __init__(self, point: LogisticPoint, direction: Tensor) -> None:
-        super().__init__(point, direction)
-        self.moves = point.objective.margins(direction)  # (n,)
-
-    def at(self, t: float) -> LogisticPoint:
-        point = self.point
-        whole = t == 1.0  # the step that is tried first, and most often taken: plain sums cost a quarter less
-        x = point.x + self.direction if whole else torch.add(point.x, self.direction, alpha=t)
-        if point.age >= REFRESH:
-            return LogisticPoint(point.objective, x)
-        margins = point.margins + self.moves if whole else torch.add(point.margins, self.moves, alpha=t)
-        return LogisticPoint(point.objective, x, margins, point.age + 1)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..checks import design_matrix, non_negative, reduction_scale, row_labels
 from ..kernels import small_squares, transposed, weighted_gram, weighted_square_sums
-from .base import NewtonDirection, Objective, Point, Ray, kept
-from .logistic import METRIC, REFRESH
+from .base import NewtonDirection, Objective, kept
+from .linear import LinearPoint
 
 
 class SoftmaxRegression(Objective):
@@ -173,21 +173,10 @@ class Probabilities(NamedTuple):
     losses: Tensor  # log sum exp(margins), (n,)
 
 
-class SoftmaxPoint(Point):
-    """f near w, built on the margins: two tables (n, K), p and 1 - p, give every derivative."""
+class SoftmaxPoint(LinearPoint):
+    """f near w, built on the margins z_ik - z_i,y_i, (n, K): two tables, p and 1 - p, give every derivative."""
 
     objective: SoftmaxRegression
-
-    def __init__(self, objective: SoftmaxRegression, x: Tensor, margins: Tensor | None = None, age: int = 0) -> None:
-        super().__init__(objective, x)
-        self.age = age  # steps since the margins were computed from X
-        if margins is not None:
-            self.margins = margins
-
-    @kept
-    def margins(self) -> Tensor:
-        """z_ik - z_i,y_i, (n, K)."""
-        return self.objective.margins(self.x)
 
     @kept
     def probabilities(self) -> Probabilities:
@@ -282,9 +271,9 @@ class SoftmaxPoint(Point):
         away = float(torch.linalg.vector_norm(f.rows(v) - common))
         return away <= torch.finfo(v.dtype).eps ** 0.5 * float(torch.linalg.vector_norm(v))
 
-    def rounding_gap(self) -> float:
-        """As for LogisticRegression: what the rounding of the margins may hide."""
-        return 0.5 * self.curvature_noise(self.x)
+    def change(self, drift: Tensor) -> tuple[float, float]:
+        scale, p = self.objective.scale, self.probabilities.p
+        return scale * float((p * drift).sum()), scale * float((self.curvature * drift.square()).sum())
 
     def curvature_noise(self, v: Tensor) -> float:
         """2 scale sum_ik p_ik (1 - p_ik) e_ik^2 at most, with e = eps |X| |v_k|, the rounding of X v_k.
@@ -296,38 +285,3 @@ class SoftmaxPoint(Point):
         h = self.hessian_diagonal if known is None else known.diagonal()
         m = len(v) // self.objective.classes
         return 2 * m * torch.finfo(v.dtype).eps ** 2 * float(torch.dot(v.square(), h))
-
-    def refreshed(self) -> SoftmaxPoint:
-        return self if self.age == 0 else self._refreshed
-
-    @kept
-    def _refreshed(self) -> SoftmaxPoint:
-        """As for LogisticRegression: margins computed from X, unless rounding cannot tell them from those carried."""
-        f = self.objective
-        fresh = SoftmaxPoint(f, self.x)
-        hidden = f.scale * float((self.curvature * (fresh.margins - self.margins).square()).sum())
-        noise = torch.finfo(self.x.dtype).eps * float(self.value)
-        if hidden <= noise and abs(float(fresh.value) - float(self.value)) <= 4 * noise:
-            return self
-        fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
-        return fresh
-
-    def along(self, direction: Tensor) -> SoftmaxRay:
-        return SoftmaxRay(self, direction)
-
-
-class SoftmaxRay(Ray):
-    """Margins along the ray: M(t) = M + t dM, so that a trial costs O(n K) and not O(n d K)."""
-
-    point: SoftmaxPoint
-
-    def __init__(self, point: SoftmaxPoint, direction: Tensor) -> None:
-        super().__init__(point, direction)
-        self.moves = point.objective.margins(direction)  # (n, K)
-
-    def at(self, t: float) -> SoftmaxPoint:
-        point = self.point
-        x = torch.add(point.x, self.direction, alpha=t)
-        if point.age >= REFRESH:
-            return SoftmaxPoint(point.objective, x)
-        return SoftmaxPoint(point.objective, x, torch.add(point.margins, self.moves, alpha=t), point.age + 1)
