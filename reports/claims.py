@@ -139,7 +139,8 @@ def claims(frame: pd.DataFrame) -> pd.DataFrame:
     """The original claims, checked. Medians of float64 runs on the CPU with one thread; never: not within the run.
     Fastest and slowest are asked four times: for the whole runs as the original comparison made them, for the time to
     two test accuracies on the same runs, and, where a minimiser exists, for the time to a relative gap of 1e-6. An
-    iteration counts as as cheap as another if it takes at most 1.10 times as long."""
+    iteration counts as as cheap as another if it takes at most 1.10 times as long; in all of them the loop reads the
+    loss."""
     runs = comparable(frame)
     needed = {(CLASSIC, label) for label in (GD, NEWTON, DIAGONAL_1, DIAGONAL_01)}
     needed |= {(PENALISED, label) for label in (GD, NEWTON, DIAGONAL)}

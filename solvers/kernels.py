@@ -76,17 +76,6 @@ def weighted_square_sums(X: Tensor, weights: Tensor, squares: Tensor | None = No
     return sums
 
 
-def absolute_product(X: Tensor, v: Tensor) -> Tensor:
-    """|X| |v|, (n,): to first order, eps times this bounds the rounding error of X v (Higham, section 3.5)."""
-    if is_sparse(X):
-        entries = X.values().abs()
-        return (
-            torch.sparse_csr_tensor(X.crow_indices(), X.col_indices(), entries, X.shape, check_invariants=False)
-            @ v.abs()
-        )
-    return torch.cat([block.abs() @ v.abs() for _, block in row_blocks(X)])
-
-
 def small_squares(X: Tensor) -> Tensor | None:
     """The squares of the entries of X^T, (d, n), where X is small enough for a copy of it not to matter."""
     return X.T.square().contiguous() if fits_one_block(X) else None
