@@ -18,6 +18,7 @@ SOLVER_NAMES = (
     "newton-cholesky",
     "newton-damped",
     "newton-levenberg",
+    "newton-cg",
     "newton-diagonal",
     "newton-diagonal-damped",
 )

@@ -11,6 +11,7 @@ LOOKS: dict[str, tuple[str, str]] = {
     "newton-cholesky": ("#0072B2", "D"),
     "newton-damped": ("#56B4E9", "^"),
     "newton-levenberg": ("#009E73", "v"),
+    "newton-cg": ("#000000", "<"),
     "newton-diagonal": ("#E69F00", "P"),
     "newton-diagonal-damped": ("#CC79A7", "X"),
 }

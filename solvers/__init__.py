@@ -1,6 +1,6 @@
 """Second-order solvers behind one interface: `minimize(SOLVERS["newton-cholesky"], objective)`."""
 
-from .base import DirectionalSolver, Proposal, Solver, towards
+from .base import DirectionalSolver, Proposal, Solver, needs_hessian, towards
 from .cholesky_newton import CholeskyNewton
 from .clock import Clock, device_clock
 from .damped_newton import DampedNewton
@@ -9,6 +9,7 @@ from .gradient_descent import GradientDescent
 from .levenberg_newton import LevenbergNewton
 from .minimize import Result, minimize
 from .newton import Newton
+from .newton_cg import NewtonCG
 from .phases import COUNTERS, PHASES, Ledger
 from .stopping import Status, Stop
 from .trace import Trace
@@ -19,6 +20,7 @@ SOLVERS: dict[str, Solver] = {
     "newton-cholesky": CholeskyNewton(),
     "newton-damped": DampedNewton(),
     "newton-levenberg": LevenbergNewton(),
+    "newton-cg": NewtonCG(),
     "newton-diagonal": DiagonalNewton(),
     "newton-diagonal-damped": DampedDiagonalNewton(),
 }
@@ -37,6 +39,7 @@ __all__ = [
     "Ledger",
     "LevenbergNewton",
     "Newton",
+    "NewtonCG",
     "Proposal",
     "Result",
     "Solver",
@@ -45,5 +48,6 @@ __all__ = [
     "Trace",
     "device_clock",
     "minimize",
+    "needs_hessian",
     "towards",
 ]

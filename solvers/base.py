@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -39,7 +39,10 @@ class DirectionalSolver:
     """A solver that is a direction times a search: `propose`, then `move`.
 
     Telling the two apart lets `minimize` test a point for convergence before it pays for leaving it.
+    needs: the dearest derivative that it asks a point for.
     """
+
+    needs: ClassVar[str] = "hessian"
 
     def init(self, point: Point) -> Any:
         return None
@@ -68,3 +71,10 @@ def newton_proposal(point: Point, direction: Tensor | None, state: Any = None) -
 def towards(point: Point, direction: Tensor, state: Any = None) -> Proposal:
     """The proposal to go in a direction."""
     return Proposal(direction, float(torch.dot(point.gradient, direction)), state)
+
+
+def needs_hessian(solver: Solver, point: Point) -> bool:
+    """Whether a solver makes this point assemble its Hessian; one that does not say what it needs is taken to."""
+    needs = getattr(solver, "needs", "hessian")
+    inherited = getattr(type(point), needs, None) is getattr(Point, needs)  # the base takes it from the Hessian
+    return needs == "hessian" or (needs != "gradient" and inherited)

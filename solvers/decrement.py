@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from itertools import islice
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from .conjugate_gradients import conjugate_gradients
 from .linear_algebra import newton_direction, newton_factor, rounding_shift
 from .objectives.base import Point
 from .phases import count, phase
@@ -93,30 +95,16 @@ def _by_products(point: Point) -> Decrement:
     (Hestenes & Stiefel 1952; Strakos & Tichy 2002, ETNA 13, p. 56).
     """
     failed = Decrement(math.inf, None, "none: conjugate gradients found no Newton decrement")
-    diagonal = point.hessian_diagonal if type(point).hessian_diagonal is not Point.hessian_diagonal else None
-    inverse = 1.0 if diagonal is None else diagonal.where(diagonal > 0, 1.0).reciprocal()
-    residual = -point.gradient
-    direction = torch.zeros_like(residual)
-    preconditioned = inverse * residual
-    search = preconditioned
-    rho = float(torch.dot(residual, preconditioned))
+    direction, most = torch.zeros_like(point.gradient), 10 * len(point.gradient)
     energies: list[float] = [0.0]
-    for _ in range(10 * len(residual)):
-        if rho == 0:
-            break
-        product = point.hvp(search)
-        curvature = float(torch.dot(search, product))
-        if not curvature > 0:
+    for step in islice(conjugate_gradients(point), most):
+        if not step.positive:
             return failed
-        length = rho / curvature
-        direction = direction + length * search
-        residual = residual - length * product
-        energies.append(energies[-1] + length * rho)
+        direction = step.solution
+        energies.append(step.energy)
         if len(energies) > 10 and energies[-1] - energies[-11] < 0.01 * energies[-1]:
             break
-        preconditioned = inverse * residual
-        rho, previous = float(torch.dot(residual, preconditioned)), rho
-        search = preconditioned + (rho / previous) * search
-    else:
-        return failed
+    else:  # the system is solved to the last digit, or the steps are used up
+        if len(energies) > most:
+            return failed
     return Decrement(0.5 * 1.01 * energies[-1], direction, "Newton decrement, by conjugate gradients")

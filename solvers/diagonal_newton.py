@@ -20,6 +20,7 @@ class DiagonalNewton(DirectionalSolver):
     On a quadratic it converges only if learning_rate lambda_max(D^-1 H) < 2; nothing here watches over that.
     """
 
+    needs = "hessian_diagonal"
     learning_rate: float = 1.0
     eps: float = 1e-8
 
@@ -39,6 +40,7 @@ class DampedDiagonalNewton(LineSearch):
     a diagonal entry is zero or negative. Where all of them are zero the denominators are 1.
     """
 
+    needs = "hessian_diagonal"
     floor: float = 1e-12
 
     def __post_init__(self) -> None:

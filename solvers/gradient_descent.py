@@ -14,6 +14,7 @@ from .objectives.base import Point
 class GradientDescent(DirectionalSolver):
     """x+ = x - learning_rate g  (Boyd & Vandenberghe, Alg. 9.3, with a constant step)."""
 
+    needs = "gradient"
     learning_rate: float = 0.1
 
     def __post_init__(self) -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import design_matrix, non_negative, reduction_scale, row_labels
-from ..kernels import small_squares, transposed, weighted_gram, weighted_square_sums
+from ..kernels import is_sparse, small_squares, transposed, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, Objective, kept
 from .linear import LinearPoint
 
@@ -89,7 +89,8 @@ class SoftmaxRegression(Objective):
         Then so do the K rows of the product; what rounding left of their sum is taken out. (Without that a solver
         would see a slope of 1e-17 along directions in which f is flat, over a curvature of 1e-30.)
         """
-        product = (self._transposed @ R).T  # (K, d)
+        # (K, d). The product on the left of a tall X took less than half the time of the one with its transpose.
+        product = (self._transposed @ R).T if is_sparse(self.X) else R.T @ self.X
         if self.fit_intercept:
             product = torch.cat([product, R.sum(0).unsqueeze(1)], dim=1)
         product = (product - product.mean(0)) * self.scale
