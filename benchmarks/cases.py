@@ -89,19 +89,51 @@ def classic() -> list[Case]:
 
 
 def quick() -> list[Case]:
-    """Every solver on every problem in float64, 1000 iterations at most: a smoke run."""
-    return [Case(problem, solver) for problem, solver in product(PROBLEMS, SOLVERS)]
+    """Every solver on every small problem in float64, 1000 iterations at most: a smoke run."""
+    return every_solver(problems(small=True))
+
+
+def every_solver(problems: Iterable[str]) -> list[Case]:
+    """As they are registered, in float64 with one thread."""
+    return [Case(problem, solver) for problem, solver in product(problems, SOLVERS)]
 
 
 def full() -> list[Case]:
-    """Every solver on every problem in both precisions with one thread and with two, 20,000 iterations at most."""
+    """Every solver on every problem that needs no files, in both precisions with one thread and with two, 20,000
+    iterations and 20 seconds at most."""
+    stop = Stop(iterations=20_000, seconds=20.0)
     return [
-        Case(problem, solver, stop=Stop(iterations=20_000), dtype=dtype, threads=threads)
-        for problem, solver, dtype, threads in product(PROBLEMS, SOLVERS, DTYPES, (1, 2))
+        Case(problem, solver, stop=stop, dtype=dtype, threads=threads)
+        for problem, solver, dtype, threads in product(problems(files=False), SOLVERS, DTYPES, (1, 2))
     ]
 
 
-SUITES = {"classic": classic, "quick": quick, "full": full}
+def real() -> list[Case]:
+    """MNIST and LIBSVM files: every solver that assembles no Hessian of thousands of coefficients, in float64 with two
+    threads, 20,000 iterations and 60 seconds at most."""
+    stop = Stop(iterations=20_000, seconds=60.0)
+    return [
+        Case(problem, name, stop=stop, threads=2)
+        for problem, (name, solver) in product(problems(files=True), SOLVERS.items())
+        if problem not in LARGE or solver.needs in LARGE[problem]
+    ]
+
+
+# problem -> what a solver may need there: 10^4 coefficients make a Hessian that takes minutes, 10^5 one too large
+LINEAR = ("gradient", "hvp", "hessian_diagonal")
+LARGE = {"reuters": LINEAR, "mnist": LINEAR, "mnist-views": LINEAR, "mlp-mnist-views": ("gradient", "hvp")}
+
+
+def problems(*, small: bool | None = None, files: bool | None = None) -> list[str]:
+    """The problems that are small or not, need files or not; a builder that does not say is small and needs none."""
+    return [
+        name
+        for name, recipe in PROBLEMS.items()
+        if small in (None, getattr(recipe, "small", True)) and files in (None, bool(getattr(recipe, "needs", "")))
+    ]
+
+
+SUITES = {"classic": classic, "quick": quick, "full": full, "real": real}
 
 
 def fixed(iterations: int) -> Stop:

@@ -96,6 +96,15 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
+def free_memory(device: str | torch.device) -> int:
+    """Bytes that a device still has."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
 def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 

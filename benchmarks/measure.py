@@ -10,11 +10,14 @@ from typing import Any
 import torch
 
 from datasets import Certificate, Problem, build, certificate
-from solvers import COUNTERS, Result, Status, minimize
+from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
 
 from .cases import Case
+from .environment import free_memory
 
 WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
+WARM_UP_SECONDS = 1.0  # after which no further one is begun
+MATRICES = 3  # of a Hessian's size at once: itself, scaled, factored
 
 
 @dataclass(frozen=True)
@@ -40,21 +43,40 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
     """Run a case once. The clock covers `minimize` and nothing else; what the solver raises becomes a message."""
     torch.set_num_threads(case.threads)
     problem, solver = _problem(case.problem, case.dtype, case.device), case.make_solver()
+    if reason := too_large(solver, problem):
+        return Measurement(case, repeat, None, reason)
+    warm_up = replace(
+        case.stop,
+        iterations=min(WARM_UP, case.stop.iterations),
+        seconds=min(WARM_UP_SECONDS, case.stop.seconds),
+    )
     try:
-        minimize(
-            solver, problem.objective, problem.x0, replace(case.stop, iterations=min(WARM_UP, case.stop.iterations))
-        )
+        minimize(solver, problem.objective, problem.x0, warm_up)
         result = minimize(solver, problem.objective, problem.x0, case.stop)
     except Exception as error:  # one bad solver never ends a suite
         return Measurement(case, repeat, None, f"{type(error).__name__}: {error}")
     return Measurement(case, repeat, result, result.message)
 
 
+def too_large(solver: Solver, problem: Problem) -> str:
+    """Why a run would need more memory than there is; empty where it would not."""
+    size, point = problem.objective.size, problem.objective.at(problem.x0)
+    needs = MATRICES * size**2 * problem.x0.element_size() if needs_hessian(solver, point) else 0
+    there = free_memory(problem.x0.device)
+    if needs <= there:
+        return ""
+    return (
+        f"{size} coefficients make a Hessian too large: {MATRICES} matrices of that size take {needs / 2**30:.3g} GiB, "
+        f"and {there / 2**30:.3g} are free; take a solver that needs only products, such as newton-cg"
+    )
+
+
 def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
     """One row a kept iterate, off the clock: everything in float64, at fresh points of the float64 problem.
 
-    value, gap (f - f*, NaN where there is no minimiser), gradient_norm (max |g_i|), test_loss, train_accuracy,
-    test_accuracy, norm (||w||), and the counters. A run that raised is one row without numbers.
+    value, gap (f - f*, NaN where there is no minimiser or f* is not known: no_gap says which), gradient_norm
+    (max |g_i|), test_loss, train_accuracy, test_accuracy, norm (||w||), and the counters. A run that raised is one row
+    without numbers.
     """
     case, result = measurement.case, measurement.result
     known = certificate(case.problem)
@@ -72,7 +94,8 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
         "message": measurement.message,
         "budget": case.stop.seconds,
         "total_seconds": result.seconds if result else math.nan,
-        "minimiser": known.minimiser,
+        "minimiser": bool(known.minimiser),
+        "no_gap": known.no_gap,
         "optimum": known.optimum,
         "optimum_error": (known.high - known.low) / 2,
     }
@@ -96,9 +119,9 @@ def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[s
     value = float(point.value)
     return {
         "value": value + 0.0,
-        "gap": value - known.optimum if known.minimiser else math.nan,
+        "gap": math.nan if known.no_gap else value - known.optimum,
         "gradient_norm": float(point.gradient.abs().max()),
-        "test_loss": float(problem.held_out.at(x).value),
+        "test_loss": float(problem.held_out.at(x).value) + 0.0,
         "train_accuracy": problem.objective.accuracy(x),
         "test_accuracy": problem.held_out.accuracy(x),
         "norm": float(x.norm()),

@@ -5,8 +5,10 @@ from .base import Dataset
 from .breast_cancer import breast_cancer
 from .certificate import Certificate, certificate, certify
 from .libsvm import libsvm
+from .mnist import mnist
 from .mnist_two_view import MNISTTwoView
-from .problems import PROBLEMS, Problem, build, present_device
+from .multiclass import multiclass
+from .problems import PROBLEMS, Problem, Recipe, build, present_device
 from .storage import DataError
 from .synthetic import synthetic
 
@@ -17,12 +19,15 @@ __all__ = [
     "Dataset",
     "MNISTTwoView",
     "Problem",
+    "Recipe",
     "augment",
     "breast_cancer",
     "build",
     "certificate",
     "certify",
     "libsvm",
+    "mnist",
+    "multiclass",
     "present_device",
     "synthetic",
     "two_views",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
 
@@ -25,7 +28,7 @@ class Dataset:
         parts = (part.to(device=device, dtype=dtype) for part in (self.X, self.y, self.X_test, self.y_test))
         return Dataset(self.name, *parts, self.feature_names)
 
-    @property
+    @cached_property
     def checksum(self) -> str:
         """SHA-256 over the shapes and the bytes of the four tensors."""
         digest = hashlib.sha256()
@@ -35,3 +38,11 @@ class Dataset:
             for array in (part.crow_indices(), part.col_indices(), part.values()) if sparse else (part,):
                 digest.update(array.cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
+
+
+def csr_tensor(X: csr_matrix) -> Tensor:
+    """A scipy CSR matrix as a torch CSR tensor (n, d), without torch's remark that these are in beta state."""
+    indices = (torch.as_tensor(part.astype("int64")) for part in (X.indptr, X.indices))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(*indices, torch.as_tensor(X.data), X.shape, check_invariants=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
 from .base import Dataset
+from .split import stratified_split
 
 
 def breast_cancer(
@@ -16,16 +15,15 @@ def breast_cancer(
     features: only the first so many; the first ten are the means of the ten measured quantities.
     """
     from sklearn.datasets import load_breast_cancer
-    from sklearn.model_selection import train_test_split
 
     bunch = load_breast_cancer()
     columns = slice(None if features is None else features)
-    names = tuple(str(name) for name in bunch.feature_names[columns])
-    split = train_test_split(
-        bunch.data[:, columns], bunch.target, test_size=test_size, stratify=bunch.target, random_state=seed
+    return stratified_split(
+        "breast cancer",
+        bunch.data[:, columns],
+        bunch.target,
+        test_size=test_size,
+        seed=seed,
+        standardise=standardise,
+        feature_names=tuple(str(name) for name in bunch.feature_names[columns]),
     )
-    X, X_test, y, y_test = (torch.as_tensor(part, dtype=torch.float64) for part in split)
-    if standardise:
-        mean, deviation = X.mean(0), X.std(0, correction=0)
-        X, X_test = (X - mean) / deviation, (X_test - mean) / deviation
-    return Dataset("breast cancer", X.contiguous(), y, X_test.contiguous(), y_test, names)

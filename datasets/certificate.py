@@ -2,180 +2,195 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
-from dataclasses import dataclass
-from functools import lru_cache
+import os
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from torch import Tensor
+import solvers
+from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
 
-from solvers import CholeskyNewton, Stop, minimize
-from solvers.linear_algebra import factor
-from solvers.objectives import LogisticRegression, Point
-
+from .optimum import Linear, condition, design, interval, solve
 from .problems import Problem, build
-
-SEPARABLE, QUASI, OVERLAPPING = "separable", "quasi-separable", "overlapping"
-SMALLEST = 1e-7  # of a maximum that is not rounding; HiGHS holds constraints to this
-EPS = torch.finfo(torch.float64).eps
+from .separation import OVERLAPPING, SEPARABLE, UNDECIDED, Separation, separation
+from .spectrum import DENSE, diagonal_rate, least_eigenvalue, row_space
+from .storage import cache_folder
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """Facts about a problem, computed in float64.
+    """Facts about a problem, computed in float64 on the CPU. NaN or None: not known.
 
+    n, d: rows, and coefficients in all. family: logistic, softmax, residual MLP, or the objective's class.
     classes: separable (some w has every row strictly on its side), quasi-separable (some w has no row on the wrong
-        side and not all on the border) or overlapping. margin: the largest min_i (2 y_i - 1) z_i with |w|_inf <= 1.
-    minimiser: whether f attains its infimum. Unpenalised, it does exactly for overlapping classes (Albert &
-        Anderson 1984, Biometrika 71, p. 1).
+        side and not all on the border), overlapping, not overlapping (one of the first two), undecided; "" where the
+        question has no sense. margin: the largest min_i (2 y_i - 1) z_i with |w|_inf <= 1. classes_by: how it was
+        decided.
+    minimiser: whether f attains its infimum. An unpenalised linear model does exactly for overlapping classes (Albert
+        & Anderson 1984, Biometrika 71, p. 1).
     low, high: the infimum f* lies between them; bound: why.
-    rank: of the rows, intercept included. condition: of the Hessian at the minimiser (at the start if none).
-    diagonal_rate: lambda_max(D^-1 H) at the start, D = diag H: unit-step diagonal Newton is unstable above 2.
+    rank: of the rows, intercept included. condition: of the Hessian at the minimiser (at the start if none), on the
+        directions along which f is not constant. diagonal_rate: lambda_max(D^-1 H) at the start, D = diag H:
+        unit-step diagonal Newton is unstable above 2. least_eigenvalue: of the Hessian at the start.
     """
 
     problem: str
     n: int
     d: int
-    classes: str
-    margin: float
-    minimiser: bool
+    family: str
+    minimiser: bool | None
     low: float
     high: float
     bound: str
-    rank: int
-    condition: float
-    diagonal_rate: float
+    classes: str = ""
+    classes_by: str = ""
+    margin: float = math.nan
+    rank: int | None = None
+    condition: float = math.nan
+    diagonal_rate: float = math.nan
+    least_eigenvalue: float = math.nan
 
     @property
     def optimum(self) -> float:
-        """The middle of the interval."""
-        return (self.low + self.high) / 2
+        """The middle of the interval; NaN where that says nothing, for it is not known whether f has a minimiser."""
+        return math.nan if self.minimiser is None else (self.low + self.high) / 2
+
+    @property
+    def no_gap(self) -> str:
+        """Why there is no gap to measure; empty where there is one."""
+        if self.minimiser is None:
+            return "f* is not known"
+        return "" if self.minimiser else "no minimiser"
 
 
-def design(objective: LogisticRegression) -> Tensor:
-    """X with the column of ones that an intercept stands for, dense float64 on the CPU, (n, d)."""
-    X = objective.X.to_dense().double().cpu()
-    return torch.cat([X, X.new_ones(len(X), 1)], dim=1) if objective.fit_intercept else X
-
-
-def separation(X: Tensor, signs: Tensor) -> tuple[str, float]:
-    """How w splits the classes, and the margin, by linear programs (HiGHS, through scipy.optimize.linprog).
-
-    X (n, d), signs (n,) +-1. Separable if max t with s_i x_i w >= t, |w|_inf <= 1 is positive. If not,
-    quasi-separable if max sum_i s_i x_i w with every term >= 0, |w|_inf <= 1 is. Neither answer depends on the units
-    of a column or the length of a row, so both are asked of columns and rows scaled to largest entry 1. The margin is
-    the first maximum for X as it is, 0 where the classes are not separable.
-    """
-    rows = (signs.unsqueeze(1) * X).numpy()  # (n, d)
-    scaled = _unit(_unit(rows, axis=0), axis=1)
-    if _margin(scaled) > SMALLEST:
-        return SEPARABLE, _margin(rows)
-    total = _maximum(scaled.sum(axis=0), scaled, np.zeros(len(scaled)))
-    return (QUASI if total > SMALLEST * len(scaled) else OVERLAPPING), 0.0
-
-
-def _unit(rows: np.ndarray, axis: int) -> np.ndarray:
-    """Every column (axis 0) or row (axis 1) divided by its largest entry, those of zeros as they are."""
-    largest = np.abs(rows).max(axis=axis, keepdims=True)
-    return rows / np.where(largest > 0, largest, 1.0)
-
-
-def _margin(rows: np.ndarray) -> float:
-    """max t with rows w >= t, |w|_inf <= 1."""
-    n, d = rows.shape
-    free = [*[(-1, 1)] * d, (None, None)]
-    return _maximum(np.r_[np.zeros(d), 1.0], np.c_[rows, -np.ones(n)], np.zeros(n), free)
-
-
-def _maximum(gain: np.ndarray, rows: np.ndarray, least: np.ndarray, bounds: list | tuple = (-1, 1)) -> float:
-    """max gain v with rows v >= least within the bounds."""
-    from scipy.optimize import linprog
-
-    program = linprog(-gain, A_ub=-rows, b_ub=-least, bounds=bounds)
-    if not program.success:
-        raise RuntimeError(f"a linear program for separation failed: {program.message}")
-    return -program.fun
-
-
-def self_concordant_gap(point: Point, X: Tensor) -> float:
-    """An upper bound of f(w) - f*, infinite where it does not apply.
-
-    Along any v, |f'''| <= max_i |x_i v| f'' <= c ||v||_H f'' with c = max_i ||x_i||_{H^-1}. Integrating twice and
-    minimising over v gives, for u = c lambda < 1 with the Newton decrement lambda,
-    f - f* <= lambda^2 (u + (1 - u) log(1 - u)) / u^2, which tends to lambda^2 / 2. This is the generalised
-    self-concordance of Bach (2010, Electron. J. Stat. 4, p. 384) with R measured in the metric of the Hessian.
-    It needs no penalty and allows a free intercept.
-    """
-    found = factor(point.hessian)
-    if found is None:
-        return math.inf
-    whitened = torch.linalg.solve_triangular(found.lower, (X * found.scale).T, upper=False)  # (d, n)
-    c = float(whitened.square().sum(0).max().sqrt())
-    decrement = math.sqrt(max(float(torch.dot(point.gradient, found.solve(point.gradient))), 0.0))
-    u = c * decrement
-    if not u < 1:
-        return math.inf
-    shape = 0.5 + u / 6 if u < 1e-4 else (u + (1 - u) * math.log1p(-u)) / u**2
-    return decrement**2 * shape * (1 + 1e-6)
-
-
-def value_rounding(objective: LogisticRegression, point: Point, X: Tensor) -> float:
-    """How far the computed f(w) may be from the true one: rounding in the margins, and in what is summed."""
-    w = point.x.abs()
-    reach = (X.shape[1] + 2) * EPS * (X.abs() @ w)  # (n,): the error of each margin
-    slopes = point.residuals.abs()
-    return float((slopes * reach).sum()) * objective.scale + 16 * EPS * float(point.value)
+FAMILIES = {LogisticRegression: "logistic", SoftmaxRegression: "softmax", ResidualMLP: "residual MLP"}
 
 
 def certify(problem: Problem) -> Certificate:
-    """The certificate of a float64 problem."""
+    """The certificate of a float64 problem on the CPU, computed anew."""
     objective = problem.objective
-    if not objective.binary:
+    n, d = problem.shape
+    family = FAMILIES.get(type(objective), type(objective).__name__)
+    if isinstance(objective, (LogisticRegression, SoftmaxRegression)):
+        facts = _linear(objective, problem)
+    else:
+        facts = _other(objective, problem)
+    return Certificate(problem=problem.name, n=n, d=d, family=family, **facts)
+
+
+def _linear(objective: Linear, problem: Problem) -> dict[str, Any]:
+    """Facts about a convex model of margins."""
+    if isinstance(objective, LogisticRegression) and not objective.binary:
         raise ValueError(f"{problem.name} has labels between 0 and 1: certificates are for labels 0 and 1 only")
-    X = design(objective)
-    classes, margin = separation(X, objective.signs)
-    both = not objective.one_class
-    if objective.l2 == 0:
-        minimiser = classes == OVERLAPPING
+    start = objective.at(problem.x0)
+    end = objective.at(solve(objective).x)
+    near = interval(objective, end)
+    if objective.l2 == 0 and near.proves_a_minimiser:
+        classes = Separation(OVERLAPPING, 0.0, "a minimiser was found (self-concordance)")
     else:
-        minimiser = both or not objective.fit_intercept
-    start = objective.at(objective.zeros())
-    n, d = X.shape
-    if minimiser:
-        result = minimize(CholeskyNewton(), objective, stop=Stop(gap_tolerance=0.0))
-        end = objective.at(result.x)
-        gap, bound = self_concordant_gap(end, X), "generalised self-concordance"
-        if objective.l2 > 0 and not objective.fit_intercept:
-            strong = float(torch.dot(end.gradient, end.gradient)) / (2 * objective.l2)
-            if strong < gap:
-                gap, bound = strong, "strong convexity, ||g||^2 / (2 l2)"
-        rounding = value_rounding(objective, end, X)
-        low, high = float(end.value) - gap - rounding, float(end.value) + rounding
+        classes = separation(objective)
+    if objective.l2 > 0:
+        minimiser: bool | None = not (objective.fit_intercept and _lacks_a_class(objective))
     else:
-        end, low, high = start, 0.0, 0.0
-        bound = "the loss tends to 0 along a separating direction"
-        if classes != SEPARABLE:
-            low, high, bound = 0.0, float(start.value), "between 0 and f(0): not attained"
-    root = start.hessian_diagonal.rsqrt()
-    rate = float(torch.linalg.eigvalsh(start.hessian * torch.outer(root, root)).max())
-    return Certificate(
-        problem=problem.name,
-        n=n,
-        d=d,
-        classes=classes,
-        margin=margin,
-        minimiser=minimiser,
-        low=low,
-        high=high,
-        bound=bound,
-        rank=int(torch.linalg.matrix_rank(X)),
-        condition=float(torch.linalg.cond(end.hessian)),
-        diagonal_rate=rate,
-    )
+        minimiser = {OVERLAPPING: True, UNDECIDED: None}.get(classes.classes, False)
+    low, high, bound = near.low, near.high, near.bound
+    if not minimiser:
+        low, bound = 0.0, "a loss is not negative; a run came this far"
+        if classes.classes == SEPARABLE and (objective.l2 == 0 or isinstance(objective, LogisticRegression)):
+            high, bound = 0.0, "the loss tends to 0 along a separating direction"
+    space = row_space(design(objective)) if min(objective.X.shape) <= DENSE else None
+    return {
+        "minimiser": minimiser,
+        "low": low,
+        "high": high,
+        "bound": bound,
+        "classes": classes.classes,
+        "classes_by": classes.how,
+        "margin": classes.margin,
+        "rank": None if space is None else space.rank,
+        "condition": condition(end if minimiser else start),
+        "diagonal_rate": diagonal_rate(start),
+        "least_eigenvalue": least_eigenvalue(start) if objective.size <= DENSE else math.nan,
+    }
 
 
-@lru_cache(maxsize=64)
+def _lacks_a_class(objective: Linear) -> bool:
+    """Whether no row has one of the labels."""
+    if isinstance(objective, LogisticRegression):
+        return objective.one_class
+    return objective.absent_class is not None
+
+
+def _other(objective: Any, problem: Problem) -> dict[str, Any]:
+    """Facts about an objective that need not be convex."""
+    start = objective.at(problem.x0)
+    squares = isinstance(objective, ResidualMLP)
+    return {
+        "minimiser": None,
+        "low": 0.0 if squares else -math.inf,
+        "high": float(start.value),
+        "bound": "not convex: between 0 (a sum of squares) and f(x0)" if squares else "at most f(x0)",
+        "least_eigenvalue": least_eigenvalue(start),
+    }
+
+
+@lru_cache(maxsize=256)
 def certificate(name: str) -> Certificate:
-    """The certificate of a problem of PROBLEMS, computed once in this process."""
-    return certify(build(name))
+    """The certificate of a problem of PROBLEMS, computed once and kept in the user's cache folder.
+
+    A file there is named by the data's checksum, the settings of the objective, the start, and the code that computes
+    certificates: if any of them changes, it is computed anew.
+    """
+    problem = build(name)
+    path = cache_folder() / "certificates" / f"{_key(problem)}.json"
+    known = _read(path)
+    if known is None:
+        known = certify(problem)
+        _write(path, known)
+    return replace(known, problem=name)
+
+
+def _key(problem: Problem) -> str:
+    plain = (int, float, str, bool, type(None))
+    settings = {name: value for name, value in vars(problem.objective).items() if isinstance(value, plain)}
+    identity = {
+        "data": problem.checksum,
+        "objective": [type(problem.objective).__name__, settings],
+        "start": hashlib.sha256(problem.x0.numpy().tobytes()).hexdigest(),
+        "code": _code(),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@cache
+def _code() -> str:
+    """SHA-256 of the sources that a certificate rests on; the solver only proposes a point, which they then judge."""
+    here, mathematics = Path(__file__).parent, Path(solvers.__file__).parent
+    files = [here / f"{name}.py" for name in ("certificate", "optimum", "separation", "spectrum")]
+    files += [*sorted((mathematics / "objectives").glob("*.py")), mathematics / "linear_algebra.py"]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def _read(path: Path) -> Certificate | None:
+    """What a file holds; None where there is none, or none that makes sense."""
+    try:
+        return Certificate(**json.loads(path.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _write(path: Path, known: Certificate) -> None:
+    """Whole or not at all; a cache that cannot be written to is done without."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(json.dumps(asdict(known)))
+        os.replace(partial, path)
+    except OSError:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from solvers.names import lookup
-from solvers.objectives.check import BlockCheck, check_derivatives
+from solvers.objectives.check import BlockCheck, Curve, check_derivatives
 from solvers.objectives.residual_mlp import ResidualMLP
 
 from .breast_cancer import breast_cancer
+from .mnist_two_view import MNISTTwoView
 from .problems import present_device
 
 DATA = ("random", "breast-cancer", "two-view")
@@ -80,6 +81,33 @@ def rows(data: str, batch: tuple[Tensor, Tensor] | None, generator: torch.Genera
         raise ValueError("data 'two-view' needs batch=(views, labels): take one from a DataLoader over MNISTTwoView")
     views, labels = batch
     return views.flatten(1).double(), torch.nn.functional.one_hot(labels.long(), 10).double()
+
+
+def two_view_batch(rows: int = 32) -> tuple[Tensor, Tensor]:
+    """View 1 of the first training digits and their labels; DataError where MNIST is not there."""
+    digits = MNISTTwoView(download=False, seed=0)
+    items = [digits[i] for i in range(rows)]
+    return torch.stack([view for _, view, _, _ in items]), torch.tensor([label for *_, label in items])
+
+
+def table(checks: Sequence[BlockCheck]) -> list[dict[str, str]]:
+    """One row a block, as text: relative errors against autograd and central differences, the two Taylor slopes."""
+
+    def slope(curve: Curve) -> str:
+        return "-" if math.isnan(curve.slope) else f"{curve.slope:.3f}"
+
+    return [
+        {
+            "block": found.block,
+            "entries": str(found.size),
+            "autograd": f"{found.gradient_error:.1e}",
+            "differences": f"{found.difference_error:.1e}",
+            "Taylor 1": slope(found.first),
+            "Taylor 2": slope(found.second),
+            "verdict": "pass" if found.passed else "FAIL: " + ", ".join(found.failures),
+        }
+        for found in checks
+    ]
 
 
 def smooth_reach(objective: ResidualMLP, x: Tensor, v: Tensor) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from solvers.names import lookup
 
-from .base import Dataset
+from .base import Dataset, csr_tensor
 from .storage import DataError, DataFile, locate
 
 HOME = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary/"
@@ -96,7 +96,4 @@ def read(path: Path, columns: int):
 
 def _tensor(X, sparse: bool) -> Tensor:
     """A scipy CSR matrix as a tensor (n, d)."""
-    if not sparse:
-        return torch.as_tensor(X.toarray())
-    parts = (torch.as_tensor(part.astype(np.int64)) for part in (X.indptr, X.indices))
-    return torch.sparse_csr_tensor(*parts, torch.as_tensor(X.data), X.shape, check_invariants=True)
+    return csr_tensor(X) if sparse else torch.as_tensor(X.toarray())

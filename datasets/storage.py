@@ -39,12 +39,15 @@ class DataFile:
         return f"run `{command}` where there is a network, or set {VARIABLE} to a folder with it"
 
 
+def cache_folder() -> Path:
+    """`hessbench` under the user's cache folder (~/.cache)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hessbench"
+
+
 def data_folder(folder: Path | str | None = None) -> Path:
-    """The folder given, else HESSBENCH_DATA, else `hessbench` under the user's cache folder (~/.cache)."""
+    """The folder given, else HESSBENCH_DATA, else the cache folder."""
     chosen = folder or os.environ.get(VARIABLE)
-    if not chosen:
-        chosen = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "hessbench"
-    return Path(chosen).expanduser()
+    return Path(chosen).expanduser() if chosen else cache_folder()
 
 
 def locate(file: DataFile, folder: Path | str | None = None, *, download: bool = True, replace: bool = False) -> Path:

@@ -11,9 +11,10 @@ import math
 import numpy as np
 import torch
 from numpy.random import Generator, SeedSequence, default_rng
+from scipy.sparse import csr_matrix
 from torch import Tensor
 
-from .base import Dataset
+from .base import Dataset, csr_tensor
 
 MIRRORS = 3  # Householder reflections that mix the columns
 
@@ -58,7 +59,7 @@ def synthetic(
         t = _signal(sides, margin, planted, rng)
         if sparsity:
             X = _sparse(t, d, one_hot, sparsity, planted, scales, rng)
-            parts += [torch.as_tensor(X).to_sparse_csr(), torch.as_tensor(y)]
+            parts += [csr_tensor(csr_matrix(X)), torch.as_tensor(y)]
             continue
         X = np.concatenate([t[:, None], rng.standard_normal((rows, d - 1))], axis=1)
         X[planted, 1:] = 0

@@ -35,6 +35,7 @@ def fail(sentence: str) -> NoReturn:
 def build(
     store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
     out: Annotated[Path, typer.Option(help="Folder for the report.", show_default="reports/latest")] = LATEST,
+    data: Annotated[bool, typer.Option(help="With the gradient check and the two views of MNIST (10 seconds).")] = True,
 ) -> None:
     """All tables (CSV, Markdown, LaTeX), all figures (SVG, PNG) and one HTML page that needs no network.
 
@@ -61,7 +62,7 @@ def build(
     ) as progress:
         task = progress.add_task("reading", total=None)
         try:
-            tables = build_report(runs, out, lambda name: progress.update(task, description=name))
+            tables = build_report(runs, out, lambda name: progress.update(task, description=name), data=data)
         except OSError as error:
             fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}): name another folder with --out")
     for machine, count in runs.older.items():

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import matplotlib
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from datasets import PROBLEMS
-from datasets.problems import SUMMARIES
 
 from . import style
+from .data_sections import data_sections
 from .figures import FIGURES
-from .findings import findings
-from .load import Runs, distinct
+from .load import Runs
+from .page import Section, Shown, page
 from .tables import TABLES, TARGETS, environment, targets
 from .write import caption, html_table, write_figure, write_table
 
@@ -30,18 +26,10 @@ PAGE_TABLES = {
 }
 
 
-@dataclass(frozen=True)
-class Shown:
-    """A table or a figure as the page shows it."""
-
-    name: str
-    title: str
-    caption: str
-    html: str
-
-
-def build(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: None) -> dict[str, pd.DataFrame]:
-    """Write all of the report into a folder; the tables by name."""
+def build(
+    runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: None, *, data: bool = True
+) -> dict[str, pd.DataFrame]:
+    """Write all of the report into a folder; the tables by name. data: with the sections about the data itself."""
     matplotlib.use("agg")
     style.apply()
     for folder in (out / "tables", out / "figures"):
@@ -60,7 +48,8 @@ def build(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: 
     write_table(tables["environment"], caption(environment), out / "tables" / "environment")
     shown.append(Shown("environment", "Machines", caption(environment), html_table(tables["environment"])))
     drawn = draw_all(runs.frame, out / "figures", progress)
-    (out / "index.html").write_text(page(runs, shown, drawn), encoding="utf-8")
+    sections: list[Section] = data_sections(out, progress) if data else []
+    (out / "index.html").write_text(page(runs, shown, drawn, sections), encoding="utf-8")
     (out / MANIFEST).write_text("".join(f"{name}\n" for name in sorted(files(out) - kept)))
     return tables
 
@@ -90,7 +79,7 @@ def draw_all(frame: pd.DataFrame, folder: Path, progress: Callable[[str], None])
             continue  # the other precisions are in the tables
         where = f"{problem}, {dtype}, {device}, {threads} thread{'s' * (threads > 1)}"
         for name, figure in FIGURES.items():
-            if figure.needs_minimiser is not None and figure.needs_minimiser != bool(cell["minimiser"].iloc[0]):
+            if figure.has_gap is not None and figure.has_gap != (cell["no_gap"].iloc[0] == ""):
                 continue
             several = frame["machine"].nunique() > 1
             stem = f"{problem}--{name}" + _suffix(frame, problem, machine, device, threads)
@@ -117,25 +106,3 @@ def _suffix(frame: pd.DataFrame, problem: str, machine: str, device: str, thread
     if cell["machine"].nunique() > 1:
         parts.append(f"machine{sorted(cell['machine'].unique()).index(machine) + 1}")
     return "--" + "-".join(parts) if parts else ""
-
-
-def page(runs: Runs, tables: list[Shown], figures: dict[str, list[Shown]]) -> str:
-    """The HTML page: everything inline, every string escaped."""
-    templates = Environment(loader=PackageLoader("reports", "."), autoescape=True, undefined=StrictUndefined)
-    frame = runs.frame
-    return templates.get_template("page.html").render(
-        findings=findings(frame),
-        tables=tables,
-        figures=figures,
-        summaries={name: SUMMARIES.get(name, "") for name in PROBLEMS},
-        runs=frame["run"].nunique(),
-        repeats=distinct(frame.groupby(["problem", "label", "dtype", "device", "threads"])["repeat"].nunique()),
-        machines=sorted(frame["machine"].unique()),
-        dates=(frame["date"].min(), frame["date"].max()),
-        commits=distinct(frame["commit"].where(frame["commit"] != "", "not in git")),
-        code=distinct(frame["code_version"].str[:12]),
-        devices=distinct(frame["device"]),
-        threads=distinct(frame["threads"]),
-        skipped=runs.skipped,
-        older=runs.older,
-    )

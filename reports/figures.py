@@ -23,7 +23,7 @@ class Figure:
     title: str
     caption: str
     draw: Draw
-    needs_minimiser: bool | None = None  # None: for every problem
+    has_gap: bool | None = None  # None: for every problem
 
 
 def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str], str, pd.DataFrame]]:
@@ -142,7 +142,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "test-accuracy-time": Figure(
         "Test accuracy against time",
-        "Share of held-out rows on the right side of z = 0; time is the median over the repeats, the band its "
+        "Share of held-out rows that are classified correctly; time is the median over the repeats, the band its "
         "quartiles.",
         test_accuracy_time,
     ),
@@ -154,20 +154,21 @@ FIGURES: dict[str, Figure] = {
     ),
     "loss-iteration": Figure(
         "Training loss against iteration",
-        "No minimiser exists: the loss of a method that works falls towards 0 for ever.",
+        "No gap can be shown: no minimiser exists, and the loss of a method that works falls for ever; or f* is not "
+        "known.",
         loss_iteration,
-        needs_minimiser=False,
+        has_gap=False,
     ),
     "gap-iteration": Figure(
         "Gap against iteration",
         "Training objective minus the certified optimum, which is the same for all solvers.",
         gap_iteration,
-        needs_minimiser=True,
+        has_gap=True,
     ),
     "gap-time": Figure(
         "Gap against time",
         "Training objective minus the certified optimum; time is the median over the repeats, the band its quartiles.",
         gap_time,
-        needs_minimiser=True,
+        has_gap=True,
     ),
 }

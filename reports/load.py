@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.store import SCHEMA, SUFFIX
 
+NO_MINIMISER = "no minimiser"  # what `no_gap` said before there were other reasons
+
 
 @dataclass(frozen=True)
 class Runs:
@@ -49,6 +51,9 @@ def load(folder: Path | str) -> Runs:
     if not frames:
         return Runs(pd.DataFrame(), {}, skipped)
     frame = pd.concat(frames, ignore_index=True)
+    if "no_gap" not in frame:
+        frame["no_gap"] = pd.NA
+    frame["no_gap"] = frame["no_gap"].fillna(frame["minimiser"].map({True: "", False: NO_MINIMISER}))  # older runs
     frame, older = newest_code(frame)
     frame = tell_apart(frame)
     order = ["machine", "problem", "dtype", "device", "threads", "solver", "label", "repeat", "iteration"]

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-DIGITS = {"test accuracy": 4, "f*": 12, "margin": 3, "cond H": 2, "rate of D^-1 H": 3, "+-": 1}
+DIGITS = {"test accuracy": 4, "f* from": 15, "to": 15, "margin": 3, "cond H": 2, "rate of D^-1 H": 3}
 
 
 def caption(function: Any) -> str:

@@ -1,4 +1,4 @@
-"""What several test files share: one thread, random logistic problems, and the breast-cancer split."""
+"""What several test files share: one thread, a cache of their own, random problems, and the breast-cancer split."""
 
 from __future__ import annotations
 
@@ -7,12 +7,36 @@ import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
+from datasets import DataError, Problem, build
+from datasets.storage import VARIABLE, data_folder
 from solvers.objectives import LogisticRegression
 
 
 @pytest.fixture(scope="session", autouse=True)
 def one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_session(tmp_path_factory):
+    """Certificates are computed once a session, and not read from the user's cache; data files stay where they are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(data_folder()))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session")
+def build_or_skip():
+    """`build`, for problems whose files may not be there."""
+
+    def make(name, dtype=torch.float64) -> Problem:
+        try:
+            return build(name, dtype)
+        except DataError as error:  # it names the variable that says where they are
+            pytest.skip(str(error))
+
+    return make
 
 
 @pytest.fixture(scope="session")

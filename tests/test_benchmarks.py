@@ -257,6 +257,34 @@ def test_without_a_minimiser_there_is_no_gap():
     assert not any(row["minimiser"] for row in rows)
 
 
+def test_the_runs_of_a_network_descend_and_say_why_they_have_no_gap():
+    """Its Hessian is indefinite at the start: the damped solvers descend all the same."""
+    for solver in ("newton-cholesky", "newton-damped", "newton-levenberg", "newton-cg", "newton-diagonal-damped"):
+        rows = evaluate(measure(Case("mlp-breast-cancer-mean10", solver, stop=fixed(20))))
+        values = [row["value"] for row in rows]
+        assert all(after <= before for before, after in pairwise(values)) and values[-1] < 0.1 * values[0]
+        assert {(row["no_gap"], row["minimiser"]) for row in rows} == {("f* is not known", False)}
+        assert all(math.isnan(row["gap"]) for row in rows) and rows[-1]["test_accuracy"] > 0.85
+
+
+def test_softmax_runs_end_at_the_certified_optimum():
+    rows = evaluate(measure(Case("iris", "newton-cholesky")))
+    assert rows[0]["status"] == "converged" and rows[0]["value"] == pytest.approx(math.log(3))
+    assert abs(rows[-1]["gap"]) < 3e-11 and rows[-1]["test_accuracy"] > 0.9
+
+
+def test_a_hessian_that_does_not_fit_is_refused_in_one_sentence_and_products_are_not(monkeypatch):
+    monkeypatch.setattr("benchmarks.measure.free_memory", lambda device: 100_000)
+    case = Case("mlp-breast-cancer-mean10", "newton", stop=fixed(2))  # 121 coefficients: 3 x 117 kB
+    (row,) = evaluate(measure(case))
+    assert row["status"] == "error" and "121 coefficients" in row["message"] and "newton-cg" in row["message"]
+    for solver in ("newton-diagonal", "newton-levenberg"):  # a network has no diagonal without the Hessian
+        assert measure(replace(case, solver=solver)).status == Status.ERROR
+    for solver in ("gradient-descent", "newton-cg"):
+        assert measure(replace(case, solver=solver)).status == Status.ITERATION_LIMIT
+    assert measure(Case("breast-cancer-l2", "newton-diagonal", stop=fixed(2))).status == Status.ITERATION_LIMIT
+
+
 def test_the_clock_covers_one_run_and_not_its_warm_up(monkeypatch):
     calls = []
 
@@ -381,6 +409,14 @@ def test_the_cases_of_a_suite_differ_and_can_be_made(suite):
     descriptions = [repr(sorted(case.describe().items())) for case in cases]
     assert len(set(descriptions)) == len(cases) > 0
     assert {case.problem for case in cases} <= set(PROBLEMS)
+
+
+def test_the_suites_meet_every_problem_between_them_and_files_only_where_said():
+    assert {case.problem for suite in SUITES.values() for case in suite()} == set(PROBLEMS)
+    fetched = {name for name in PROBLEMS if PROBLEMS[name].needs}
+    assert {case.problem for case in SUITES["real"]()} == fetched >= {"mnist", "mnist-views", "a9a", "mlp-mnist-views"}
+    assert not fetched & {case.problem for name in ("classic", "quick", "full") for case in SUITES[name]()}
+    assert ("mnist", "newton") not in {(case.problem, case.solver) for case in SUITES["real"]()}
 
 
 def test_select_keeps_chooses_and_multiplies():

@@ -47,10 +47,43 @@ def test_list_names_all_there_is():
         assert name in outcome.stdout
 
 
-def test_the_problems_are_listed_with_their_certificates():
-    outcome = CliRunner().invoke(datasets_app, ["list"], env={"COLUMNS": "200"})
+def test_problems_are_listed_with_their_certificates():
+    names = ["breast-cancer", "breast-cancer-mean10", "iris", "mlp-breast-cancer-mean10"]
+    outcome = CliRunner().invoke(datasets_app, ["list", *names], env={"COLUMNS": "200"})
     assert outcome.exit_code == 0
-    assert "breast-cancer-mean10" in outcome.stdout and "not attained" in outcome.stdout
+    lines = {name: next(line for line in outcome.stdout.splitlines() if f" {name} " in line) for name in names}
+    for name, words in (
+        ("breast-cancer", ("logistic", "separable", "0.0772", "none", "13.3")),
+        ("breast-cancer-mean10", ("overlapping", "exists", "+-", "5.5")),
+        ("iris", ("softmax", "quasi-separable", "exists")),
+        ("mlp-breast-cancer-mean10", ("residual MLP", "not known", "in [0, ")),
+    ):
+        assert all(word in lines[name] for word in words), lines[name]
+
+
+def test_a_problem_without_its_files_is_named_with_the_command_that_fetches_them(tmp_path, monkeypatch):
+    monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path))
+    listed = CliRunner().invoke(datasets_app, ["list", "iris", "a9a"], env={"COLUMNS": "200"})
+    assert listed.exit_code == 2 and " iris " in listed.stdout
+    assert "a9a: " in listed.stderr and "python -m datasets fetch a9a" in listed.stderr
+    asked = run("--problem", "a9a", "--store", str(tmp_path / "runs"))
+    assert asked.exit_code == 2 and "python -m datasets fetch a9a" in asked.stderr
+    assert len(asked.stderr.strip().splitlines()) == 1
+
+
+def test_a_suite_goes_on_without_the_problems_whose_files_are_absent(tmp_path, monkeypatch):
+    monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path))
+    monkeypatch.setitem(command.SUITES, "mixed", lambda: command.every_solver(["a9a", "iris"]))
+    monkeypatch.setitem(command.SUITES, "absent", lambda: command.every_solver(["a9a"]))
+    outcome = run("--suite", "mixed", "--solver", "newton", "--repeats", "1", "--store", str(tmp_path / "runs"))
+    assert outcome.exit_code == 0 and "left out a9a: " in outcome.stderr and "1 runs measured" in outcome.stderr
+    outcome = run("--suite", "absent", "--repeats", "1", "--store", str(tmp_path / "runs"))
+    assert outcome.exit_code == 2 and "python -m datasets fetch" in outcome.stderr
+
+
+def test_a_problem_named_without_a_suite_meets_every_solver():
+    cases = command._cases(None, ["digits", "iris"], [], [], [], [], 1, None)
+    assert {(case.problem, case.solver) for case in cases} == {(p, s) for p in ("digits", "iris") for s in SOLVERS}
 
 
 BAD_INPUT = {

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from benchmarks.cases import SUITES
@@ -21,22 +22,24 @@ from benchmarks.store import Store, run_key
 from reports.__main__ import app
 from reports.build import build
 from reports.claims import Contest, claims, verdict
+from reports.data_sections import data_sections
 from reports.figures import FIGURES
 from reports.findings import findings
-from reports.load import load, newest_code
+from reports.load import NO_MINIMISER, load, newest_code
 from reports.statistics import Estimate, estimate, estimate_censored, first_time, seconds, show
-from reports.tables import NO_MINIMISER, summary, targets, time_to_accuracy, time_to_gap
+from reports.tables import summary, targets, time_to_accuracy, time_to_gap
 from reports.write import unique_ids
+from solvers.objectives import residual_mlp
 
 REPEATS = 6
+CASES = [case for case in SUITES["classic"]() if case.dtype == "float64"]
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Path:
     """The suite `classic` in float64."""
     target = Store(tmp_path_factory.mktemp("runs"))
-    cases = [case for case in SUITES["classic"]() if case.dtype == "float64"]
-    for case in cases:
+    for case in CASES:
         for repeat in range(REPEATS):
             target.write(run_key(case, repeat), measure(case, repeat))
     return target.folder
@@ -65,7 +68,7 @@ def report(printed) -> Path:
 
 
 def test_every_run_is_loaded_once_with_its_environment(runs):
-    assert runs.frame["run"].nunique() == len(runs.metadata) == 11 * REPEATS
+    assert runs.frame["run"].nunique() == len(runs.metadata) == len(CASES) * REPEATS
     assert not runs.frame.duplicated(["run", "iteration"]).any()
     assert all({"gemm_gflops", "potrf_gflops", "triad_gbs"} == set(m["calibration"]) for m in runs.metadata.values())
 
@@ -80,7 +83,7 @@ def test_foreign_truncated_and_newer_files_are_named_and_skipped(store, tmp_path
     loaded = load(folder)
     assert set(loaded.skipped) == {whole[0].name, "empty.parquet", "foreign.parquet"}
     assert loaded.skipped["foreign.parquet"] == "not written by this suite"
-    assert loaded.frame["run"].nunique() == 11 * REPEATS - 1
+    assert loaded.frame["run"].nunique() == len(CASES) * REPEATS - 1
 
 
 def test_only_the_newest_code_of_each_machine_is_shown_and_the_rest_is_counted():
@@ -139,7 +142,7 @@ def test_the_first_time_is_that_of_the_first_iterate_there():
 
 def test_the_summary_holds_every_case_at_its_end(runs):
     table = summary(runs.frame).set_index(["problem", "solver"])
-    assert len(table) == 11
+    assert len(table) == len(CASES)
     newton = table.loc[("breast-cancer", "newton")]
     assert newton["iterations"] == 30 and newton["at iteration"] == 5
     assert newton["test loss"] == pytest.approx(2.9303205623, rel=1e-9)
@@ -250,7 +253,7 @@ def test_without_the_runs_the_claims_stay_open_and_name_the_command(runs):
 def test_runs_of_another_suite_alone_make_a_report_with_open_claims(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
     frame = runs.frame.assign(case="of another suite")
-    tables = build(replace(runs, frame=frame), tmp_path)
+    tables = build(replace(runs, frame=frame), tmp_path, data=False)
     assert list(tables["claims"]["verdict"]) == ["open"] and findings(frame) == []
     assert "What the runs show" not in (tmp_path / "index.html").read_text()
 
@@ -285,7 +288,7 @@ def test_the_report_has_every_table_and_figure_in_every_format(report):
 def test_the_same_runs_give_the_same_bytes(runs, report, tmp_path, monkeypatch):
     """Of the figures two kinds, for they take long; every table and what is written of it."""
     monkeypatch.setattr("reports.build.FIGURES", {name: FIGURES[name] for name in ("gap-time", "test-loss-time")})
-    build(runs, tmp_path)
+    build(runs, tmp_path, data=False)
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.parent != tmp_path]
     assert len(files) > 24
     assert all((report / file).read_bytes() == (tmp_path / file).read_bytes() for file in files)
@@ -295,9 +298,9 @@ def test_a_build_takes_back_its_own_files_and_no_others(runs, report, tmp_path, 
     monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "mine.txt").write_text("mine")
-    build(runs, tmp_path)
+    build(runs, tmp_path, data=False)
     assert (tmp_path / "figures" / "breast-cancer-l2--run-time.svg").exists()
-    build(replace(runs, frame=runs.frame[runs.frame["problem"] == "breast-cancer"]), tmp_path)
+    build(replace(runs, frame=runs.frame[runs.frame["problem"] == "breast-cancer"]), tmp_path, data=False)
     assert not (tmp_path / "figures" / "breast-cancer-l2--run-time.svg").exists()
     assert (tmp_path / "tables" / "mine.txt").read_text() == "mine"
 
@@ -305,7 +308,7 @@ def test_a_build_takes_back_its_own_files_and_no_others(runs, report, tmp_path, 
 def test_the_page_needs_no_network_and_stays_small(report):
     page = (report / "index.html").read_text()
     assert len(page) < 3_000_000
-    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#)""", page)
+    assert not re.search(r"""(?:src|href)\s*=\s*["'](?!#|data:image/png;base64,)""", page)
     assert not re.search(r"url\((?!#)|@import", page)
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids))
@@ -323,7 +326,7 @@ def test_what_comes_from_a_name_is_escaped(runs, tmp_path, monkeypatch):
     frame = runs.frame.copy()
     frame.loc[frame["label"] == "newton-damped", "label"] = "<script>alert(1)</script>"
     frame["commit"] = "<b>"
-    build(replace(runs, frame=frame, skipped={"<i>.parquet": "<u>"}), tmp_path)
+    build(replace(runs, frame=frame, skipped={"<i>.parquet": "<u>"}), tmp_path, data=False)
     page = (tmp_path / "index.html").read_text()
     assert "&lt;script&gt;" in page and not re.search(r"<script|<b>|<i>|<u>", page)
 
@@ -349,10 +352,64 @@ def test_a_browser_shows_every_section_without_complaint(report, tmp_path):
         *("--virtual-time-budget=2000", "--dump-dom", (report / "index.html").as_uri()),
     ]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    for section in ("findings", "claims", "summary", "time-to-gap", "time-to-accuracy", "problems", "environment"):
+    for section in (
+        *("findings", "claims", "summary", "time-to-gap", "time-to-accuracy", "problems", "environment"),
+        *("gradient-check", "two-view"),
+    ):
         assert f'<section id="{section}">' in shown.stdout
-    assert shown.stdout.count("<svg") == 9
+    assert shown.stdout.count("<svg") == len(list((report / "figures").glob("*.svg"))) >= 11
     assert "CONSOLE" not in shown.stderr
+
+
+# --- the data
+
+
+def small_mnist(folder: Path) -> None:
+    """Forty made-up digits a part in the layout of MNIST."""
+    (folder / "MNIST" / "raw").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for part in ("train", "t10k"):
+        for what, shape in (("images-idx3", (40, 28, 28)), ("labels-idx1", (40,))):
+            content = bytes((0, 0, 8, len(shape))) + b"".join(size.to_bytes(4, "big") for size in shape)
+            numbers = rng.integers(0, 256 if len(shape) == 3 else 10, shape, dtype=np.uint8)
+            (folder / "MNIST" / "raw" / f"{part}-{what}-ubyte").write_bytes(content + numbers.tobytes())
+
+
+def test_without_mnist_the_report_checks_the_rest_and_says_what_is_missing(tmp_path, monkeypatch):
+    monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path / "nothing"))
+    checked, views = data_sections(folders(tmp_path / "out"))
+    assert "MNIST is not part of this report" in checked.note and "python -m datasets fetch mnist" in views.note
+    assert "breast-cancer" in checked.table and "two-view" not in checked.table and not views.figures
+    assert (tmp_path / "out" / "tables" / "gradient-check.md").exists()
+
+
+def test_with_mnist_the_report_shows_two_views_and_checks_the_gradient_on_them(tmp_path, monkeypatch):
+    small_mnist(tmp_path)
+    monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path))
+    checked, views = data_sections(folders(tmp_path / "out"))
+    assert not checked.note and not views.note and "two-view" in checked.table and "FAIL" not in checked.table
+    assert [figure.name for figure in views.figures] == ["two-view-mnist"]
+    assert views.figures[0].html.count("<image") == 8 * 3
+    assert (tmp_path / "out" / "figures" / "gradient-check--two-view.png").exists()
+
+
+def folders(out: Path) -> Path:
+    for name in ("tables", "figures"):
+        (out / name).mkdir(parents=True)
+    return out
+
+
+def test_a_wrong_backpropagation_shows_in_the_report(tmp_path, monkeypatch):
+    monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path / "nothing"))
+    right = residual_mlp.collected
+
+    def wrong(H, D):
+        gradient = right(H, D)
+        return torch.cat([gradient[:1] * 1.01, gradient[1:]])
+
+    monkeypatch.setattr(residual_mlp, "collected", wrong)
+    checked, _ = data_sections(folders(tmp_path / "out"))
+    assert "FAIL" in checked.table
 
 
 # --- command line

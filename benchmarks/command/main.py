@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks.cases import DTYPES, SUITES, Case, select
+from benchmarks.cases import DTYPES, SUITES, Case, every_solver, select
 from benchmarks.environment import calibration
 from benchmarks.measure import measure
 from benchmarks.store import DEFAULT, Store, run_key
-from datasets import PROBLEMS, present_device
-from datasets.problems import SUMMARIES
+from datasets import PROBLEMS, DataError, build, present_device
+from datasets.problems import summary
 from solvers import SOLVERS
 from solvers.names import lookup
 
@@ -38,7 +38,7 @@ def list_all() -> None:
     console = Console()
     for title, rows in (
         ("solvers", [(name, (type(solver).__doc__ or "").splitlines()[0]) for name, solver in SOLVERS.items()]),
-        ("problems", [(name, SUMMARIES.get(name, "")) for name in PROBLEMS]),
+        ("problems", [(name, summary(name)) for name in PROBLEMS]),
         ("suites", [(n, f"{len(s())} cases. {(s.__doc__ or '').splitlines()[0]}") for n, s in SUITES.items()]),
     ):
         table = Table("name", "what it is", title=title, title_justify="left")
@@ -55,7 +55,9 @@ def fail(sentence: str) -> NoReturn:
 
 @app.command()
 def run(
-    suite: Annotated[str, typer.Option(help="classic, quick or full.")] = "quick",
+    suite: Annotated[
+        str | None, typer.Option(help="classic, quick, full or real.", show_default="quick, or all of --problem")
+    ] = None,
     problem: Annotated[list[str], typer.Option(help="Only this problem; may be repeated.")] = [],  # noqa: B006
     solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
     device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
@@ -70,10 +72,12 @@ def run(
     Example: python -m benchmarks run --suite classic --repeats 10
 
     Example: python -m benchmarks run --problem breast-cancer-l2 --solver newton --solver newton-cholesky --threads 2
+
+    Example: python -m benchmarks run --problem mnist --solver newton-cg --budget 60 --repeats 3
     """
     try:
-        cases = _cases(suite, problem, solver, device, dtype, threads, repeats, budget)
-    except ValueError as error:
+        cases = _there(_cases(suite, problem, solver, device, dtype, threads, repeats, budget), problem)
+    except (ValueError, DataError) as error:
         fail(str(error))
     if str(store) in ("", "."):
         fail("--store must name a folder of its own, for example --store my-runs")
@@ -105,8 +109,26 @@ def run(
     typer.echo(f"{len(missing)} runs measured, {len(wanted) - len(missing)} were there already, in {store}", err=True)
 
 
+def _there(cases: list[Case], named: list[str]) -> list[Case]:
+    """The cases whose data is there: the others are named and left out, but a problem that was asked for must be."""
+    absent = {}
+    for name in dict.fromkeys(case.problem for case in cases):
+        try:
+            build(name)
+        except DataError as error:
+            if name in named:
+                raise
+            absent[name] = str(error)
+    for name, sentence in absent.items():
+        typer.echo(f"left out {name}: {sentence}", err=True)
+    there = [case for case in cases if case.problem not in absent]
+    if not there:
+        raise DataError("none of these problems has its data here: `python -m datasets fetch` fetches it")
+    return there
+
+
 def _cases(
-    suite: str,
+    suite: str | None,
     problems: list[str],
     solvers: list[str],
     devices: list[str],
@@ -115,9 +137,13 @@ def _cases(
     repeats: int,
     budget: float | None,
 ) -> list[Case]:
-    make_suite = lookup(SUITES, suite, "suite")
     for name in problems:
         lookup(PROBLEMS, name, "problem")
+    if suite is None and problems:
+        pool = every_solver(problems)
+    else:
+        suite = suite or "quick"
+        pool = lookup(SUITES, suite, "suite")()
     for name in solvers:
         lookup(SOLVERS, name, "solver")
     for name in dtypes:
@@ -131,7 +157,7 @@ def _cases(
     if budget is not None and not 0 < budget < math.inf:
         raise ValueError(f"--budget must be a positive number of seconds, found {budget}")
     cases = select(
-        make_suite(),
+        pool,
         problems=problems,
         solvers=solvers,
         dtypes=dtypes,
@@ -140,7 +166,7 @@ def _cases(
         budget=budget,
     )
     if not cases:
-        raise ValueError(f"suite {suite!r} has no such problem with such a solver: try --suite quick, which has all")
+        raise ValueError(f"suite {suite!r} has no such problem with such a solver: name them without --suite")
     return cases
 
 
