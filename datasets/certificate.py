@@ -9,6 +9,7 @@ import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +95,13 @@ def _linear(objective: Linear, problem: Problem) -> dict[str, Any]:
         classes = Separation(OVERLAPPING, 0.0, "a minimiser was found (self-concordance)")
     else:
         classes = separation(objective)
-    if objective.l2 > 0:
-        minimiser: bool | None = not (objective.fit_intercept and _lacks_a_class(objective))
+    if objective.fit_intercept and _lacks_a_class(objective):
+        minimiser: bool | None = False
     else:
-        minimiser = {OVERLAPPING: True, UNDECIDED: None}.get(classes.classes, False)
+        minimiser = True if objective.l2 > 0 else {OVERLAPPING: True, UNDECIDED: None}.get(classes.classes, False)
     low, high, bound = near.low, near.high, near.bound
     if not minimiser:
-        low, bound = 0.0, "a loss is not negative; a run came this far"
+        low, bound = 0.0, "a loss is not negative; a point with the upper value is known"
         if classes.classes == SEPARABLE and (objective.l2 == 0 or isinstance(objective, LogisticRegression)):
             high, bound = 0.0, "the loss tends to 0 along a separating direction"
     space = row_space(design(objective)) if min(objective.X.shape) <= DENSE else None
@@ -156,8 +157,9 @@ def certificate(name: str) -> Certificate:
 
 
 def _key(problem: Problem) -> str:
+    arguments = signature(type(problem.objective)).parameters
     plain = (int, float, str, bool, type(None))
-    settings = {name: value for name, value in vars(problem.objective).items() if isinstance(value, plain)}
+    settings = {k: v for k, v in vars(problem.objective).items() if k in arguments and isinstance(v, plain)}
     identity = {
         "data": problem.checksum,
         "objective": [type(problem.objective).__name__, settings],
