@@ -2,48 +2,12 @@
 
 from __future__ import annotations
 
-import sklearn.datasets
-import sklearn.model_selection  # noqa: F401, loaded once, before asv forks a process for every cell
-import torch
+from .grid import DEVICES, DTYPES, FULL, SOLVER_NAMES, fixed, prepare
 
-from datasets import build
-from solvers import minimize
-
-from .cases import fixed
-
-# Names, not the registry: a commit that lacks one shows n/a, and the cells are the same for all commits.
-SOLVER_NAMES = (
-    "gradient-descent",
-    "newton",
-    "newton-cholesky",
-    "newton-damped",
-    "newton-levenberg",
-    "newton-cg",
-    "newton-diagonal",
-    "newton-diagonal-damped",
-)
-PROBLEM_NAMES = ("breast-cancer-l2", "breast-cancer-mean10", "breast-cancer-raw")  # d = 30, 10, and 30 + intercept
-DTYPES = ("float64", "float32")
-DEVICES = ("cpu", "cuda")
+# 398 x 30 in two units, then 1,257 x 64 for ten classes, 5,000 x 300 in CSR layout, 100,000 x 10
+PROBLEM_NAMES = ("breast-cancer-l2", "breast-cancer-raw")
+PROBLEM_NAMES += ("breast-cancer-mean10", "digits", "synthetic-sparse", "synthetic-tall") if FULL else ()
 ITERATIONS = 5  # fewer than any of the solvers needs to stand still
-
-
-def absent_device(device: str) -> bool:
-    """Asked in `setup` and never at import: the process that asv forks must not open a device."""
-    return device == "cuda" and not torch.cuda.is_available()
-
-
-def prepare(solver: str, problem: str, dtype: str, device: str):
-    """The solver and the problem on one thread; NotImplementedError, which asv shows as n/a, where one is not there."""
-    if absent_device(device):
-        raise NotImplementedError(f"no device {device}")
-    from datasets import PROBLEMS
-    from solvers import SOLVERS
-
-    if solver not in SOLVERS or problem not in PROBLEMS:
-        raise NotImplementedError(f"this commit has no {solver} or no {problem}")
-    torch.set_num_threads(1)
-    return SOLVERS[solver], build(problem, getattr(torch, dtype), device)
 
 
 class IterationCost:
@@ -65,6 +29,8 @@ class IterationCost:
             raise NotImplementedError(f"{solver} ended after {result.iterations} iterations: {result.status}")
 
     def solve(self):
+        from solvers import minimize
+
         return minimize(self.solver, self.problem.objective, self.problem.x0, self.stop)
 
     def time_five_iterations(self, solver: str, problem: str, dtype: str, device: str) -> None:

@@ -13,7 +13,7 @@ import torch
 import solvers.clock
 from benchmarks import store
 from benchmarks.cases import SUITES, Case, classic, fixed, select
-from benchmarks.iteration_cost import SOLVER_NAMES
+from benchmarks.grid import SOLVER_NAMES
 from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.store import run_key
 from datasets import PROBLEMS, breast_cancer, build, certificate
@@ -435,4 +435,4 @@ def test_select_keeps_chooses_and_multiplies():
 
 def test_asv_measures_every_registered_solver():
     missing = set(SOLVERS) - set(SOLVER_NAMES)
-    assert not missing, f"add {sorted(missing)} to SOLVER_NAMES in benchmarks/iteration_cost.py"
+    assert not missing, f"add {sorted(missing)} to SOLVER_NAMES in benchmarks/grid.py"

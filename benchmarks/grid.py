@@ -1,0 +1,66 @@
+"""The cells that asv measures, and what they have in common.
+
+asv runs these modules against the `solvers` and `datasets` of every commit: whatever an old commit may lack is imported
+in `setup`, and a cell without it is n/a. Nothing is computed at import, for asv forks its processes after it.
+"""
+
+from __future__ import annotations
+
+import os
+from time import perf_counter
+
+import sklearn.datasets
+import sklearn.model_selection  # noqa: F401, loaded once, before asv forks a process for every cell
+import torch
+
+FULL = os.environ.get("HESSBENCH_ASV", "quick") == "full"  # the one variable: quick (2 minutes) or full
+
+# Names, not the registry: a commit that lacks one shows n/a, and the cells are the same for all commits.
+SOLVER_NAMES = (
+    "gradient-descent",
+    "newton",
+    "newton-cholesky",
+    "newton-damped",
+    "newton-levenberg",
+    "newton-cg",
+    "newton-diagonal",
+    "newton-diagonal-damped",
+)
+DTYPES = ("float64", "float32") if FULL else ("float64",)
+DEVICES = ("cpu", "cuda")
+
+
+def available(device: str) -> torch.device:
+    """The device; NotImplementedError, which asv shows as n/a, where it is not there.
+
+    Asked in `setup` and never at import: the process that asv forks must not open a device.
+    """
+    torch.set_num_threads(1)
+    if device == "cuda" and not torch.cuda.is_available():
+        raise NotImplementedError(f"no device {device}")
+    return torch.device(device)
+
+
+def prepare(solver: str, problem: str, dtype: str, device: str):
+    """The solver and the problem on one thread; n/a where this commit or this machine lacks one of them."""
+    available(device)
+    from datasets import PROBLEMS, build
+    from solvers import SOLVERS
+
+    if solver not in SOLVERS or problem not in PROBLEMS:
+        raise NotImplementedError(f"this commit has no {solver} or no {problem}")
+    return SOLVERS[solver], build(problem, getattr(torch, dtype), device)
+
+
+def fixed(iterations: int):
+    """So many iterations, whatever happens, unless the values cease to be finite."""
+    from solvers import Stop
+
+    return Stop(gap_tolerance=None, iterations=iterations, stop_when_separable=False)
+
+
+def synchronised() -> float:
+    """A clock for asv that waits for the GPU, where one is in use."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return perf_counter()
