@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.grid import synchronised
 from datasets import Problem, build
 
 RESAMPLES = 1000
@@ -24,7 +26,23 @@ def pytest_benchmark_update_machine_info(config, machine_info) -> None:
         "threads": 1,  # set by the fixture below, for every benchmark of this folder
         "blas": "MKL" if torch.backends.mkl.is_available() else "other",
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
     }
+
+
+def pytest_collection_modifyitems(items) -> None:
+    """Every benchmark of this folder is timed by a clock that waits for the GPU where one is in use."""
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.benchmark(timer=synchronised))
+
+
+@pytest.fixture(params=["cpu", "cuda"])
+def device(request) -> str:
+    """Each device in turn; a test for one that is not there is skipped."""
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    return request.param
 
 
 @pytest.fixture(autouse=True)
