@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 
 import torch
 from torch import Tensor
@@ -243,9 +244,32 @@ RECIPES = (
 PROBLEMS: dict[str, Callable[[torch.dtype, torch.device], Problem]] = {recipe.name: recipe for recipe in RECIPES}
 
 
+MOST = 10**9  # entries of X
+SIZED = re.compile(r"synthetic-([1-9]\d*)x([1-9]\d*)")
+
+
+def recipe(name: str) -> Callable[[torch.dtype, torch.device], Problem]:
+    """The builder of a problem of PROBLEMS, or of "synthetic-NxD": N rows and D independent normal columns, 10 % of the
+    labels wrong, penalty 1 on the sum scale. Raises ValueError for another name."""
+    size = SIZED.fullmatch(name)
+    return _sized(*map(int, size.groups())) if size else lookup(PROBLEMS, name, "problem")
+
+
+@cache  # so that the same name means the same data
+def _sized(n: int, d: int) -> Recipe:
+    name = f"synthetic-{n}x{d}"
+    if n * d > MOST:
+        raise ValueError(f"{name} has {n * d:.3g} entries: take at most {MOST:.0e}, 8 GB of them")
+    words = f"{n:,} x {d:,} independent columns, 10 % of the labels wrong, penalty 1 on the sum scale"
+    return Recipe(name, words, partial(synthetic, n, d, condition=None), logistic(penalty=1), small=n * d <= 100_000)
+
+
 def summary(name: str) -> str:
-    """What a problem of PROBLEMS is, in a line; empty where its builder does not say."""
-    return getattr(PROBLEMS.get(name), "summary", "")
+    """What a problem is, in a line; empty where its builder does not say, or where there is none of that name."""
+    try:
+        return getattr(recipe(name), "summary", "")
+    except ValueError:
+        return ""
 
 
 def build(name: str, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu") -> Problem:
@@ -253,8 +277,7 @@ def build(name: str, dtype: torch.dtype = torch.float64, device: str | torch.dev
 
     Raises ValueError for an unknown name or a device that is not there, DataError for files that are not.
     """
-    builder = lookup(PROBLEMS, name, "problem")
-    return builder(dtype, present_device(device))
+    return recipe(name)(dtype, present_device(device))
 
 
 def present_device(name: str | torch.device) -> torch.device:

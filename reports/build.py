@@ -14,6 +14,7 @@ from .figures import FIGURES
 from .load import Runs
 from .page import Section, Shown, page
 from .tables import TABLES, TARGETS, environment, targets
+from .tool_sections import tool_sections
 from .write import caption, html_table, write_figure, write_table
 
 MANIFEST = ".written"  # the files of a report, so that the next build can take them back
@@ -22,14 +23,26 @@ PAGE_TABLES = {
     "summary": "Summary",
     "time-to-gap": "Time to objective gap",
     "time-to-accuracy": "Time to test accuracy",
+    "iteration-cost": "Time of an iteration",
+    "devices": "The CPU against other devices",
+    "break-even": "From which size on another device pays",
     "problems": "The problems",
 }
 
 
 def build(
-    runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: None, *, data: bool = True
+    runs: Runs,
+    out: Path,
+    progress: Callable[[str], None] = lambda name: None,
+    *,
+    data: bool = True,
+    asv: Path | None = None,
+    micro: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Write all of the report into a folder; the tables by name. data: with the sections about the data itself."""
+    """Write all of the report into a folder; the tables by name.
+
+    data: with the sections about the data itself. asv, micro: with what asv and pytest-benchmark left in these folders.
+    """
     matplotlib.use("agg")
     style.apply()
     for folder in (out / "tables", out / "figures"):
@@ -48,7 +61,11 @@ def build(
     write_table(tables["environment"], caption(environment), out / "tables" / "environment")
     shown.append(Shown("environment", "Machines", caption(environment), html_table(tables["environment"])))
     drawn = draw_all(runs.frame, out / "figures", progress)
-    sections: list[Section] = data_sections(out, progress) if data else []
+    sections: list[Section] = []
+    if asv is not None and micro is not None:
+        progress("asv and pytest-benchmark")
+        sections += tool_sections(asv, micro, out)
+    sections += data_sections(out, progress) if data else []
     (out / "index.html").write_text(page(runs, shown, drawn, sections), encoding="utf-8")
     (out / MANIFEST).write_text("".join(f"{name}\n" for name in sorted(files(out) - kept)))
     return tables

@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 
 from benchmarks.store import SCHEMA, SUFFIX
 
+from .measurements import measurements as measurements  # runs, asv and pytest-benchmark in one frame
+
 NO_MINIMISER = "no minimiser"  # what `no_gap` said before there were other reasons
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from datasets import PROBLEMS
 from datasets.problems import summary
 
 from .findings import findings
@@ -45,7 +44,7 @@ def page(runs: Runs, tables: list[Shown], figures: dict[str, list[Shown]], secti
         tables=tables,
         figures=figures,
         sections=sections,
-        summaries={name: summary(name) for name in PROBLEMS},
+        summaries={name: summary(name) for name in figures},
         runs=frame["run"].nunique(),
         repeats=distinct(frame.groupby(["problem", "label", "dtype", "device", "threads"])["repeat"].nunique()),
         machines=sorted(frame["machine"].unique()),

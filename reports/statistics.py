@@ -98,3 +98,9 @@ def show(found: Estimate) -> str:
     text = seconds(found.median)
     unit = {"s": 1.0, "ms": 1e-3, "us": 1e-6}[text.split()[1]]
     return f"{text} [{found.low / unit:.3g}, {found.high / unit:.3g}]"
+
+
+def varying(table: pd.DataFrame) -> pd.DataFrame:
+    """Without those columns of device and threads that say the same in every row; captions of the page name them."""
+    constant = [c for c in ("machine", "device", "threads") if c in table and table[c].nunique() == 1]
+    return table.drop(columns=[*constant, *(c for c in ("solver",) if c in table)]).rename(columns={"label": "solver"})

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from datasets import PROBLEMS, Dataset, breast_cancer, build, multiclass, present_device
+from datasets.problems import summary
 from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
 
 PARTS = ("X", "y", "X_test", "y_test")
@@ -144,6 +145,19 @@ def test_a_problem_is_built_in_the_dtype_asked_for_and_is_what_its_summary_says(
 def test_a_residual_network_starts_at_the_same_place_in_every_dtype():
     single, double = (build("mlp-breast-cancer-mean10", dtype).x0 for dtype in (torch.float32, torch.float64))
     assert torch.equal(double.float(), single)
+
+
+def test_a_synthetic_problem_of_any_size_has_a_name():
+    built = build("synthetic-50x7", torch.float32)
+    assert built.shape == (50, 7) and built.objective.X.dtype == torch.float32 and built.objective.l2 == 1 / 50
+    assert build("synthetic-50x7").checksum == built.checksum != build("synthetic-50x8").checksum
+    assert summary("synthetic-50x7").startswith("50 x 7") and summary("no such problem") == ""
+    with pytest.raises(ValueError, match="at most 1e"):
+        build("synthetic-1000000x100000")
+    with pytest.raises(ValueError, match="at least 4"):
+        build("synthetic-3x2")
+    with pytest.raises(ValueError, match="unknown problem 'synthetic-0x2'"):
+        build("synthetic-0x2")
 
 
 def test_an_unknown_problem_offers_near_matches():
