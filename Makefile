@@ -33,9 +33,10 @@ test: $(READY) ## the tests
 	$(RUN) ruff check .
 	$(RUN) pytest -q -n 2 --dist loadfile
 
-bench: $(READY) ## the suite `full` and the micro-benchmarks; takes a while, can be interrupted and goes on
+bench: $(READY) ## the suites `full` and `sweep` and the micro-benchmarks; can be interrupted and goes on
 	$(RUN) benchmarks run --suite full --repeats $(REPEATS)
-	$(RUN) pytest --benchmark-only
+	$(RUN) benchmarks run --suite sweep --device cpu --device cuda --repeats $(REPEATS)
+	$(RUN) pytest --benchmark-only --benchmark-autosave
 	$(RUN) reports build
 
 asv: $(READY) ## the asv benchmarks on the newest commit, in an environment of its own
@@ -43,5 +44,5 @@ asv: $(READY) ## the asv benchmarks on the newest commit, in an environment of i
 	$(VENV)/bin/asv run 'HEAD^!'
 
 clean: ## all that can be made again, except what was measured
-	rm -rf $(VENV) .asv/env .pytest_cache .hypothesis .ruff_cache build *.egg-info reports/latest
+	rm -rf $(VENV) .asv/env .asv/env-link .pytest_cache .hypothesis .ruff_cache build *.egg-info reports/latest
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -119,6 +119,17 @@ def real() -> list[Case]:
     ]
 
 
+def sweep() -> list[Case]:
+    """Iteration cost against size: ten iterations of four kinds of solvers, without a test, on synthetic problems of
+    1,000 to 100,000 rows and 10 to 300 columns in both precisions; with two devices, the break-even size."""
+    sizes = [(n, d) for n, d in product((1_000, 10_000, 100_000), (10, 100, 300)) if n * d <= 10_000_000]
+    kinds = ("gradient-descent", "newton-diagonal", "newton-cg", "newton-cholesky")
+    return [
+        Case(f"synthetic-{n}x{d}", solver, stop=fixed(10), dtype=dtype)
+        for (n, d), solver, dtype in product(sizes, kinds, DTYPES)
+    ]
+
+
 # problem -> what a solver may need there: 10^4 coefficients make a Hessian that takes minutes, 10^5 one too large
 LINEAR = ("gradient", "hvp", "hessian_diagonal")
 LARGE = {"reuters": LINEAR, "mnist": LINEAR, "mnist-views": LINEAR, "mlp-mnist-views": ("gradient", "hvp")}
@@ -133,7 +144,7 @@ def problems(*, small: bool | None = None, files: bool | None = None) -> list[st
     ]
 
 
-SUITES = {"classic": classic, "quick": quick, "full": full, "real": real}
+SUITES = {"classic": classic, "quick": quick, "full": full, "real": real, "sweep": sweep}
 
 
 def fixed(iterations: int) -> Stop:

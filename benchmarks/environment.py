@@ -109,31 +109,83 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+WORDS = 8_000_000  # of each array of the large triad: more than any cache holds
+LONG = 1e-3  # seconds: what takes less is repeated between two readings of the clock
+LARGEST_ORDER = 2048  # of a matrix that is factored to see how fast that goes
+
+
 @cache
 def calibration(device: str, dtype_name: str, threads: int) -> dict[str, float]:
-    """What this machine reaches: GEMM and POTRF of order 512 in GFLOP/s, triad a + s b of 8 million words in GB/s.
+    """What this machine reaches: GEMM and POTRF of order 512 and SYRK (X^T X of 80,000 x 100) in GFLOP/s; triad
+    a + s b of 8 million words and copies of as many from host to device (on the CPU from memory to memory) in GB/s;
+    a small kernel (the sum of two vectors of 8, in a row of many) and one number read by the host in microseconds.
 
-    The best of five each. FLOPs: GEMM 2 n^3, POTRF n^3 / 3 (Golub & Van Loan, 4th ed., sections 1.1 and 4.2).
+    The best of five each. FLOPs: GEMM and SYRK 2 m n k, POTRF n^3 / 3 (Golub & Van Loan, 4th ed., sections 1.1 and
+    4.2); a SYRK that knows its result to be symmetric could do with half.
     """
     torch.set_num_threads(threads)
-    n, words, dtype = 512, 8_000_000, getattr(torch, dtype_name)
-    generator = torch.Generator().manual_seed(0)
-    A = torch.rand(n, n, dtype=dtype, generator=generator).to(device)
-    S = A @ A.T + n * torch.eye(n, dtype=dtype, device=device)
+    dtype = getattr(torch, dtype_name)
+    A = torch.rand(512, 512, dtype=dtype, generator=torch.Generator().manual_seed(0)).to(device)
+    small, host = torch.ones(8, dtype=dtype, device=device), torch.ones(WORDS, dtype=dtype)
+    number, copied = small.sum(), torch.empty_like(host, device=device)
+    with torch.inference_mode():
+        return {
+            "gemm_gflops": 2e-9 * len(A) ** 3 / best(lambda: A @ A, device),
+            "potrf_gflops": potrf(len(A), dtype, device),
+            "syrk_gflops": syrk(WORDS // 100, 100, dtype, device),
+            "triad_gbs": triad(WORDS, dtype, device),
+            "copy_gbs": 1e-9 * WORDS * host.element_size() / best(lambda: copied.copy_(host), device),
+            "kernel_us": 1e6 * best(lambda: torch.add(small, small), device),
+            "read_us": 1e6 * best(lambda: float(number), device),
+        }
+
+
+@cache
+def calibration_at(
+    device: str, dtype_name: str, threads: int, *, rows: int, columns: int, order: int
+) -> dict[str, float]:
+    """The same at the size of a problem: POTRF of its order (2048 at most), SYRK of its X and triad over as many words
+    as X has (8 million of each at most). A small problem lives in caches that are faster than memory."""
+    torch.set_num_threads(threads)
+    dtype, words = getattr(torch, dtype_name), min(rows * columns, 3 * WORDS)
+    with torch.inference_mode():
+        return {
+            "potrf_gflops": potrf(min(order, LARGEST_ORDER), dtype, device),
+            "syrk_gflops": syrk(max(1, min(rows, WORDS // columns)), columns, dtype, device),
+            "triad_gbs": triad(max(1, words // 3), dtype, device),
+        }
+
+
+def best(work: Callable[[], object], device: str) -> float:
+    """Seconds of the fastest of five, each repeated until it takes a millisecond."""
+    clock, times, repeats = device_clock(device), [], 1
+    while len(times) < 6:  # the first warms up
+        began = clock()
+        for _ in range(repeats):
+            work()
+        seconds = clock() - began
+        if not times and seconds < LONG and repeats < 1000:
+            repeats *= 10
+        else:
+            times.append(seconds / repeats)
+    return min(times[1:])
+
+
+def potrf(order: int, dtype: torch.dtype, device: str) -> float:
+    """GFLOP/s of a Cholesky factorisation."""
+    S = torch.full((order, order), 0.5, dtype=dtype, device=device)
+    S.diagonal().add_(order)
+    return 1e-9 * order**3 / 3 / best(lambda: torch.linalg.cholesky_ex(S), device)
+
+
+def syrk(rows: int, columns: int, dtype: torch.dtype, device: str) -> float:
+    """GFLOP/s of X^T X."""
+    X = torch.ones(rows, columns, dtype=dtype, device=device)
+    return 2e-9 * rows * columns**2 / best(lambda: X.T @ X, device)
+
+
+def triad(words: int, dtype: torch.dtype, device: str) -> float:
+    """GB/s of a + s b."""
     a, b = torch.ones(words, dtype=dtype, device=device), torch.ones(words, dtype=dtype, device=device)
     out = torch.empty_like(a)
-    clock = device_clock(device)
-
-    def best(work: Callable[[], object]) -> float:
-        times = []
-        for _ in range(6):  # the first warms up
-            began = clock()
-            work()
-            times.append(clock() - began)
-        return min(times[1:])
-
-    return {
-        "gemm_gflops": 2e-9 * n**3 / best(lambda: A @ A),
-        "potrf_gflops": 1e-9 * n**3 / 3 / best(lambda: torch.linalg.cholesky_ex(S)),
-        "triad_gbs": 3e-9 * words * a.element_size() / best(lambda: torch.add(a, b, alpha=3.0, out=out)),
-    }
+    return 3e-9 * words * a.element_size() / best(lambda: torch.add(a, b, alpha=3.0, out=out), device)

@@ -119,8 +119,9 @@ def problems(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def environment(frame: pd.DataFrame, metadata: dict[str, dict]) -> pd.DataFrame:
-    """Machines that took part, and what each reached in the same session: GEMM and Cholesky (POTRF) of order 512 in
-    GFLOP/s, triad in GB/s. Best of five."""
+    """Machines that took part, and what each reached in the same session, best of five: GEMM and Cholesky (POTRF) of
+    order 512 and SYRK (X^T X of 80,000 x 100) in GFLOP/s, triad and copies from host to device (on the CPU within its
+    memory) in GB/s, and in microseconds a kernel of eight numbers and a number read by the host."""
     rows = []
     keys = ["machine", "device", "dtype", "threads"]
     for key, cell in frame.groupby(keys, sort=False):
@@ -129,7 +130,7 @@ def environment(frame: pd.DataFrame, metadata: dict[str, dict]) -> pd.DataFrame:
             dict(zip(keys, key, strict=True))
             | {"runs": cell["run"].nunique()}
             | {
-                name.replace("_gflops", " GFLOP/s").replace("_gbs", " GB/s"): v
+                name.replace("_gflops", " GFLOP/s").replace("_gbs", " GB/s").replace("_us", " us"): v
                 for name, v in known["calibration"].items()
             }
             | {"torch": known["environment"]["packages"]["torch"], "BLAS": known["environment"]["blas"]}

@@ -66,6 +66,7 @@ def _by_eigenvalues(point: Point) -> Decrement:
     scaled = hessian * torch.outer(scale, scale)
     if not bool(scaled.isfinite().all()):
         return none
+    count("eigendecompositions")
     values, vectors = torch.linalg.eigh(scaled)
     level = rounding_shift(len(gradient), gradient.dtype)
     if float(values[0]) < -level:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .checks import EPS
 from .objectives.base import Point, Ray
-from .phases import booked, count
+from .phases import count
 
 ROUNDING = 8  # changes of f below this many units in its last place are noise
 ROUNDING_TRIALS = 4  # trials spent on a decrease that cannot be seen in f
@@ -31,7 +31,6 @@ def flatter(point: Point, trial: Point, direction: Tensor, slope: float, suffici
     return 0.9 * slope <= float(torch.dot(trial.gradient, direction)) <= (2 * sufficient - 1) * slope
 
 
-@booked("line search")
 def backtrack(
     ray: Ray, slope: float, *, shrink: float = 0.5, sufficient: float = 1e-4, trials: int = 100
 ) -> Point | None:

@@ -22,7 +22,7 @@ class Factor(NamedTuple):
     scale: Tensor  # (d,)
     shift: float
 
-    @booked("solve")
+    @booked("solve", "solves")
     def solve(self, b: Tensor) -> Tensor:
         """(H + shift |diag H|)^-1 b, (d,)."""
         return torch.cholesky_solve((self.scale * b).unsqueeze(1), self.lower).squeeze(1).mul_(self.scale)

@@ -15,7 +15,7 @@ from .checks import finite_tensor, real_tensor
 from .clock import Clock, device_clock
 from .decrement import Decrement, exact_decrement
 from .objectives.base import Point
-from .phases import Ledger, current
+from .phases import Ledger, booked, current
 from .stopping import Status, Stop
 from .trace import Trace, next_kept, outside_inference
 
@@ -134,6 +134,10 @@ class _Run:
         self.began = clock()
         self.next_kept = 0
         self.look_below = math.inf  # the solver's own decrement under which the exact one is worth its price
+        if ledger.clock:  # wrapped here and not where they are defined, so that runs without phases pay nothing
+            timed = booked("stopping test")
+            self.no_minimiser, self.promising = timed(self.no_minimiser), timed(self.promising)
+            self.converged = timed(self.converged)
 
     def visit(self, point: Point, iteration: int) -> _Visit | None:
         """Reach a point: read its value and the clock; None if the value is not finite."""
@@ -236,7 +240,8 @@ class _Run:
     def result(self, end: _End) -> Result:
         here, decrement = end.here, end.decrement
         seconds = self.clock() - self.began
-        value = float(here.point.refreshed().value)  # of this very x, whatever was carried on the way
+        with self.ledger.phase("value"):
+            value = float(here.point.refreshed().value)  # of this very x, whatever was carried on the way
         self.trace.end_at(here.iteration, here.seconds, here.point.x, here.counts)
         return Result(
             x=outside_inference(here.point.x),

@@ -18,10 +18,12 @@ def lu_direction(hessian: Tensor, gradient: Tensor) -> Tensor | None:
     """-H^-1 g, (d,), by LU with partial pivoting; None where a pivot is exactly zero."""
     with phase("factorise"):
         count("factorisations")
+        count("lu_factorisations")
         factors, pivots, info = torch.linalg.lu_factor_ex(hessian)
         if info.item():
             return None
     with phase("solve"):
+        count("solves")
         return torch.linalg.lu_solve(factors, pivots, -gradient.unsqueeze(1)).squeeze(1)
 
 

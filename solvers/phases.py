@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -17,30 +17,63 @@ COUNTERS = (
     "hessians",
     "hessian_diagonals",
     "hessian_vector_products",
+    "margins",  # products X v of a linear model: at a fresh point, and one for a ray
     "factorisations",
+    "lu_factorisations",  # those of them that are LU, not Cholesky
+    "eigendecompositions",
+    "solves",
     "shifted",  # Newton systems solved with a shift that the undamped method does not have
     "line_search_trials",
     "stopping_tests",  # exact Newton decrements computed to decide `converged`
 )
-PHASES = ("gradient", "hessian", "factorise", "solve", "line search", "stopping test", "other")
+PHASES = (
+    "value",  # f where neither a line search nor a test of convergence asked for it: theirs is part of them
+    "gradient",
+    "hessian",
+    "factorise",
+    "solve",
+    "line search",
+    "stopping test",
+    "host synchronisation",  # numbers read off the device: timed where whoever records tells these reads apart
+    "other",
+)
 
 _OFF = nullcontext()
 
 
+class _ByPhase(dict[str, int]):
+    """Counters that are kept phase by phase, too."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        super().__init__(dict.fromkeys(COUNTERS, 0))
+        self.ledger = ledger
+
+    def __setitem__(self, counter: str, count: int) -> None:
+        self.ledger.events[self.ledger.open][counter] += count - self[counter]
+        super().__setitem__(counter, count)
+
+
 class Ledger:
-    """Counts events; with a clock it also charges every moment to exactly one phase.
+    """Counts events; with a clock it also charges every moment, and every event, to exactly one phase.
 
     Phases nest, and time belongs to the innermost one: the sum of `seconds` is the whole time between
-    the first and the last reading of the clock, with nothing counted twice.
+    the first and the last reading of the clock, with nothing counted twice. `events` are the counters
+    phase by phase, by the same rule.
     """
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
-        self.counts: dict[str, int] = dict.fromkeys(COUNTERS, 0)
+        self._open: list[str] = ["other"]
+        self.events = {name: dict.fromkeys(COUNTERS, 0) for name in PHASES} if clock else {}
+        self.counts: dict[str, int] = _ByPhase(self) if clock else dict.fromkeys(COUNTERS, 0)
         self.clock = clock
         self.seconds: dict[str, float] = dict.fromkeys(PHASES, 0.0)
         self.calls: dict[str, int] = dict.fromkeys(PHASES, 0)
-        self._open: list[str] = ["other"]
         self._mark = clock() if clock else 0.0
+
+    @property
+    def open(self) -> str:
+        """The innermost open phase."""
+        return self._open[-1]
 
     def snapshot(self) -> tuple[int, ...]:
         """The counters now, in the order of COUNTERS."""
@@ -53,20 +86,28 @@ class Ledger:
             self.seconds[self._open[-1]] += now - self._mark
             self._mark = now
 
-    @contextmanager
-    def _timed(self, name: str) -> Iterator[None]:
-        self.charge()
-        self._open.append(name)
-        self.calls[name] += 1
-        try:
-            yield
-        finally:
-            self.charge()
-            self._open.pop()
-
     def phase(self, name: str) -> AbstractContextManager[None]:
         """A context whose time goes to `name`; without a clock, a shared context that does nothing."""
-        return self._timed(name) if self.clock else _OFF
+        return _Timed(self, name) if self.clock else _OFF
+
+
+class _Timed:
+    """An open phase. (A class, for a generator as context took twice as long, and that is charged to the phases.)"""
+
+    __slots__ = ("ledger", "name")
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self.ledger, self.name = ledger, name
+
+    def __enter__(self) -> None:
+        ledger, name = self.ledger, self.name
+        ledger.charge()
+        ledger.calls[name] += name != ledger._open[-1]  # entered from another phase
+        ledger._open.append(name)
+
+    def __exit__(self, *raised: object) -> None:
+        self.ledger.charge()
+        self.ledger._open.pop()
 
 
 _NOBODY = Ledger()  # for what is evaluated outside any run
@@ -82,11 +123,13 @@ def booked(phase: str, counter: str | None = None) -> Callable[[Callable[P, R]],
         @wraps(function)
         def run(*arguments: P.args, **keywords: P.kwargs) -> R:
             ledger = current.get()
-            if counter:
-                ledger.counts[counter] += 1
             if ledger.clock is None:
+                if counter:
+                    ledger.counts[counter] += 1
                 return function(*arguments, **keywords)
             with ledger.phase(phase):
+                if counter:
+                    ledger.counts[counter] += 1
                 return function(*arguments, **keywords)
 
         return run

@@ -9,6 +9,7 @@ from .base import DirectionalSolver, Proposal
 from .checks import positive
 from .line_search import backtrack
 from .objectives.base import Point
+from .phases import booked
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class LineSearch(DirectionalSolver):
             if positive(name, getattr(self, name)) >= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, found {getattr(self, name)!r}")
 
+    @booked("line search")
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
         ray = point.along(proposal.direction)
         found = backtrack(ray, proposal.slope, shrink=self.shrink, sufficient=self.sufficient)

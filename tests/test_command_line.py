@@ -86,6 +86,13 @@ def test_a_problem_named_without_a_suite_meets_every_solver():
     assert {(case.problem, case.solver) for case in cases} == {(p, s) for p in ("digits", "iris") for s in SOLVERS}
 
 
+def test_an_absent_device_is_left_out_by_name_beside_one_that_is_there(tmp_path):
+    options = ("--problem", "iris", "--solver", "newton", "--repeats", "1", "--store", str(tmp_path / "runs"))
+    outcome = run(*options, "--device", "cpu", "--device", "cuda:99")
+    assert outcome.exit_code == 0 and "left out: device 'cuda:99' is not there" in outcome.stderr
+    assert "1 runs measured" in outcome.stderr
+
+
 BAD_INPUT = {
     "an unknown suite": (["--suite", "quik"], "quick"),
     "an unknown problem": (["--problem", "breast-cancer-12"], "breast-cancer-l2"),

@@ -70,7 +70,9 @@ def report(printed) -> Path:
 def test_every_run_is_loaded_once_with_its_environment(runs):
     assert runs.frame["run"].nunique() == len(runs.metadata) == len(CASES) * REPEATS
     assert not runs.frame.duplicated(["run", "iteration"]).any()
-    assert all({"gemm_gflops", "potrf_gflops", "triad_gbs"} == set(m["calibration"]) for m in runs.metadata.values())
+    calibration = {f"{name}_gflops" for name in ("gemm", "potrf", "syrk")}
+    calibration |= {"triad_gbs", "copy_gbs", "kernel_us", "read_us"}
+    assert all(calibration == set(m["calibration"]) for m in runs.metadata.values())
 
 
 def test_foreign_truncated_and_newer_files_are_named_and_skipped(store, tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
@@ -16,6 +16,7 @@ from benchmarks.command import main as command
 from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.store import Store, run_key
 from solvers import SOLVERS
+from tests.fakes import Raising
 
 CASE = Case("breast-cancer-l2", "newton-cholesky", stop=fixed(3))
 KEY = "0123456789abcdef0123"
@@ -208,17 +209,6 @@ def test_a_new_calibration_measures_nothing_again(store, measured, monkeypatch):
     monkeypatch.setattr(store_module, "calibration", lambda *_: {"gemm_gflops": 2.0})
     run(store)
     assert len(measured) == 4
-
-
-@dataclass(frozen=True)
-class Raising:
-    """Fails at its first step."""
-
-    def init(self, point):
-        return None
-
-    def step(self, point, state):
-        raise ArithmeticError("no step today")
 
 
 def test_a_solver_that_raises_does_not_end_the_suite(store, measured, monkeypatch):

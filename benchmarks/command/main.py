@@ -7,7 +7,7 @@ import signal
 import sys
 from itertools import product
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import torch
 import typer
@@ -16,15 +16,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.cases import DTYPES, SUITES, Case, every_solver, select
+from benchmarks.command.counters import counters
+from benchmarks.command.failure import fail
+from benchmarks.command.profile import profile
 from benchmarks.environment import calibration
 from benchmarks.measure import measure
 from benchmarks.store import DEFAULT, Store, run_key
 from datasets import PROBLEMS, DataError, build, present_device
-from datasets.problems import summary
+from datasets.problems import recipe, summary
 from solvers import SOLVERS
 from solvers.names import lookup
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+app.command()(counters)
+app.command()(profile)
 
 
 @app.callback()
@@ -47,16 +54,10 @@ def list_all() -> None:
         console.print(table)
 
 
-def fail(sentence: str) -> NoReturn:
-    """Bad input: one sentence, exit 2."""
-    typer.echo(f"error: {sentence}", err=True)
-    raise typer.Exit(2)
-
-
 @app.command()
 def run(
     suite: Annotated[
-        str | None, typer.Option(help="classic, quick, full or real.", show_default="quick, or all of --problem")
+        str | None, typer.Option(help="classic, quick, full, real or sweep.", show_default="quick, or all of --problem")
     ] = None,
     problem: Annotated[list[str], typer.Option(help="Only this problem; may be repeated.")] = [],  # noqa: B006
     solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
@@ -127,6 +128,21 @@ def _there(cases: list[Case], named: list[str]) -> list[Case]:
     return there
 
 
+def _present(names: list[str]) -> list[str]:
+    """The devices that are there; those that are not are named and left out, unless none is left."""
+    found, absent = [], []
+    for name in names:
+        try:
+            found.append(str(present_device(name)))
+        except ValueError as error:
+            absent.append(str(error))
+    if absent and not found:
+        raise ValueError(absent[0])
+    for sentence in absent:
+        typer.echo(f"left out: {sentence}", err=True)
+    return list(dict.fromkeys(found))
+
+
 def _cases(
     suite: str | None,
     problems: list[str],
@@ -138,7 +154,7 @@ def _cases(
     budget: float | None,
 ) -> list[Case]:
     for name in problems:
-        lookup(PROBLEMS, name, "problem")
+        recipe(name)
     if suite is None and problems:
         pool = every_solver(problems)
     else:
@@ -148,7 +164,7 @@ def _cases(
         lookup(SOLVERS, name, "solver")
     for name in dtypes:
         lookup(dict.fromkeys(DTYPES), name, "dtype")
-    devices = list(dict.fromkeys(str(present_device(name)) for name in devices))
+    devices = _present(devices)
     if repeats < 1:
         raise ValueError(f"--repeats must be at least 1, found {repeats}")
     most = torch.get_num_threads() if not threads else max(threads)

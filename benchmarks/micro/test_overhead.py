@@ -5,14 +5,20 @@ The aim is at most 15 microseconds an iteration on 398 x 30. `pytest --benchmark
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
+from inspect import getclosurevars
+from time import perf_counter
+from types import ModuleType
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from solvers import SOLVERS, Status, Stop, minimize
+from solvers import SOLVERS, Ledger, Status, Stop, minimize
+from solvers.phases import count, current, phase
 
 GAP_TOLERANCE = 1e-10
 REFRESH = 10  # iterations after which the margins are computed anew, as `solvers` does
@@ -121,3 +127,123 @@ def test_the_straight_function(benchmark, contestants):
     _, straight, iterations = contestants
     benchmark.extra_info["iterations"] = iterations
     benchmark(straight)
+
+
+# --- what the books cost
+
+
+def without_phases(*, counters: bool) -> ModuleType:
+    """A second copy of `solvers` that knows no phases, and without `counters` counts nothing either.
+
+    The functions that are booked are replaced by what they wrap, counted or not. Without counters `count` is a
+    function that does nothing: what is left is the price of calling it, and of the snapshot of the counters that
+    each iterate takes.
+    """
+
+    def ours() -> list[str]:
+        return [name for name in sys.modules if name.split(".")[0] == "solvers"]
+
+    kept_aside = {name: sys.modules.pop(name) for name in ours()}
+    try:
+        bare = importlib.import_module("solvers")
+        modules = {name: sys.modules.pop(name) for name in ours()}
+    finally:
+        sys.modules.update(kept_aside)
+    books, derivative = modules["solvers.phases"].current, modules["solvers.objectives.base"].derivative
+
+    def plain(booked: Callable) -> Callable:
+        function, counter = booked.__wrapped__, getclosurevars(booked).nonlocals["counter"]
+
+        def run(*arguments, **keywords):
+            if counter:
+                books.get().counts[counter] += 1
+            return function(*arguments, **keywords)
+
+        return run if counters and counter else function
+
+    for module in modules.values():
+        classes = [value for value in vars(module).values() if isinstance(value, type)]
+        for owner in (module, *classes):
+            for name, value in list(vars(owner).items()):
+                code = getattr(value, "__code__", None)
+                if code and code.co_qualname in ("booked.<locals>.decorate.<locals>.run", "_counted.<locals>.product"):
+                    setattr(owner, name, plain(value))
+        if hasattr(module, "count") and not counters:
+            module.count = lambda name: None
+
+    def counted(self, point, owner=None):
+        if point is None:
+            return self
+        books.get().counts[self.counter] += 1
+        value = point.__dict__[self.name] = self.function(point)
+        return value
+
+    if counters:
+        derivative.__get__ = counted
+    else:
+        del derivative.__get__  # what it inherits computes and keeps, and counts nothing
+    return bare
+
+
+@pytest.mark.benchmark(group="the ledger")
+@pytest.mark.parametrize("counters", [True, False], ids=["beside counters alone", "beside nothing"])
+def test_the_ledger_when_it_is_off(benchmark, alternate, problem, counters, request, capsys):
+    """What every run has, beside the same code without phases, or without counters too: whole runs, in turn."""
+    bare, f = without_phases(counters=counters), problem.objective
+    twin = bare.objectives.LogisticRegression(f.X, f.y, l2=f.l2)
+    bare_solver, bare_stop = bare.SOLVERS["newton-cholesky"], bare.Stop(gap_tolerance=GAP_TOLERANCE)
+
+    def recorded():
+        return minimize(SOLVERS["newton-cholesky"], f, stop=WITH_TESTS)
+
+    def unrecorded():
+        return bare.minimize(bare_solver, twin, stop=bare_stop)
+
+    result, other = recorded(), unrecorded()
+    assert torch.equal(result.x, other.x) and result.iterations == other.iterations
+    assert other.counters == (result.counters if counters else dict.fromkeys(result.counters, 0))
+    pairs = alternate(recorded, unrecorded, rounds=1000)
+    report(benchmark, capsys, f"the ledger, off, {request.node.callspec.id}", pairs, result.iterations)
+
+
+@pytest.mark.benchmark(group="the ledger")
+def test_the_ledger_when_it_is_on(benchmark, alternate, problem, capsys):
+    """Phases timed, beside counters alone: what the instrumented run of `profile` pays, and no other."""
+    solver, f = SOLVERS["newton-cholesky"], problem.objective
+
+    def off():
+        return minimize(solver, f, stop=WITH_TESTS)
+
+    def on():
+        return minimize(solver, f, stop=WITH_TESTS, ledger=Ledger(perf_counter))
+
+    iterations = off().iterations
+    report(benchmark, capsys, "the ledger, on, beside off", alternate(on, off, rounds=500), iterations)
+
+
+def report(benchmark, capsys, title: str, pairs, iterations: int) -> None:
+    microseconds = type(pairs.difference)(*(seconds * 1e6 / iterations for seconds in pairs.difference))
+    fastest = (min(pairs.first) - min(pairs.second)) * 1e6 / iterations
+    benchmark.extra_info |= {"us_per_iteration": microseconds._asdict(), "ratio": pairs.ratio._asdict()}
+    with capsys.disabled():
+        print(f"\n{title}: {microseconds} microseconds an iteration (fastest runs: {fastest:.3g}), ratio {pairs.ratio}")
+
+
+@pytest.mark.benchmark(group="an event of the ledger")
+@pytest.mark.parametrize("clock", [None, perf_counter], ids=["off", "on"])
+@pytest.mark.parametrize("event", ["phase", "count"])
+def test_an_event(benchmark, event, clock):
+    """A phase that is entered and left, and an event that is counted."""
+
+    def entered() -> None:
+        with phase("solve"):
+            pass
+
+    def counted() -> None:
+        count("solves")
+
+    token = current.set(Ledger(clock))
+    try:
+        benchmark(entered if event == "phase" else counted)
+    finally:
+        current.reset(token)

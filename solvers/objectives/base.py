@@ -13,9 +13,9 @@ from ..phases import current
 
 NewtonDirection = Callable[[], Tensor | None]
 
-# derivative -> (its counter, the phase its time belongs to; a value belongs to whoever asked for it)
+# derivative -> (its counter, the phase its time belongs to; a value belongs to the phase that asked for it, if any)
 _LEDGER_NAMES = {
-    "value": ("values", None),
+    "value": ("values", "value"),
     "gradient": ("gradients", "gradient"),
     "hessian": ("hessians", "hessian"),
     "hessian_diagonal": ("hessian_diagonals", "hessian"),
@@ -51,11 +51,12 @@ class derivative(kept):  # noqa: N801, a decorator
         if point is None:
             return self
         ledger = current.get()
-        ledger.counts[self.counter] += 1
-        if ledger.clock is None or self.phase is None:
+        if ledger.clock is None or (self.phase == "value" and ledger.open != "other"):
+            ledger.counts[self.counter] += 1
             value = point.__dict__[self.name] = self.function(point)
             return value
         with ledger.phase(self.phase):
+            ledger.counts[self.counter] += 1
             value = point.__dict__[self.name] = self.function(point)
             return value
 
@@ -67,8 +68,8 @@ def _counted(hvp: Callable[[Any, Tensor], Tensor]) -> Callable[[Any, Tensor], Te
     @wraps(hvp)
     def product(point: Any, v: Tensor) -> Tensor:
         ledger = current.get()
-        ledger.counts[counter] += 1
         with ledger.phase(phase):
+            ledger.counts[counter] += 1
             return hvp(point, v)
 
     return product

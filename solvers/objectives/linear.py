@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..checks import EPS
+from ..phases import count
 from .base import Point, Ray, kept
 
 REFRESH = 10  # steps after which margins carried along rays are computed anew, so that rounding cannot pile up
@@ -29,6 +30,7 @@ class LinearPoint(Point):
 
     @kept
     def margins(self) -> Tensor:
+        count("margins")
         return self.objective.margins(self.x)
 
     def change(self, drift: Tensor) -> tuple[float, float]:
@@ -76,6 +78,7 @@ class LinearRay(Ray):
     def __init__(self, point: LinearPoint, direction: Tensor) -> None:
         self.point = point
         self.direction = direction
+        count("margins")
         self.moves = point.objective.margins(direction)
 
     def at(self, t: float) -> LinearPoint:

@@ -1,0 +1,75 @@
+"""The verb `counters`: count, compare with the baseline, or rewrite it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks import counters as counting
+
+
+def counters(
+    check: Annotated[
+        bool, typer.Option("--check", help="Compare with the baseline; exit 1 if anything changed.")
+    ] = False,
+    update: Annotated[bool, typer.Option("--update", help="Rewrite the baseline.")] = False,
+    baseline: Annotated[
+        Path, typer.Option(help="The file to compare with or to write.", show_default="benchmarks/counters.json")
+    ] = counting.BASELINE,
+) -> None:
+    """Count what runs evaluate, with FLOPs and bytes by formula: exact on any machine, for CI to compare.
+
+    Example: python -m benchmarks counters --check
+    """
+    if check and update:
+        typer.echo("error: --check compares and --update rewrites: choose one", err=True)
+        raise typer.Exit(2)
+    try:
+        version, expected = counting.read_baseline(baseline) if check else ("", {})
+    except ValueError as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(2) from None
+    found = {}
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        for problem, solver in progress.track(counting.cases(), description="counting"):
+            found[f"{problem} {solver}"] = counting.count(problem, solver)
+    if update:
+        try:
+            counting.write_baseline(found, baseline)
+        except OSError as error:
+            typer.echo(f"error: {str(baseline)!r} cannot be written ({error.strerror})", err=True)
+            raise typer.Exit(2) from None
+        typer.echo(f"{len(found)} cases written to {baseline}")
+    elif check:
+        ignored = () if version == torch.__version__ else counting.OF_TORCH
+        if ignored:
+            typer.echo(f"not compared, for the baseline is of torch {version}: {', '.join(ignored)}", err=True)
+        changed = counting.changes(expected, found, ignored)
+        for sentence in changed:
+            typer.echo(sentence)
+        if changed:
+            typer.echo(
+                f"{len(changed)} of {len(found)} cases changed: if that is meant, run "
+                "`python -m benchmarks counters --update` and commit the file",
+                err=True,
+            )
+            raise typer.Exit(1)
+        typer.echo(f"{len(found)} cases count as the baseline does")
+    else:
+        show(found)
+
+
+def show(found: dict[str, counting.Counts]) -> None:
+    columns = ("status", "iterations", "gradients", "hessians", "hessian_vector_products", "factorisations", "flops")
+    columns += (*counting.OF_TORCH,)
+    table = Table("case", *(name.replace("_", " ") for name in columns))
+    for name, counts in found.items():
+        table.add_row(name, *(counting.shown(counts[column]) for column in columns))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -1,0 +1,208 @@
+"""The verb `profile`: where the time of one run goes, and why it takes that long."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import profiling
+from benchmarks.cases import DTYPES, Case
+from benchmarks.command.failure import fail
+from benchmarks.profiling import SYNCHRONISATION, Profile, sums, verdict
+from datasets import DataError
+from datasets.problems import recipe
+from solvers import SOLVERS, Stop
+from solvers.names import lookup
+
+WIDTH = 120  # columns of the table, where the terminal has fewer or there is none
+FIGURES = (".png", ".svg", ".pdf")
+
+
+def profile(
+    problem: Annotated[str | None, typer.Option(help="A name of `list`.", show_default="breast-cancer-l2")] = None,
+    n: Annotated[int | None, typer.Option(help="Rows of a synthetic logistic problem, in place of --problem.")] = None,
+    d: Annotated[int | None, typer.Option(help="Its columns.")] = None,
+    solver: Annotated[str, typer.Option(help="A name of `list`.")] = "newton-cholesky",
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
+    threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
+    iterations: Annotated[int, typer.Option(help="At most; the tests of convergence stay on.")] = 1000,
+    repeats: Annotated[int, typer.Option(help="Runs with phases, and as many without.")] = 5,
+    trace: Annotated[Path | None, typer.Option(help="Write one more run as a Chrome trace (JSON).")] = None,
+    roofline: Annotated[Path | None, typer.Option(help="Draw the roofline figure (.png, .svg or .pdf).")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers as JSON.")] = None,
+) -> None:
+    """Where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and the reason
+    why it is slow.
+
+    Example: python -m benchmarks profile --problem breast-cancer-l2 --solver newton-cholesky
+
+    Example: python -m benchmarks profile --n 200000 --d 100 --threads 2 --roofline roofline.png --trace trace.json
+    """
+    try:
+        case = _case(problem, n, d, solver, device, dtype, threads, iterations, repeats)
+        _writable(trace, roofline, json_file)
+        found = profiling.profile(case, repeats)
+    except (ValueError, DataError) as error:
+        fail(str(error))
+    show(found, Console(width=max(WIDTH, Console().width)))
+    written = Path()
+    try:
+        if json_file:
+            written = json_file
+            json_file.write_text(json.dumps(_plain(found.as_dict()), indent=1) + "\n")
+        if roofline:
+            from benchmarks.command.roofline import draw
+
+            written = roofline
+            draw(found, roofline)
+        if trace:
+            written = trace
+            profiling.trace(case, trace)
+    except OSError as error:
+        fail(f"{str(written)!r} cannot be written ({error.strerror}): name another file")
+
+
+def _case(
+    problem: str | None,
+    n: int | None,
+    d: int | None,
+    solver: str,
+    device: str,
+    dtype: str,
+    threads: int,
+    iterations: int,
+    repeats: int,
+) -> Case:
+    """What to run; ValueError for what cannot be."""
+    lookup(SOLVERS, solver, "solver")
+    lookup(dict.fromkeys(DTYPES), dtype, "dtype")
+    for name, number in (("--iterations", iterations), ("--repeats", repeats)):
+        if number < 1:
+            raise ValueError(f"{name} must be at least 1, found {number}")
+    if not 1 <= threads <= 1024:
+        raise ValueError(f"--threads must lie between 1 and 1024, found {threads}")
+    if (n is None) != (d is None):
+        raise ValueError("--n and --d go together: the rows and the columns of a synthetic problem")
+    if n is None or d is None:
+        problem = problem or "breast-cancer-l2"
+    else:
+        if problem is not None:
+            raise ValueError("--problem names a problem, --n and --d make one: choose")
+        if n < 4 or d < 1:
+            raise ValueError(f"--n must be at least 4 and --d at least 1, found {n} and {d}")
+        problem = f"synthetic-{n}x{d}"
+    recipe(problem)
+    return Case(problem, solver, stop=Stop(iterations=iterations), dtype=dtype, device=device, threads=threads)
+
+
+def _writable(trace: Path | None, roofline: Path | None, json_file: Path | None) -> None:
+    """Told before anything is measured."""
+    for option, path in (("--trace", trace), ("--roofline", roofline), ("--json", json_file)):
+        if path is not None and (path.is_dir() or not path.parent.is_dir()):
+            raise ValueError(f"{option} must name a file in a folder that is there, found {str(path)!r}")
+    if roofline is not None and roofline.suffix not in FIGURES:
+        raise ValueError(f"--roofline must end in {', '.join(FIGURES)}, found {roofline.name!r}")
+
+
+def _plain(value: object) -> object:
+    """JSON has no NaN: null."""
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def show(profile: Profile, console: Console) -> None:
+    case, (rows, size) = profile.case, profile.shape
+    table = Table(
+        "phase",
+        *("ms", "%", "calls", "MFLOP", "MB", "GFLOP/s", "GB/s", "% reached", "operations", "reads"),
+        title=f"{case.label} on {case.problem} ({rows:,} rows, {size:,} coefficients)\n"
+        f"{case.dtype}, {case.device}, {case.threads} thread{'s' if case.threads > 1 else ''}; "
+        f"{profile.status} after {profile.iterations} iterations",
+        title_justify="left",
+        box=SIMPLE,
+    )
+    for column in table.columns:
+        column.no_wrap, column.justify = True, "left" if column is table.columns[0] else "right"
+    for row in profile.phases:
+        numbers = [number(value) for value in (1e-6 * row.flops, 1e-6 * row.bytes, row.gflops, row.gbs)]
+        table.add_row(
+            row.name,
+            number(1e3 * row.seconds),
+            f"{row.seconds / profile.total:.1%}",
+            f"{row.calls}",
+            *numbers,
+            "-" if math.isnan(row.reached) else f"{row.reached:.0%}",
+            f"{row.operations}",
+            f"{row.reads}",
+        )
+    table.add_section()
+    flops, moved = (sum(getattr(row, name) for row in profile.phases) for name in ("flops", "bytes"))
+    table.add_row(
+        "total, with phases",
+        number(1e3 * profile.total),
+        f"{1 - profile.missing:.2%}",
+        "",
+        *(number(1e-6 * flops), number(1e-6 * moved)),
+        *(number(1e-9 * amount / profile.total) for amount in (flops, moved)),
+        "",
+        f"{profile.operations}",
+        f"{profile.reads}",
+    )
+    console.print(table)
+    for line in notes(profile):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def number(value: float) -> str:
+    return "-" if not value else f"{value:.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def notes(profile: Profile) -> list[str]:
+    """What belongs under the table, a line each; the last is the verdict."""
+    plain, read = profile.uninstrumented, profile.calibration["read_us"]
+    every = [without for without, _ in profile.totals] or [plain]
+    lines = [
+        f"{sums(profile)}",
+        f"without phases: {1e3 * plain:.4g} ms, the median of {len(every)} runs ({1e3 * min(every):.4g} to "
+        f"{1e3 * max(every):.4g}); with phases {profile.total / plain - 1:+.1%}",
+        "FLOPs and bytes are by formula, leading terms: what is done once for each row or coefficient is left out. "
+        "% reached: the time that this machine would need for them, over the time it took; above 100 %, caches or a "
+        "better kernel than the one of the calibration",
+    ]
+    if not profile.formulas:
+        lines.append("there are no formulas for this objective: its FLOPs and bytes are not known")
+    if profile.case.device == "cpu":
+        lines.append(
+            f"{SYNCHRONISATION}: on the CPU the host waits for nothing; its {profile.reads} reads of a number, at "
+            f"{read:.2g} us each, take about {1e-3 * profile.reads * read:.2g} ms inside the other phases (an estimate)"
+        )
+    else:
+        lines.append(
+            f"{SYNCHRONISATION}: what is left of a read of the host once the device is idle; the work that it waits "
+            "for belongs to the phase that asked for it"
+        )
+    for title, found in (("in general", profile.calibration), ("at this size", profile.at_size)):
+        lines.append(f"this machine reaches, {title}: " + ", ".join(f"{unit(k)} {v:.3g}" for k, v in found.items()))
+    cold = (
+        f"{name} {1e3 * start.first:.3g} ms" + ("" if math.isnan(start.warm) else f" (warm {1e3 * start.warm:.3g})")
+        for name, start in profile.cold.items()
+    )
+    lines.append("the first time in this process: " + ", ".join(cold))
+    return [*lines, f"why: {verdict(profile)}"]
+
+
+def unit(key: str) -> str:
+    """A key of the calibration, in words."""
+    name, _, measured_in = key.rpartition("_")
+    return f"{name} {dict(gflops='GFLOP/s', gbs='GB/s', us='us')[measured_in]}"

@@ -1,0 +1,403 @@
+"""Where the time of a run goes: its phases, their work, what the machine reaches, and what makes it slow."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import wraps
+from pathlib import Path
+from statistics import median, median_low
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from datasets import Problem, present_device
+from datasets.problems import recipe
+from solvers import COUNTERS, PHASES, Ledger, Result, device_clock, minimize
+from solvers.clock import Clock
+from solvers.phases import current, phase
+
+from .cases import Case
+from .environment import LARGEST_ORDER, calibration, calibration_at
+from .measure import too_large
+from .work import Work, work_of
+
+DATA, SYNCHRONISATION, OTHER = "data to device", "host synchronisation", "other"
+ROWS = (DATA, *PHASES)
+TOLERANCE = 0.01  # of the total that the phases may miss
+
+Builder = Callable[[torch.dtype, torch.device], Problem]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One row of the table. FLOPs and bytes are by formula (benchmarks/work.py), seconds are measured."""
+
+    name: str
+    seconds: float
+    calls: int  # times it was entered
+    flops: float = 0.0
+    bytes: float = 0.0
+    compute: float = 0.0  # seconds that this machine needs for those events that its arithmetic bounds
+    bandwidth: float = 0.0  # and for those that its memory bounds
+    operations: int = 0  # tensor operations, without views and reads
+    reads: int = 0  # numbers, or tensors, that the host read off the device
+
+    @property
+    def gflops(self) -> float:
+        return 1e-9 * self.flops / self.seconds if self.seconds else 0.0
+
+    @property
+    def gbs(self) -> float:
+        return 1e-9 * self.bytes / self.seconds if self.seconds else 0.0
+
+    @property
+    def intensity(self) -> float:
+        """FLOPs a byte."""
+        return self.flops / self.bytes if self.bytes else 0.0
+
+    @property
+    def reached(self) -> float:
+        """The share of what this machine reaches: the seconds it would need, over those it took; NaN without work."""
+        needed = self.compute + self.bandwidth
+        return needed / self.seconds if needed and self.seconds else math.nan
+
+
+class Start(NamedTuple):
+    """Seconds of the first time, and of later ones (NaN where there are none)."""
+
+    first: float
+    warm: float = math.nan
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A run of a case, phase by phase.
+
+    phases: of the instrumented run whose total is the (lower) median; total: that total, by two readings of the clock
+    around the run, and the time of the copy to the device. uninstrumented: the median of the same without phases;
+    both totals of each repeat are in `totals`. calibration: what this machine reached in the same session, and
+    `at_size` at the problem's size. cold: what the first time cost in this process; only a fresh one is cold.
+    """
+
+    case: Case
+    shape: tuple[int, int]
+    status: str
+    iterations: int
+    phases: tuple[Phase, ...]
+    total: float
+    uninstrumented: float
+    calibration: Mapping[str, float]
+    at_size: Mapping[str, float]
+    cold: Mapping[str, Start] = field(default_factory=dict)
+    totals: tuple[tuple[float, float], ...] = ()  # (uninstrumented, instrumented) of each repeat
+    formulas: bool = True  # whether the FLOPs and bytes of this objective are known
+
+    def __getitem__(self, name: str) -> Phase:
+        return next(row for row in self.phases if row.name == name)
+
+    @property
+    def operations(self) -> int:
+        return sum(row.operations for row in self.phases)
+
+    @property
+    def reads(self) -> int:
+        return sum(row.reads for row in self.phases)
+
+    @property
+    def missing(self) -> float:
+        """The share of the total that no phase has (negative: that two have); NaN where the clock stood still."""
+        return 1 - sum(row.seconds for row in self.phases) / (self.total or math.nan)
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """Seconds that each of four things explains, whatever else is done at the same time.
+
+        compute and bandwidth: each event of the run is put to what bounds it on this machine. latency: every tensor
+        operation takes as long as a small one. synchronisation: the measured phase, or where reads were not timed
+        apart every read takes as long as one alone.
+        """
+        return {
+            "latency": 1e-6 * self.operations * self.calibration["kernel_us"],
+            "bandwidth": sum(row.bandwidth for row in self.phases),
+            "compute": sum(row.compute for row in self.phases),
+            "synchronisation": self[SYNCHRONISATION].seconds or 1e-6 * self.reads * self.calibration["read_us"],
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain values, derived ones included."""
+        rows = [
+            vars(row) | {name: getattr(row, name) for name in ("gflops", "gbs", "intensity", "reached")}
+            for row in self.phases
+        ]
+        return vars(self) | {
+            "case": self.case.describe(),
+            "phases": rows,
+            "calibration": dict(self.calibration),
+            "at_size": dict(self.at_size),
+            "cold": {name: start._asdict() for name, start in self.cold.items()},
+            "operations": self.operations,
+            "reads": self.reads,
+            "missing": self.missing,
+            "bounds": self.bounds,
+            "verdict": verdict(self),
+        }
+
+
+MEANS = {
+    "latency": "{0.operations} tensor operations, as long as a small one takes each,",
+    "bandwidth": "reading and writing at the bandwidth of this machine",
+    "compute": "arithmetic at the rates of this machine",
+    "synchronisation": "{0.reads} numbers on their way to the host",
+}
+LITTLE = 0.5  # of the time: what explains less is not said to be the cause
+
+
+def verdict(profile: Profile) -> str:
+    """Why it is slow, in one line: the bound that explains most of the uninstrumented time, and the others' shares."""
+    shares = {name: seconds / (profile.uninstrumented or math.nan) for name, seconds in profile.bounds.items()}
+    first, *others = sorted(shares, key=lambda name: -shares[name])
+    longest = max(profile.phases, key=lambda row: row.seconds)
+    line = first if shares[first] >= LITTLE else f"{first} more than the other three"
+    line += f": {MEANS[first].format(profile)} would take {shares[first]:.0%} of the time"
+    line += f" ({', '.join(f'{name} {shares[name]:.0%}' for name in others)})"
+    if sum(shares.values()) < LITTLE:
+        line += "; the rest is Python, kernels below those rates, and what is done number by number (sigmoids)"
+    line += f"; the longest phase is {longest.name}, {longest.seconds / (profile.total or math.nan):.0%}"
+    return line if math.isnan(longest.reached) else f"{line}, at {longest.reached:.0%} of what this machine reaches"
+
+
+def sums(profile: Profile) -> str:
+    """Whether the parts add up to the total, in one line."""
+    found = f"the phases add up to {1 - profile.missing:.2%} of the instrumented run"
+    return found if abs(profile.missing) <= TOLERANCE else f"{found}: they must not be trusted"
+
+
+# --- recording
+
+
+def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clock: Clock | None = None) -> Profile:
+    """Run a case `repeats` times without phases and as often with them, in turn, and once more to count operations.
+
+    builder: makes the problem, where its name does not. clock: in place of one that waits for the device.
+    Raises ValueError for a device that is not there or a problem that does not fit, and what the solver raises.
+    """
+    torch.set_num_threads(case.threads)
+    builder, solver, dtype = builder or recipe(case.problem), case.make_solver(), getattr(torch, case.dtype)
+    cold: dict[str, Start] = {}
+    seconds, device = timed(lambda: present_device(case.device), clock or perf_counter)  # which reads a number off it
+    cold["context"] = Start(seconds)
+    read = clock or device_clock(device)
+    seconds, source = timed(lambda: builder(dtype, torch.device("cpu")), read)
+    cold["problem on the CPU"] = Start(seconds)
+    problem, copies, parts = source, [0.0], []
+    if device.type != "cpu":
+        parts = _parts(source)
+        copies = [timed(lambda: [part.to(device) for part in parts], read)[0] for _ in range(max(2, repeats))]
+        cold["data to device"] = Start(copies[0], median(copies[1:]))
+        seconds, problem = timed(lambda: builder(dtype, device), read)
+        cold["problem on the device"] = Start(seconds)
+    if reason := too_large(solver, problem):
+        raise ValueError(reason)
+    f = problem.objective
+    S = torch.eye(min(f.size, LARGEST_ORDER), dtype=dtype, device=device)
+    cold["factorisation"] = Start(*(timed(lambda: torch.linalg.cholesky_ex(S), read)[0] for _ in range(2)))
+    first = record(case, problem, read)
+
+    runs: list[tuple[Recording, Recording]] = []
+    for repeat in range(repeats):
+        order = (False, True) if repeat % 2 == 0 else (True, False)
+        pair = {phases: record(case, problem, read, phases=phases) for phases in order}
+        runs.append((pair[False], pair[True]))
+    plain = median(run.seconds for run, _ in runs)
+    cold["run"] = Start(first.seconds, plain)
+    middle = median_low(run.seconds for _, run in runs)
+    chosen = next(run for _, run in runs if run.seconds == middle)
+    tally = count(case, problem)
+
+    at_size = calibration_at(case.device, case.dtype, case.threads, rows=len(f.X), columns=f.X[0].numel(), order=f.size)
+    general, copy = calibration(case.device, case.dtype, case.threads), median(copies[1:] or copies)
+    try:
+        work, formulas = work_of(f), True
+    except TypeError:
+        work, formulas = {}, False
+    size = sum(part.numel() * part.element_size() for part in parts)
+    rows = [Phase(DATA, copy, len(parts), bytes=size, bandwidth=1e-9 * size / general["copy_gbs"])]
+    rows += table(chosen.ledger, work, general, at_size, tally)
+    return Profile(
+        case,
+        problem.shape,
+        str(chosen.result.status),
+        chosen.result.iterations,
+        tuple(rows),
+        total=copy + chosen.seconds,
+        uninstrumented=copy + plain,
+        calibration=general,
+        at_size=at_size,
+        cold=cold,
+        totals=tuple((copy + run.seconds, copy + instrumented.seconds) for run, instrumented in runs),
+        formulas=formulas,
+    )
+
+
+def timed(work: Callable[[], Any], clock: Clock) -> tuple[float, Any]:
+    began = clock()
+    found = work()
+    return clock() - began, found
+
+
+def _parts(problem: Problem) -> list[Tensor]:
+    """The dense tensors that X and y of a problem are made of."""
+    whole = [part for name in ("X", "y", "Y") if (part := getattr(problem.objective, name, None)) is not None]
+    return [
+        part
+        for X in whole
+        for part in ((X.values(), X.col_indices(), X.crow_indices()) if X.layout == torch.sparse_csr else (X,))
+    ]
+
+
+class Recording(NamedTuple):
+    """A run with its books, and its seconds by two readings of the clock outside of them."""
+
+    seconds: float
+    result: Result
+    ledger: Ledger
+
+
+def record(case: Case, problem: Problem, clock: Clock, *, phases: bool = False, apart: bool | None = None) -> Recording:
+    """One run. apart: whether what the host reads is a phase of its own (default: on any device but the CPU)."""
+    apart = case.device != "cpu" if apart is None else apart
+    solver, reading = case.make_solver(), reads_apart() if phases and apart else nullcontext()
+    with reading:
+        ledger = Ledger(clock if phases else None)
+        began = clock()
+        result = minimize(solver, problem.objective, problem.x0, case.stop, clock=clock, ledger=ledger)
+        ledger.charge()  # what it takes to leave the run: its points are let go
+        return Recording(clock() - began, result, ledger)
+
+
+READS = ("__float__", "__int__", "__bool__", "__index__", "item", "tolist")
+
+
+@contextmanager
+def reads_apart() -> Iterator[None]:
+    """Within it, what the host reads off a tensor is charged to the phase `host synchronisation`.
+
+    The clock of an instrumented run waits for the device where a phase begins. So what the device still had to do is
+    charged to the phase that asked for it, and what is left of a read is its copy and its way to the host: the price
+    of asking, not of the work that was waited for.
+    """
+
+    def apart(read: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(read)
+        def run(tensor: Tensor) -> Any:
+            with phase(SYNCHRONISATION):
+                return read(tensor)
+
+        return run
+
+    own = {name: vars(Tensor)[name] for name in READS if name in vars(Tensor)}
+    for name in READS:
+        setattr(Tensor, name, apart(getattr(Tensor, name)))
+    try:
+        yield
+    finally:
+        for name in READS:
+            setattr(Tensor, name, own[name]) if name in own else delattr(Tensor, name)
+
+
+class Tally(TorchDispatchMode):
+    """Counts, phase by phase, tensor operations (views left out) and what the host reads."""
+
+    READS = ("aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: Counter[str] = Counter()
+        self.reads: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, operation: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
+        found = operation(*arguments, **(keywords or {}))
+        name, here = operation.name().split(".")[0], current.get().open
+        if name in self.READS or _to_host(found, arguments):
+            self.reads[here] += 1
+        elif not operation.is_view:
+            self.operations[here] += 1
+        return found
+
+
+def _to_host(found: Any, arguments: Any) -> bool:
+    source = arguments[0] if arguments else None
+    both = isinstance(found, Tensor) and isinstance(source, Tensor)
+    return both and found.device.type == "cpu" and source.device.type != "cpu"
+
+
+def count(case: Case, problem: Problem) -> Tally:
+    """A run apart, for counting alone: being watched slows every operation down."""
+    with Tally() as tally:
+        record(case, problem, device_clock("cpu"), phases=True, apart=False)
+    return tally
+
+
+def table(
+    ledger: Ledger,
+    work: Mapping[str, Work],
+    general: Mapping[str, float],
+    at_size: Mapping[str, float],
+    tally: Tally,
+) -> list[Phase]:
+    """The phases of a recorded run with their work, and the seconds that this machine needs for it."""
+    rates = {"hessians": at_size["syrk_gflops"]}
+    rates |= dict.fromkeys(("factorisations", "lu_factorisations", "eigendecompositions"), at_size["potrf_gflops"])
+    rows = []
+    for name in PHASES:
+        flops = moved = 0.0
+        bound = {"compute": 0.0, "bandwidth": 0.0}
+        for counter in COUNTERS:
+            done = work.get(counter, Work(0.0, 0.0)).times(ledger.events[name][counter])
+            flops, moved = flops + done.flops, moved + done.bytes
+            compute = 1e-9 * done.flops / rates.get(counter, general["gemm_gflops"])
+            bandwidth = 1e-9 * done.bytes / at_size["triad_gbs"]
+            bound["compute" if compute > bandwidth else "bandwidth"] += max(compute, bandwidth)
+        rows.append(
+            Phase(
+                name,
+                ledger.seconds[name],
+                ledger.calls[name],
+                flops,
+                moved,
+                **bound,
+                operations=tally.operations[name],
+                reads=tally.reads[name],
+            )
+        )
+    return rows
+
+
+# --- a trace for chrome://tracing or Perfetto
+
+
+class _Marked(Ledger):
+    """A ledger whose phases are marks in a trace of the profiler."""
+
+    def phase(self, name: str) -> AbstractContextManager[Any]:
+        return torch.profiler.record_function(name)
+
+
+def trace(case: Case, path: Path, builder: Builder | None = None) -> None:
+    """One run under torch's profiler, its phases marked, as a Chrome trace. The profiler slows it down."""
+    from torch.profiler import ProfilerActivity
+
+    torch.set_num_threads(case.threads)
+    problem = (builder or recipe(case.problem))(getattr(torch, case.dtype), present_device(case.device))
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if case.device.startswith("cuda") else [])]
+    with torch.profiler.profile(activities=activities) as profiler:
+        marked = _Marked(device_clock(case.device))
+        minimize(case.make_solver(), problem.objective, problem.x0, case.stop, ledger=marked)
+    profiler.export_chrome_trace(str(path))

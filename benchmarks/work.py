@@ -1,0 +1,90 @@
+"""FLOPs and bytes by formula: what a run's counters amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from solvers.objectives import LogisticRegression, Objective, ResidualMLP, SoftmaxRegression
+
+
+class Work(NamedTuple):
+    """Floating-point operations, and bytes that must at least be read or written (each operand once)."""
+
+    flops: float
+    bytes: float
+
+    def times(self, count: float) -> Work:
+        return Work(count * self.flops, count * self.bytes)
+
+    def plus(self, other: Work) -> Work:
+        return Work(self.flops + other.flops, self.bytes + other.bytes)
+
+
+NOTHING = Work(0.0, 0.0)
+
+
+def work_of(objective: Objective) -> dict[str, Work]:
+    """counter -> the work of one event, leading terms; counters that cost none of them are left out.
+
+    d coefficients, m entries of X that are stored, n rows, K classes, s bytes a number:
+    a product with X or X^T 2 m K; a Gram matrix X^T diag(c) X 2 n d^2, dense blocks of a sparse X included; a Cholesky
+    factorisation d^3 / 3, LU 2 d^3 / 3, eigenvectors 9 d^3, a solve 2 d^2 (Golub & Van Loan, 4th ed., sections 3.2,
+    4.2, 8.3). A residual network with L layers of width d and k outputs does F = 2 N (L d^2 + d k) forwards. Its other
+    derivatives keep that pass: each of the F / (2 N) products is done twice backwards and six times for a
+    Hessian-vector product (Pearlmutter 1994), less what the first layer, which has nothing before it, does not need.
+    What is done once for each row (sigmoids, sums) is left out. Raises TypeError for an objective without formulas.
+    """
+    size, s = objective.size, objective.X.element_size()
+    d2 = float(size) ** 2
+    common = {
+        "factorisations": Work(size * d2 / 3, d2 * s),
+        "lu_factorisations": Work(size * d2 / 3, 0.0),  # on top of what a Cholesky factorisation does
+        "eigendecompositions": Work(9 * size * d2, 2 * d2 * s),
+        "solves": Work(2 * d2, d2 * s),
+    }
+    if isinstance(objective, (LogisticRegression, SoftmaxRegression)):
+        return common | _linear(objective, s, d2)
+    if isinstance(objective, ResidualMLP):
+        return common | _network(objective, s, d2)
+    raise TypeError(f"there are no formulas for the work of a {type(objective).__name__}")
+
+
+def _linear(f: LogisticRegression | SoftmaxRegression, s: int, d2: float) -> dict[str, Work]:
+    X = f.X
+    n, columns = X.shape
+    sparse = X.is_sparse_csr
+    stored = float(X.values().numel() if sparse else X.numel())
+    read = stored * (s + X.col_indices().element_size() if sparse else s)
+    classes = f.classes if isinstance(f, SoftmaxRegression) else 1
+    grams = classes * (classes + 1) / 2
+    product = Work(2 * stored * classes, read + n * classes * s)
+    return {
+        "margins": product,
+        "gradients": product,
+        "hessian_vector_products": product.times(2),
+        "hessian_diagonals": product,
+        "hessians": Work(2.0 * n * columns**2, read).times(grams).plus(Work(0.0, d2 * s)),
+    }
+
+
+def _network(f: ResidualMLP, s: int, d2: float) -> dict[str, Work]:
+    (n, width), outputs = f.X.shape, f.Y.shape[1]
+    first = 2.0 * n * width * (width if f.depth else outputs)  # FLOPs of a product with the first layer's weights
+    hidden = first if f.depth else 0.0
+    forward = Work(2.0 * n * (f.depth * width**2 + width * outputs), (n * width * (f.depth + 1) + f.size) * s)
+    return {
+        "values": forward,
+        "gradients": Work(2 * forward.flops - hidden, 2 * forward.bytes),
+        "hessian_vector_products": Work(6 * forward.flops - 2 * hidden, 4 * forward.bytes),
+        # A stack of products: two of the first layer's, with its zero tangent, are done once for all columns.
+        "hessians": Work(6 * forward.flops - 2 * (hidden + first), 4 * forward.bytes).times(f.size),
+    }
+
+
+def total(objective: Objective, counters: Mapping[str, int]) -> Work:
+    """The work of a whole run."""
+    done = NOTHING
+    for counter, work in work_of(objective).items():
+        done = done.plus(work.times(counters[counter]))
+    return done

@@ -1,0 +1,62 @@
+"""What several tests pretend: a device that runs behind its host, a problem that keeps it busy, a solver that fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from solvers.objectives import Objective, Point
+
+
+class FakeDevice:
+    """A device that runs behind its host: launching costs nothing, and only waiting for it takes its time."""
+
+    def __init__(self) -> None:
+        self.host = 100.0  # seconds
+        self.busy_until = 0.0
+        self.waited_for: list = []
+
+    def launch(self, seconds: float) -> None:
+        self.busy_until = max(self.busy_until, self.host) + seconds
+
+    def synchronize(self, device=None) -> None:
+        self.waited_for.append(device)
+        self.host = max(self.host, self.busy_until)
+
+    def read_without_waiting(self) -> float:
+        return self.host
+
+
+class QueuedSquare(Objective):
+    """x^2 / 2, whose gradient keeps a device busy for 2 seconds and whose value for 1."""
+
+    def __init__(self, device: FakeDevice) -> None:
+        self.device, self.size = device, 2
+        self.X, self.y = torch.ones(3, 2, dtype=torch.float64), torch.ones(3, dtype=torch.float64)
+
+    def at(self, x):
+        return QueuedPoint(self, x)
+
+
+class QueuedPoint(Point):
+    @property
+    def value(self):
+        self.objective.device.launch(1.0)
+        return 0.5 * torch.dot(self.x, self.x)
+
+    @property
+    def gradient(self):
+        self.objective.device.launch(2.0)
+        return self.x.clone()
+
+
+@dataclass(frozen=True)
+class Raising:
+    """Fails at its first step."""
+
+    def init(self, point):
+        return None
+
+    def step(self, point, state):
+        raise ArithmeticError("no step today")
