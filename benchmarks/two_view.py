@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from .grid import DEVICES, available, synchronised
@@ -22,22 +24,28 @@ class TwoViews:
         place = available(device)
         if path == "PIL" and device != "cpu":
             raise NotImplementedError("PIL images are on the host")
-        try:
-            from datasets.augmentation import two_views
-            from datasets.mnist_two_view import TwoViewTransform, view_transform
-        except ImportError:
-            raise NotImplementedError("this commit has no two-view data") from None
         generator = torch.Generator().manual_seed(0)
         images = torch.randint(0, 256, (IMAGES, 1, 28, 28), dtype=torch.uint8, generator=generator)
-        if path == "batched":
-            images = images.to(place)
-            self.work = lambda: two_views(images)
-            return
-        from PIL.Image import fromarray
-
-        transform = TwoViewTransform(view_transform())
-        pictures = [fromarray(image[0].numpy()) for image in images]
-        self.work = lambda: [transform(picture) for picture in pictures]
+        try:
+            self.work = batched(images.to(place)) if path == "batched" else one_by_one(images)
+        except ImportError as error:  # of an old commit, or of an environment without torchvision
+            raise NotImplementedError(str(error)) from None
 
     def time_two_views(self, path: str, device: str) -> None:
         self.work()
+
+
+def batched(images: torch.Tensor) -> Callable[[], object]:
+    from datasets.augmentation import two_views
+
+    return lambda: two_views(images)
+
+
+def one_by_one(images: torch.Tensor) -> Callable[[], object]:
+    from PIL.Image import fromarray
+
+    from datasets.mnist_two_view import TwoViewTransform, view_transform
+
+    transform = TwoViewTransform(view_transform())
+    pictures = [fromarray(image[0].numpy()) for image in images]
+    return lambda: [transform(picture) for picture in pictures]
