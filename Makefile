@@ -23,9 +23,11 @@ report: $(READY) ## measure the suite `classic`, then tables, figures and one pa
 	$(RUN) reports build
 
 PUBLISHED := figures/breast-cancer--test-loss-time.svg figures/breast-cancer-l2--gap-time.svg \
+	figures/two-view-mnist.png tables/gradient-check.md \
 	tables/claims.md tables/summary.md tables/time-to-gap.md tables/problems.md tables/environment.md
 
-publish: report ## the report, and from it the reference that is committed in reports/published/
+publish: report ## the report, and from it the reference that is committed in reports/published/; needs MNIST
+	@test -f reports/latest/figures/two-view-mnist.png || { echo "the figure of two views needs MNIST: $(RUN) datasets fetch mnist"; exit 1; }
 	rm -rf reports/published && mkdir -p reports/published
 	cp $(PUBLISHED:%=reports/latest/%) reports/published/
 

@@ -29,7 +29,7 @@ def list_problems(
 ) -> None:
     """Every problem with its certificate: does a minimiser exist, how hard is it, what is f*.
 
-    Computed once (all of them in a minute or two) and kept in the user's cache folder.
+    Computed once (half a minute, and some minutes more for each MNIST problem) and kept in the user's cache folder.
 
     Example: python -m datasets list breast-cancer mnist
     """
