@@ -82,8 +82,10 @@ def read_baseline(path: Path = BASELINE) -> tuple[str, dict[str, Counts]]:
         content = json.loads(path.read_text())
         return content["torch"], content["cases"]
     except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        option = "" if path == BASELINE else f" --baseline {path}"
         raise ValueError(
-            f"{path.name} cannot be read ({error}): write it with `python -m benchmarks counters --update`"
+            f"{path.name} cannot be read ({reason}): write it with `python -m benchmarks counters --update{option}`"
         ) from None
 
 

@@ -96,13 +96,13 @@ def environment(device: str) -> dict[str, Any]:
     }
 
 
-def free_memory(device: str | torch.device) -> int:
-    """Bytes that a device still has."""
+def memory(device: str | torch.device) -> int:
+    """Bytes of memory that a device has in all: what is free at the moment is no property of a case."""
     if torch.device(device).type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
+        return torch.cuda.mem_get_info(device)[1]
     import psutil
 
-    return psutil.virtual_memory().available
+    return psutil.virtual_memory().total
 
 
 def now() -> str:

@@ -13,10 +13,11 @@ from datasets import Certificate, Problem, build, certificate
 from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
 
 from .cases import Case
-from .environment import free_memory
+from .environment import memory
 
 WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
 WARM_UP_SECONDS = 1.0  # after which no further one is begun
+SHARE = 0.7  # of the memory that they may take
 MATRICES = 3  # of a Hessian's size at once: itself, scaled, factored
 
 
@@ -62,12 +63,12 @@ def too_large(solver: Solver, problem: Problem) -> str:
     """Why a run would need more memory than there is; empty where it would not."""
     size, point = problem.objective.size, problem.objective.at(problem.x0)
     needs = MATRICES * size**2 * problem.x0.element_size() if needs_hessian(solver, point) else 0
-    there = free_memory(problem.x0.device)
-    if needs <= there:
+    there = memory(problem.x0.device)
+    if needs <= SHARE * there:
         return ""
     return (
         f"{size} coefficients make a Hessian too large: {MATRICES} matrices of that size take {needs / 2**30:.3g} GiB, "
-        f"and {there / 2**30:.3g} are free; take a solver that needs only products, such as newton-cg"
+        f"and the device has {there / 2**30:.3g}; take a solver that needs only products, such as newton-cg"
     )
 
 

@@ -49,7 +49,8 @@ def list_problems(
                 wrong = True
             else:
                 table.add_row(*(text(value) for value in describe(c)))
-    Console(width=None if sys.stdout.isatty() else 200).print(table)
+    if table.row_count:
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
     for sentence in absent:
         typer.echo(sentence, err=True)
     raise typer.Exit(2 if wrong or (names and absent) else 0)

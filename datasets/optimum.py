@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from solvers import SOLVERS, Result, Stop, minimize
-from solvers.linear_algebra import factor
+from solvers.kernels import transposed
+from solvers.linear_algebra import factor, rounding_shift
 from solvers.objectives import LogisticRegression, Point, SoftmaxRegression
 
 from .spectrum import DENSE, EPS, lanczos, row_space
@@ -37,7 +38,7 @@ def solve(objective: Linear) -> Result:
 def interval(objective: Linear, point: Point) -> Interval:
     """Where the infimum of f lies, from a point that should be near the minimiser."""
     rounding = value_rounding(objective, point)
-    gap, bound = math.inf, "a loss is not negative; the run ended far from a minimiser"
+    gap, bound = math.inf, "a loss is not negative; no bound applies here"
     if objective.size <= DENSE and (found := self_concordant_gap(point, coordinates(objective))) < math.inf:
         gap, bound = found, "generalised self-concordance"
     if objective.l2 > 0 and not objective.fit_intercept:
@@ -98,10 +99,15 @@ def self_concordant_gap(point: Point, basis: Tensor | None = None) -> float:
     """
     hessian, gradient = point.hessian, point.gradient
     if basis is not None:
+        if basis.shape[1] == 0:
+            return 0.0  # f is constant
         hessian, gradient = basis.T @ hessian @ basis, basis.T @ gradient
     found = factor(hessian)
     if found is None:
         return math.inf
+    least = float(torch.linalg.eigvalsh(found.lower @ found.lower.T)[0])  # of the Hessian scaled to diagonal 1
+    if least < rounding_shift(len(hessian) + len(point.objective.X), torch.float64):
+        return math.inf  # the curvature in some direction is rounding
     root = torch.diag(found.scale) if basis is None else basis * found.scale  # (size, r)
     c = math.sqrt(
         max(
@@ -110,6 +116,8 @@ def self_concordant_gap(point: Point, basis: Tensor | None = None) -> float:
         )
     )
     decrement = math.sqrt(max(float(torch.dot(gradient, found.solve(gradient))), 0.0))
+    noise = gradient_rounding(point) if basis is None else basis.abs().T @ gradient_rounding(point)
+    decrement += float(torch.linalg.vector_norm(found.scale * noise)) / math.sqrt(least)
     u = c * decrement
     if not u < 1:
         return math.inf
@@ -126,6 +134,17 @@ def _spreading_rows(objective: Linear, root: Tensor) -> Iterator[Tensor]:
     blocks = root.view(objective.classes, X.shape[1], -1)
     for j, k in combinations(range(objective.classes), 2):
         yield X @ (blocks[j] - blocks[k])
+
+
+def gradient_rounding(point: Point) -> Tensor:
+    """How far the computed gradient may be from the true one, (size,): (n + 2) eps sum_i |x_ij| |r_i|, and the
+    penalty's."""
+    f = point.objective
+    residuals = point.residuals.abs().view(len(f.X), -1)  # (n, 1 or K)
+    sums = (transposed(f.X.abs()) @ residuals).T  # (1 or K, d)
+    if f.fit_intercept:
+        sums = torch.cat([sums, residuals.sum(0).unsqueeze(1)], dim=1)
+    return EPS * ((len(f.X) + 2) * f.scale * sums.flatten() + 2 * f.l2 * point.x.abs())
 
 
 def value_rounding(objective: Linear, point: Point) -> float:

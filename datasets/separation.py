@@ -14,7 +14,7 @@ from solvers.objectives import LogisticRegression, SoftmaxRegression
 SEPARABLE, QUASI, OVERLAPPING = "separable", "quasi-separable", "overlapping"
 NOT_OVERLAPPING = "not overlapping"  # one of the first two, and it is not known which
 UNDECIDED = "undecided"
-MOVED = 1e-6  # of a row's move that is not rounding; HiGHS holds constraints to a tenth of this
+ROUNDING = 8 * np.finfo(np.float64).eps  # of a sum of products, for each of its terms
 LARGEST = 5_000_000  # entries of a linear program: one of a million took two seconds
 LARGEST_MARGIN = 200_000  # and of the one for the margin, which is dense in one column and a dozen times slower
 
@@ -100,14 +100,17 @@ def peel(rows: sparse.csr_matrix) -> str:
 
     max sum_i r_i w with every r_i w >= 0, |w|_inf <= 1, is 0 exactly for overlapping classes. Otherwise the rows that
     moved are out of the game, for a small step along what separates the rest does not bring them back; and the same is
-    asked of the rest, until nothing is left (separable) or nothing moves.
+    asked of the rest, until nothing is left (separable) or nothing moves. That rows move, and none the wrong way, is
+    checked to rounding; that nothing can move is believed to the tolerance of the program, 1e-7.
     """
     left = rows
     while left.shape[0]:
         w = _maximiser(np.asarray(left.sum(axis=0)).ravel(), left, (-1, 1))
-        if w is None:
+        moves = np.zeros(left.shape[0]) if w is None else left @ w
+        rounding = 0.0 if w is None else ROUNDING * (left.shape[1] + 2) * (abs(left) @ np.abs(w))
+        if w is None or (moves < -rounding).any():  # HiGHS lets a constraint be off by 1e-7: that proves nothing
             return UNDECIDED if left is rows else NOT_OVERLAPPING
-        moved = left @ w > MOVED
+        moved = moves > rounding
         if not moved.any():
             return OVERLAPPING if left is rows else QUASI
         left = left[~moved]
@@ -115,11 +118,12 @@ def peel(rows: sparse.csr_matrix) -> str:
 
 
 def widest_margin(rows: sparse.csr_matrix) -> float:
-    """max t with rows w >= t, |w|_inf <= 1; NaN where the program fails."""
+    """max t with rows w >= t, |w|_inf <= 1, of separable rows; NaN where the program does not find it."""
     n, d = rows.shape
-    gain = np.r_[np.zeros(d), 1.0]
-    w = _maximiser(gain, sparse.hstack([rows, -np.ones((n, 1))], format="csr"), [*[(-1, 1)] * d, (None, None)])
-    return math.nan if w is None else float(w[-1])
+    unit_of = float(abs(rows).max())  # tolerances are absolute: the program is asked in units of the largest entry
+    gain, scaled = np.r_[np.zeros(d), 1.0], rows / unit_of
+    w = _maximiser(gain, sparse.hstack([scaled, -np.ones((n, 1))], format="csr"), [*[(-1, 1)] * d, (None, None)])
+    return math.nan if w is None or w[-1] <= 0 else float(w[-1]) * unit_of  # below the tolerance: not known
 
 
 def _maximiser(gain: np.ndarray, rows: sparse.csr_matrix, bounds: list | tuple) -> np.ndarray | None:

@@ -234,7 +234,7 @@ def test_softmax_runs_end_at_the_certified_optimum():
 
 
 def test_a_hessian_that_does_not_fit_is_refused_in_one_sentence_and_products_are_not(monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.free_memory", lambda device: 100_000)
+    monkeypatch.setattr("benchmarks.measure.memory", lambda device: 100_000)
     case = Case("mlp-breast-cancer-mean10", "newton", stop=fixed(2))  # 121 coefficients: 3 x 117 kB
     (row,) = evaluate(measure(case))
     assert row["status"] == "error" and "121 coefficients" in row["message"] and "newton-cg" in row["message"]
@@ -366,6 +366,12 @@ def test_the_suites_meet_every_problem_between_them_and_files_only_where_said():
     assert {case.problem for case in SUITES["real"]()} == fetched >= {"mnist", "mnist-views", "a9a", "mlp-mnist-views"}
     assert not fetched & {case.problem for name in ("classic", "quick", "full") for case in SUITES[name]()}
     assert ("mnist", "newton") not in {(case.problem, case.solver) for case in SUITES["real"]()}
+
+
+def test_a_solver_that_says_nothing_of_its_needs_is_kept_from_large_hessians_and_breaks_no_suite(monkeypatch):
+    monkeypatch.setitem(SOLVERS, "raising", Raising())
+    cases = {(case.problem, case.solver) for suite in SUITES.values() for case in suite()}
+    assert ("a9a", "raising") in cases and ("mnist", "raising") not in cases and ("mnist", "newton-cg") in cases
 
 
 def test_select_keeps_chooses_and_multiplies():

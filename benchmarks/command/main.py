@@ -80,6 +80,8 @@ def run(
         cases = _there(_cases(suite, problem, solver, device, dtype, threads, repeats, budget), problem)
     except (ValueError, DataError) as error:
         fail(str(error))
+    except MemoryError as error:
+        fail(f"a problem does not fit into memory ({error}): choose a smaller one")
     if str(store) in ("", "."):
         fail("--store must name a folder of its own, for example --store my-runs")
     target = Store(store)

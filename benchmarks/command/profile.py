@@ -52,6 +52,8 @@ def profile(
         found = profiling.profile(case, repeats)
     except (ValueError, DataError) as error:
         fail(str(error))
+    except MemoryError as error:
+        fail(f"the problem does not fit into memory ({error}): choose a smaller one")
     show(found, Console(width=max(WIDTH, Console().width)))
     written = Path()
     try:
