@@ -544,7 +544,7 @@ def test_bad_input_is_one_sentence_and_exit_2(what, monkeypatch):
 
 
 def test_a_problem_that_does_not_fit_is_one_sentence(monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.free_memory", lambda device: 100)
+    monkeypatch.setattr("benchmarks.measure.memory", lambda device: 100)
     outcome = run("--problem", "breast-cancer-l2")
     assert outcome.exit_code == 2 and "Hessian too large" in outcome.stderr
 
