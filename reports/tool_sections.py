@@ -76,9 +76,10 @@ def draw(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_xticks(range(len(order)), [commit[:7] for commit in order], rotation=45)
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
-    axes.yaxis.set_minor_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
     axes.set_xlabel("commit, oldest first")
-    axes.set_ylabel("time, as a multiple of the first commit's")
+    axes.set_ylabel("time / time at the first commit")
 
 
 def _commits(read: Measurements, folder: Path, out: Path) -> Section:
