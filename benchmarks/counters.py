@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from datasets import build
 from solvers import SOLVERS, Stop, minimize
 
+from .operations import Tally
 from .work import total
 
 BASELINE = Path(__file__).with_name("counters.json")
@@ -31,23 +31,9 @@ PROBLEMS = (
     "digits",
     "mlp-breast-cancer-mean10",
 )
-READS = {"aten.item", "aten._local_scalar_dense", "aten.equal", "aten.is_nonzero", "aten.nonzero", "aten.allclose"}
 OF_TORCH = ("operations", "synchronisations")  # these change with torch, not only with the code
 
 Counts = dict[str, Any]
-
-
-class Operations(TorchDispatchMode):
-    """Counts the operations that torch is asked for, and those after which the host waits for a number."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations = self.synchronisations = 0
-
-    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
-        self.operations += 1
-        self.synchronisations += str(function.overloadpacket) in READS
-        return function(*arguments, **(keywords or {}))
 
 
 def count(problem: str, solver: str) -> Counts:
@@ -58,7 +44,7 @@ def count(problem: str, solver: str) -> Counts:
     # A first run fills what an objective keeps from run to run (transposes, squares): it counts once in a process.
     stop = STOPS.get(problem, STOP)
     minimize(SOLVERS[solver], built.objective, built.x0, stop)
-    with Operations() as seen:
+    with Tally() as seen:
         result = minimize(SOLVERS[solver], built.objective, built.x0, stop)
     work = total(built.objective, result.counters)
     return {
@@ -67,8 +53,8 @@ def count(problem: str, solver: str) -> Counts:
         **result.counters,
         "flops": work.flops,
         "bytes": work.bytes,
-        "operations": seen.operations,
-        "synchronisations": seen.synchronisations,
+        "operations": sum((seen.operations + seen.views + seen.reads).values()),
+        "synchronisations": sum(seen.reads.values()),
     }
 
 

@@ -1,12 +1,9 @@
-"""Where the time of a run goes: its phases, their work, what the machine reaches, and what makes it slow."""
+"""Recording where the time of a run goes: with phases and without, on a clock, and once more to count operations."""
 
 from __future__ import annotations
 
-import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
 from functools import wraps
 from pathlib import Path
 from statistics import median, median_low
@@ -15,171 +12,23 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from datasets import Problem, present_device
 from datasets.problems import recipe
 from solvers import COUNTERS, PHASES, Ledger, Result, device_clock, minimize
 from solvers.clock import Clock
-from solvers.phases import current, phase
+from solvers.phases import phase
 
 from .cases import Case
 from .environment import LARGEST_ORDER, calibration, calibration_at
 from .measure import too_large
+from .operations import Tally
+from .profiles import SYNCHRONISATION, Phase, Profile, Start
 from .work import Work, work_of
 
-DATA, SYNCHRONISATION, OTHER = "data to device", "host synchronisation", "other"
-ROWS = (DATA, *PHASES)
-TOLERANCE = 0.01  # of the total that the phases may miss
+DATA = "data to device"
 
 Builder = Callable[[torch.dtype, torch.device], Problem]
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One row of the table. FLOPs and bytes are by formula (benchmarks/work.py), seconds are measured."""
-
-    name: str
-    seconds: float
-    calls: int  # times it was entered
-    flops: float = 0.0
-    bytes: float = 0.0
-    compute: float = 0.0  # seconds that this machine needs for those events that its arithmetic bounds
-    bandwidth: float = 0.0  # and for those that its memory bounds
-    operations: int = 0  # tensor operations, without views and reads
-    reads: int = 0  # numbers, or tensors, that the host read off the device
-
-    @property
-    def gflops(self) -> float:
-        return 1e-9 * self.flops / self.seconds if self.seconds else 0.0
-
-    @property
-    def gbs(self) -> float:
-        return 1e-9 * self.bytes / self.seconds if self.seconds else 0.0
-
-    @property
-    def intensity(self) -> float:
-        """FLOPs a byte."""
-        return self.flops / self.bytes if self.bytes else 0.0
-
-    @property
-    def reached(self) -> float:
-        """The share of what this machine reaches: the seconds it would need, over those it took; NaN without work."""
-        needed = self.compute + self.bandwidth
-        return needed / self.seconds if needed and self.seconds else math.nan
-
-
-class Start(NamedTuple):
-    """Seconds of the first time, and of later ones (NaN where there are none)."""
-
-    first: float
-    warm: float = math.nan
-
-
-@dataclass(frozen=True)
-class Profile:
-    """A run of a case, phase by phase.
-
-    phases: of the instrumented run whose total is the (lower) median; total: that total, by two readings of the clock
-    around the run, and the time of the copy to the device. uninstrumented: the median of the same without phases;
-    both totals of each repeat are in `totals`. calibration: what this machine reached in the same session, and
-    `at_size` at the problem's size. cold: what the first time cost in this process; only a fresh one is cold.
-    """
-
-    case: Case
-    shape: tuple[int, int]
-    status: str
-    iterations: int
-    phases: tuple[Phase, ...]
-    total: float
-    uninstrumented: float
-    calibration: Mapping[str, float]
-    at_size: Mapping[str, float]
-    cold: Mapping[str, Start] = field(default_factory=dict)
-    totals: tuple[tuple[float, float], ...] = ()  # (uninstrumented, instrumented) of each repeat
-    formulas: bool = True  # whether the FLOPs and bytes of this objective are known
-
-    def __getitem__(self, name: str) -> Phase:
-        return next(row for row in self.phases if row.name == name)
-
-    @property
-    def operations(self) -> int:
-        return sum(row.operations for row in self.phases)
-
-    @property
-    def reads(self) -> int:
-        return sum(row.reads for row in self.phases)
-
-    @property
-    def missing(self) -> float:
-        """The share of the total that no phase has (negative: that two have); NaN where the clock stood still."""
-        return 1 - sum(row.seconds for row in self.phases) / (self.total or math.nan)
-
-    @property
-    def bounds(self) -> dict[str, float]:
-        """Seconds that each of four things explains, whatever else is done at the same time.
-
-        compute and bandwidth: each event of the run is put to what bounds it on this machine. latency: every tensor
-        operation takes as long as a small one. synchronisation: the measured phase, or where reads were not timed
-        apart every read takes as long as one alone.
-        """
-        return {
-            "latency": 1e-6 * self.operations * self.calibration["kernel_us"],
-            "bandwidth": sum(row.bandwidth for row in self.phases),
-            "compute": sum(row.compute for row in self.phases),
-            "synchronisation": self[SYNCHRONISATION].seconds or 1e-6 * self.reads * self.calibration["read_us"],
-        }
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it as plain values, derived ones included."""
-        rows = [
-            vars(row) | {name: getattr(row, name) for name in ("gflops", "gbs", "intensity", "reached")}
-            for row in self.phases
-        ]
-        return vars(self) | {
-            "case": self.case.describe(),
-            "phases": rows,
-            "calibration": dict(self.calibration),
-            "at_size": dict(self.at_size),
-            "cold": {name: start._asdict() for name, start in self.cold.items()},
-            "operations": self.operations,
-            "reads": self.reads,
-            "missing": self.missing,
-            "bounds": self.bounds,
-            "verdict": verdict(self),
-        }
-
-
-MEANS = {
-    "latency": "{0.operations} tensor operations, as long as a small one takes each,",
-    "bandwidth": "reading and writing at the bandwidth of this machine",
-    "compute": "arithmetic at the rates of this machine",
-    "synchronisation": "{0.reads} numbers on their way to the host",
-}
-LITTLE = 0.5  # of the time: what explains less is not said to be the cause
-
-
-def verdict(profile: Profile) -> str:
-    """Why it is slow, in one line: the bound that explains most of the uninstrumented time, and the others' shares."""
-    shares = {name: seconds / (profile.uninstrumented or math.nan) for name, seconds in profile.bounds.items()}
-    first, *others = sorted(shares, key=lambda name: -shares[name])
-    longest = max(profile.phases, key=lambda row: row.seconds)
-    line = first if shares[first] >= LITTLE else f"{first} more than the other three"
-    line += f": {MEANS[first].format(profile)} would take {shares[first]:.0%} of the time"
-    line += f" ({', '.join(f'{name} {shares[name]:.0%}' for name in others)})"
-    if sum(shares.values()) < LITTLE:
-        line += "; the rest is Python, kernels below those rates, and what is done number by number (sigmoids)"
-    line += f"; the longest phase is {longest.name}, {longest.seconds / (profile.total or math.nan):.0%}"
-    return line if math.isnan(longest.reached) else f"{line}, at {longest.reached:.0%} of what this machine reaches"
-
-
-def sums(profile: Profile) -> str:
-    """Whether the parts add up to the total, in one line."""
-    found = f"the phases add up to {1 - profile.missing:.2%} of the instrumented run"
-    return found if abs(profile.missing) <= TOLERANCE else f"{found}: they must not be trusted"
-
-
-# --- recording
 
 
 def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clock: Clock | None = None) -> Profile:
@@ -310,32 +159,6 @@ def reads_apart() -> Iterator[None]:
     finally:
         for name in READS:
             setattr(Tensor, name, own[name]) if name in own else delattr(Tensor, name)
-
-
-class Tally(TorchDispatchMode):
-    """Counts, phase by phase, tensor operations (views left out) and what the host reads."""
-
-    READS = ("aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.operations: Counter[str] = Counter()
-        self.reads: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, operation: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
-        found = operation(*arguments, **(keywords or {}))
-        name, here = operation.name().split(".")[0], current.get().open
-        if name in self.READS or _to_host(found, arguments):
-            self.reads[here] += 1
-        elif not operation.is_view:
-            self.operations[here] += 1
-        return found
-
-
-def _to_host(found: Any, arguments: Any) -> bool:
-    source = arguments[0] if arguments else None
-    both = isinstance(found, Tensor) and isinstance(source, Tensor)
-    return both and found.device.type == "cpu" and source.device.type != "cpu"
 
 
 def count(case: Case, problem: Problem) -> Tally:

@@ -20,7 +20,9 @@ from benchmarks.cases import Case, fixed
 from benchmarks.command import profile as verb
 from benchmarks.command.main import app
 from benchmarks.command.roofline import draw, roofline
-from benchmarks.profiling import Phase, Profile, Tally, profile, reads_apart, sums, table, verdict
+from benchmarks.operations import Tally
+from benchmarks.profiles import Phase, Profile, sums, verdict
+from benchmarks.profiling import profile, reads_apart, table
 from benchmarks.work import Work, total, work_of
 from datasets import build
 from datasets.problems import Problem

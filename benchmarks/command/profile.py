@@ -15,7 +15,7 @@ from rich.table import Table
 from benchmarks import profiling
 from benchmarks.cases import DTYPES, Case
 from benchmarks.command.failure import fail
-from benchmarks.profiling import SYNCHRONISATION, Profile, sums, verdict
+from benchmarks.profiles import SYNCHRONISATION, Profile, sums, verdict
 from datasets import DataError
 from datasets.problems import recipe
 from solvers import SOLVERS, Stop

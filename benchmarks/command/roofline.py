@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.profiling import Profile
+from benchmarks.profiles import Profile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
