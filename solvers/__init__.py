@@ -1,5 +1,6 @@
 """Second-order solvers behind one interface: `minimize(SOLVERS["newton-cholesky"], objective)`."""
 
+from .auto import Auto
 from .base import DirectionalSolver, Proposal, Solver, needs_hessian, towards
 from .cholesky_newton import CholeskyNewton
 from .clock import Clock, device_clock
@@ -11,16 +12,19 @@ from .minimize import Result, minimize
 from .newton import Newton
 from .newton_cg import NewtonCG
 from .phases import COUNTERS, PHASES, Ledger
+from .sampled_newton import SampledNewton
 from .stopping import Status, Stop
 from .trace import Trace
 
 SOLVERS: dict[str, Solver] = {
+    "auto": Auto(),
     "gradient-descent": GradientDescent(),
     "newton": Newton(),
     "newton-cholesky": CholeskyNewton(),
     "newton-damped": DampedNewton(),
     "newton-levenberg": LevenbergNewton(),
     "newton-cg": NewtonCG(),
+    "newton-sampled": SampledNewton(),
     "newton-diagonal": DiagonalNewton(),
     "newton-diagonal-damped": DampedDiagonalNewton(),
 }
@@ -29,6 +33,7 @@ __all__ = [
     "COUNTERS",
     "PHASES",
     "SOLVERS",
+    "Auto",
     "CholeskyNewton",
     "Clock",
     "DampedDiagonalNewton",
@@ -42,6 +47,7 @@ __all__ = [
     "NewtonCG",
     "Proposal",
     "Result",
+    "SampledNewton",
     "Solver",
     "Status",
     "Stop",

@@ -15,7 +15,8 @@ class Solver(Protocol):
     """A solver is a frozen dataclass of settings; its state is whatever `init` returns and `step` passes on.
 
     A rejected step returns the same point, whose derivatives are then already paid for. A solver raises only for
-    settings that make no sense: `minimize` turns what happens while solving into a Status.
+    settings that make no sense: `minimize` turns what happens while solving into a Status. Where the first state has
+    an attribute `note`, Result.message tells it.
     """
 
     def init(self, point: Point) -> Any: ...

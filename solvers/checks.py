@@ -86,6 +86,15 @@ def non_negative(name: str, value: Any) -> float:
     return float(value)
 
 
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """An int that is at least so much; TypeError or ValueError otherwise."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int >= {least}, found {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be an int >= {least}, found {value!r}")
+    return value
+
+
 def positive(name: str, value: Any) -> float:
     """A finite float > 0; TypeError or ValueError otherwise."""
     if non_negative(name, value) == 0:

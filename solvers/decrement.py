@@ -42,6 +42,16 @@ def exact_decrement(point: Point) -> Decrement:
     return kept["_exact_decrement"]
 
 
+def strongly_convex_decrement(point: Point) -> float:
+    """g^T H^-1 g / 2 <= ||g||^2 / (2 mu) where H - mu I is positive semidefinite; infinite where no mu is known.
+
+    Most often far too much, but it needs no Hessian, and near a minimiser the gradient soon vanishes
+    (Boyd & Vandenberghe, eq. 9.9: this bounds f - f*, too).
+    """
+    mu = getattr(point.objective, "strong_convexity", 0.0)
+    return float(torch.dot(point.gradient, point.gradient)) / (2 * mu) if mu > 0 else math.inf
+
+
 def _by_cholesky(point: Point) -> Decrement:
     found, direction = newton_factor(point), newton_direction(point)
     if found is None or float(found.lower.diagonal().min()) ** 2 < rounding_shift(len(point.x), point.x.dtype):

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-BLOCK_BYTES = 1 << 18  # a scaled block of rows stays in the second-level cache
+SMALL_BYTES = 1 << 18  # an X of this size is one block, and a copy of it does not matter
+BLOCK_BYTES = 1 << 20  # a scaled block of rows stays in a cache; a call for it costs little beside its work
+BLOCK_COLUMNS = 96  # 6,000 x 784 took 0.6 of the time of X^T X, 200,000 x 100 0.9 (64 and 128: the same to a tenth)
 
 
 def is_sparse(X: Tensor) -> bool:
@@ -37,8 +39,21 @@ def row_blocks(X: Tensor) -> Iterator[tuple[slice, Tensor]]:
         yield slice(start, stop), block.to_dense()
 
 
+def take_rows(X: Tensor, rows: Tensor) -> Tensor:
+    """A dense tensor of the given rows, (m, d); rows: (m,) int64."""
+    if not is_sparse(X):
+        return X[rows]
+    starts, counts = X.crow_indices()[rows], X.crow_indices().diff()[rows]
+    ends = counts.cumsum(0)
+    places = torch.arange(int(counts.sum()), device=X.device)  # of the entries of the result, row by row
+    places += torch.repeat_interleave(starts - (ends - counts), counts)
+    taken = torch.zeros(len(rows), X.shape[1], dtype=X.dtype, device=X.device)
+    numbers = torch.repeat_interleave(torch.arange(len(rows), device=X.device), counts)
+    return taken.index_put_((numbers, X.col_indices()[places]), X.values()[places], accumulate=True)
+
+
 def fits_one_block(X: Tensor) -> bool:
-    return not is_sparse(X) and X.numel() * X.element_size() <= BLOCK_BYTES
+    return not is_sparse(X) and X.numel() * X.element_size() <= SMALL_BYTES
 
 
 def one_block_gram(X: Tensor, weights: Tensor, base: Tensor, scale: float, transpose: Tensor) -> Tensor:
@@ -49,16 +64,24 @@ def one_block_gram(X: Tensor, weights: Tensor, base: Tensor, scale: float, trans
 def weighted_gram(
     X: Tensor, weights: Tensor, base: Tensor, scale: float = 1.0, transpose: Tensor | None = None
 ) -> Tensor:
-    """base + scale X^T diag(weights) X, a new (d, d) tensor; `transpose` is `transposed(X)` where it is at hand.
+    """base + scale X^T diag(weights) X, a new (d, d) tensor, for a symmetric base; `transpose` is `transposed(X)`.
 
-    Row blocks: only one scaled block lives at a time, never a scaled copy of X.
+    Row blocks: only one scaled block lives at a time, never a scaled copy of X. The result is symmetric, so only its
+    lower triangle is computed, by blocks of columns.
     """
     if fits_one_block(X):
         return one_block_gram(X, weights, base, scale, X.T if transpose is None else transpose)
+    d, scaled = X.shape[1], None
+    width = BLOCK_COLUMNS if X.device.type == "cpu" else d  # an accelerator would rather have one large product
     gram = base.clone()
     for rows, block in row_blocks(X):
-        gram.addmm_(block.T, block * weights[rows].unsqueeze(1), alpha=scale)
-    return gram
+        if scaled is None or len(scaled) != len(block):
+            scaled = torch.empty_like(block)
+        torch.mul(block, weights[rows].unsqueeze(1), out=scaled)
+        for start in range(0, d, width):
+            stop = min(start + width, d)
+            gram[start:stop, :stop].addmm_(block[:, start:stop].T, scaled[:, :stop], alpha=scale)
+    return gram if width >= d else gram.tril_().add_(gram.tril(-1).T)
 
 
 def weighted_square_sums(X: Tensor, weights: Tensor, squares: Tensor | None = None) -> Tensor:

@@ -28,6 +28,36 @@ class Factor(NamedTuple):
         return torch.cholesky_solve((self.scale * b).unsqueeze(1), self.lower).squeeze(1).mul_(self.scale)
 
 
+class DualFactor(NamedTuple):
+    """H = l2 I + X^T R^2 X by a matrix of the order of the rows: where these are few, H is never formed.
+
+    H^-1 b = (b - X^T R (l2 I + R X X^T R)^-1 R X b) / l2 (Woodbury; Golub & Van Loan, 4th ed., section 2.1.4).
+    """
+
+    X: Tensor  # (n, d)
+    root: Tensor  # (n,), the diagonal of R
+    inner: Factor  # of l2 I + R X X^T R, (n, n)
+    l2: float
+
+    @property
+    def lower(self) -> Tensor:
+        return self.inner.lower
+
+    def solve(self, b: Tensor) -> Tensor:
+        """H^-1 b, (d,)."""
+        inside = self.root * self.inner.solve(self.root * (self.X @ b))
+        return torch.addmv(b, self.X.T, inside, alpha=-1).div_(self.l2)
+
+
+def dual_factor(X: Tensor, gram: Tensor, weights: Tensor, l2: float) -> DualFactor | None:
+    """The factor for H = l2 I + X^T diag(weights) X, with gram = X X^T; None if it is not positive definite."""
+    root = weights.sqrt()
+    inner = torch.outer(root, root).mul_(gram)
+    inner.diagonal().add_(l2)
+    found = factor(inner)
+    return None if found is None else DualFactor(X, root, found, l2)
+
+
 @booked("factorise", "factorisations")
 def factor(hessian: Tensor, shift: float = 0.0) -> Factor | None:
     """The scaled Cholesky factor, or None where the (shifted) matrix is not positive definite to rounding."""
@@ -61,11 +91,12 @@ def shifted_factor(hessian: Tensor) -> Factor | None:
     return None
 
 
-def newton_factor(point: Point) -> Factor | None:
+def newton_factor(point: Point) -> Factor | DualFactor | None:
     """The scaled Cholesky factor of the undamped Hessian, kept on the point; None if it is not positive definite."""
     kept = point.__dict__
     if "_newton_factor" not in kept:
-        kept["_newton_factor"] = factor(point.hessian)
+        dual = point.dual
+        kept["_newton_factor"] = factor(point.hessian) if dual is None else dual_factor(*dual)
     return kept["_newton_factor"]
 
 

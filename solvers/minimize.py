@@ -13,7 +13,7 @@ from torch import Tensor
 from .base import DirectionalSolver, Proposal, Solver
 from .checks import finite_tensor, real_tensor
 from .clock import Clock, device_clock
-from .decrement import Decrement, exact_decrement
+from .decrement import Decrement, exact_decrement, strongly_convex_decrement
 from .objectives.base import Point
 from .phases import Ledger, booked, current
 from .stopping import Status, Stop
@@ -130,6 +130,9 @@ class _Run:
         self.objective, self.stop, self.clock, self.ledger = objective, stop, clock, ledger
         self.no_minimiser = getattr(objective, "no_minimiser", lambda point, newton_direction=None: None)
         self.escaping = getattr(objective, "escaping", lambda point, newton_direction: False)
+        self.strongly_convex = stop.gap_tolerance is not None and getattr(objective, "strong_convexity", 0.0) > 0
+        self.falling = (math.inf, math.inf)  # the bound on the decrement at the last two iterates
+        self.note = ""  # what the solver says of itself
         self.trace = Trace()
         self.began = clock()
         self.next_kept = 0
@@ -137,7 +140,7 @@ class _Run:
         if ledger.clock:  # wrapped here and not where they are defined, so that runs without phases pay nothing
             timed = booked("stopping test")
             self.no_minimiser, self.promising = timed(self.no_minimiser), timed(self.promising)
-            self.converged = timed(self.converged)
+            self.converged, self.proved = timed(self.converged), timed(self.proved)
 
     def visit(self, point: Point, iteration: int) -> _Visit | None:
         """Reach a point: read its value and the clock; None if the value is not finite."""
@@ -159,6 +162,7 @@ class _Run:
             start = _Visit(point, float(point.value), 0, self.clock() - self.began, self.ledger.snapshot())
             return _End(start, Status.DIVERGED, f"f(x0) is {start.value}")
         state = solver.init(point)
+        self.note = getattr(state, "note", "")
         eps = torch.finfo(x.dtype).eps
         relative, floor = max(stop.gap_tolerance or 0.0, 4 * eps), eps**2 * abs(here.value)
         abyss = -max(abs(here.value), 1.0) / eps**2  # further down than any minimum whose digits could be told apart
@@ -171,16 +175,19 @@ class _Run:
             if over and not tests:
                 return self.limit(here)
 
+            bound = relative * abs(here.value) + floor
+            if self.strongly_convex and (end := self.proved(here, bound)):
+                return end
             proposal = solver.propose(point, state)
             if proposal is None or not math.isfinite(proposal.slope):
                 if not bool(point.gradient.isfinite().all()):
                     return _End(before, Status.DIVERGED, f"the gradient is not finite at iterate {here.iteration}")
                 if proposal is None:
                     return _End(here, Status.SINGULAR, "the Newton system cannot be solved")
-            bound = relative * abs(here.value) + floor
             own = abs(proposal.slope) / 2
-            if tests and self.promising(point, own, bound) and (end := self.converged(here, own, bound)):
-                return end
+            if tests and self.promising(point, own, bound) and (over or not self.proof_is_near(point, bound)):
+                if end := self.converged(here, own, bound):
+                    return end
             if over:
                 return self.limit(here)
 
@@ -210,25 +217,48 @@ class _Run:
             return False
         return self.stop.gap_tolerance is None or (own <= bound and own < self.look_below)
 
+    def proved(self, here: _Visit, bound: float) -> _End | None:
+        """The exact test where a bound on the decrement, which needs no Hessian, already passes it."""
+        self.falling = self.falling[1], strongly_convex_decrement(here.point)
+        if not (self.falling[1] <= bound and self.promising(here.point, 0.0, bound)):
+            return None
+        point = here.point.refreshed()
+        half = strongly_convex_decrement(point) + point.rounding_gap()
+        if not half <= bound:
+            return None
+        here = here._replace(point=point, value=float(point.value))
+        return self.passed(here, Decrement(half, None, "norm of the gradient and strong convexity"))
+
+    def proof_is_near(self, point: Point, bound: float) -> bool:
+        """Whether, at the rate of the last step, that will pass before a Hessian for the test is worth its price."""
+        before, now = self.falling
+        if "hessian" in point.__dict__ or not 0 < now < before < math.inf:
+            return False
+        return math.log(now / bound) <= getattr(self.objective, "hessian_price", 0.0) * math.log(before / now)
+
+    def passed(self, here: _Visit, decrement: Decrement | None) -> _End:
+        """Every test that is on was passed."""
+        words = [] if decrement is None else [f"f exceeds the minimum of its quadratic model by {decrement.half:.2g}"]
+        if self.stop.gradient_tolerance is not None:
+            words.append(f"no gradient entry exceeds {self.stop.gradient_tolerance:.2g}")
+        return _End(here, Status.CONVERGED, " and ".join(words), decrement)
+
     def converged(self, here: _Visit, own: float, bound: float) -> _End | None:
         """The exact test, and then the last question: is there a minimiser at all?"""
-        point, decrement, passed = here.point.refreshed(), None, []
+        point, decrement = here.point.refreshed(), None
         here = here._replace(point=point, value=float(point.value))
         if self.stop.gap_tolerance is not None:
             decrement = exact_decrement(point)
             if not decrement.half <= bound:
                 self.look_below = own / 10
                 return None
-            passed.append(f"f exceeds the minimum of its quadratic model by {decrement.half:.2g}")
-        if self.stop.gradient_tolerance is not None:
-            passed.append(f"no gradient entry exceeds {self.stop.gradient_tolerance:.2g}")
         reason = self.no_minimiser(point, lambda: exact_decrement(point).direction)
         if reason and self.stop.stop_when_separable:
             return _End(here, Status.SEPARABLE, f"no minimiser exists: {reason}", decrement)
         if reason or self.escaping(point, lambda: exact_decrement(point).direction):
             self.look_below = own / 10
             return None
-        return _End(here, Status.CONVERGED, " and ".join(passed), decrement)
+        return self.passed(here, decrement)
 
     def stalled(self, here: _Visit, bound: float) -> _End:
         """No step is left that changes anything: at a minimiser that is convergence, whatever the solver's own test."""
@@ -247,7 +277,7 @@ class _Run:
             x=outside_inference(here.point.x),
             value=value + 0.0,  # -0.0 becomes 0.0
             status=end.status,
-            message=end.message,
+            message=f"{end.message} ({self.note})" if self.note else end.message,
             iterations=here.iteration,
             seconds=seconds,
             counters=dict(self.ledger.counts),

@@ -9,7 +9,7 @@ from itertools import islice
 from torch import Tensor
 
 from .base import Proposal, newton_proposal
-from .checks import EPS, positive
+from .checks import EPS, positive, whole
 from .conjugate_gradients import conjugate_gradients, gradient_norm
 from .objectives.base import Point
 from .phases import phase
@@ -43,10 +43,7 @@ class NewtonCG(LineSearch):
         super().__post_init__()
         if positive("forcing", self.forcing) >= 1:
             raise ValueError(f"forcing must lie between 0 and 1, found {self.forcing!r}")
-        if isinstance(self.cg_iterations, bool) or not isinstance(self.cg_iterations, int):
-            raise TypeError(f"cg_iterations must be an int >= 1, found {self.cg_iterations!r}")
-        if self.cg_iterations < 1:
-            raise ValueError(f"cg_iterations must be an int >= 1, found {self.cg_iterations!r}")
+        whole("cg_iterations", self.cg_iterations)
 
     def init(self, point: Point) -> float:
         """The state: the norm of the gradient at the start."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import wraps
 from typing import ParamSpec, TypeVar
@@ -15,6 +15,7 @@ COUNTERS = (
     "values",
     "gradients",
     "hessians",
+    "sample_hessians",  # of the loss on a sample of the rows; nothing else that is done there is counted
     "hessian_diagonals",
     "hessian_vector_products",
     "margins",  # products X v of a linear model: at a fresh point, and one for a ray
@@ -30,6 +31,7 @@ PHASES = (
     "value",  # f where neither a line search nor a test of convergence asked for it: theirs is part of them
     "gradient",
     "hessian",
+    "sample",  # all that is done with a sample of the rows
     "factorise",
     "solve",
     "line search",
@@ -143,3 +145,16 @@ def count(name: str) -> None:
 
 def phase(name: str) -> AbstractContextManager[None]:
     return current.get().phase(name)
+
+
+@contextmanager
+def apart(name: str, counter: str) -> Iterator[None]:
+    """What is evaluated inside, on another objective, counts as its Hessians alone, and its time to a phase."""
+    outer, inner = current.get(), Ledger()
+    token = current.set(inner)
+    try:
+        with outer.phase(name):
+            yield
+            outer.counts[counter] += inner.counts["hessians"]
+    finally:
+        current.reset(token)

@@ -146,15 +146,15 @@ def test_no_digits_are_lost_with_soft_labels(margin, label):
 
 
 @pytest.mark.parametrize("csr", [False, True])
-@pytest.mark.parametrize("extra", [-1, 0, 1, 37])
-def test_row_blocks_add_up_to_the_whole_product(csr, extra):
-    d = 7
+@pytest.mark.parametrize(("d", "extra"), [(7, -1), (7, 0), (7, 1), (7, 37), (250, 5)])
+def test_blocks_add_up_to_the_whole_product(csr, d, extra):
     n = 3 * (kernels.BLOCK_BYTES // (8 * d)) + extra
     generator = torch.Generator().manual_seed(0)
     X = torch.randn(n, d, generator=generator, dtype=torch.float64)
     X = X.where(X > 0.5, 0.0) if csr else X
     weights = torch.rand(n, generator=generator, dtype=torch.float64)
     base = torch.randn(d, d, generator=generator, dtype=torch.float64)
+    base = base + base.T
     exact = X.T @ (X * weights.unsqueeze(1))
     given = X.to_sparse_csr() if csr else X
     kept = base.clone()

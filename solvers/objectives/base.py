@@ -141,6 +141,11 @@ class Point:
         """The same point without what it inherited along a ray and may have lost digits of: itself by default."""
         return self
 
+    @property
+    def dual(self) -> tuple[Tensor, Tensor, Tensor, float] | None:
+        """X (n, d), X X^T, c (n,) and l2 with H = X^T diag(c) X + l2 I, where they are a cheaper way to H^-1."""
+        return None
+
     def along(self, direction: Tensor) -> Ray:
         """The half-line x + t direction, t >= 0."""
         return Ray(self, direction)
@@ -165,6 +170,8 @@ class Objective:
     """A function to be minimised. Only `at` is required; `minimize` uses what else is there."""
 
     closed_form = False  # True: no derivative needs autograd, and points may be made in torch's inference mode
+    strong_convexity = 0.0  # mu such that H - mu I is positive semidefinite everywhere; 0: none is known
+    hessian_price = 0.0  # how many gradients take about as long as the Hessian, where there is a mu
 
     def at(self, x: Tensor) -> Point:
         """f near x, (d,)."""

@@ -8,11 +8,22 @@ import torch
 from torch import Tensor
 
 from ..checks import EPS
+from ..kernels import is_sparse
 from ..phases import count
 from .base import Point, Ray, kept
 
+COLUMNS_A_GRADIENT = 30  # of a dense X whose part of the Hessian takes as long as a gradient: it is compute-bound
 REFRESH = 10  # steps after which margins carried along rays are computed anew, so that rounding cannot pile up
 METRIC = ("hessian", "_newton_factor")  # what a refreshed point keeps
+
+
+def hessian_price(X: Tensor) -> float:
+    """The Hessian's time in gradients. A sparse X saves its zeros in a gradient, and not in a Hessian by dense blocks.
+
+    On 200,000 x 100 it took 3.7 gradients, on a9a (32,561 x 123, of which 11 % are stored) 36.
+    """
+    stored = X.values().numel() / X.numel() if is_sparse(X) else 1.0
+    return X.shape[1] / COLUMNS_A_GRADIENT / max(stored, 1e-9)
 
 
 class LinearPoint(Point):

@@ -14,12 +14,13 @@ from ..kernels import (
     is_sparse,
     one_block_gram,
     small_squares,
+    take_rows,
     transposed,
     weighted_gram,
     weighted_square_sums,
 )
 from .base import NewtonDirection, Objective, kept
-from .linear import LinearPoint
+from .linear import LinearPoint, hessian_price
 
 
 class LogisticRegression(Objective):
@@ -59,6 +60,8 @@ class LogisticRegression(Objective):
         # Margins are sign * z: for 0/1 labels a margin is positive where the row is classified correctly.
         self.signs = 2 * y - 1 if self.binary else torch.ones_like(y)  # (n,)
         self.size = X.shape[1] + self.fit_intercept
+        self.strong_convexity = 0.0 if self.fit_intercept else self.l2
+        self.hessian_price = hessian_price(X)
         self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
         self._signed = self._signed_transposed = None
         if self.binary and not self.fit_intercept and fits_one_block(X):
@@ -67,7 +70,15 @@ class LogisticRegression(Objective):
             self._signed_transposed = transposed(self._signed)
 
     def at(self, x: Tensor) -> LogisticPoint:
-        return LogisticPoint(self, x)
+        # At the usual start no product is needed; where X is small, asking takes as long as the product.
+        at_zero = not fits_one_block(self.X) and not bool(x.any())
+        return LogisticPoint(self, x, torch.zeros_like(self.y) if at_zero else None)
+
+    def sample(self, rows: Tensor) -> LogisticRegression:
+        """f estimated without bias from the given rows, each of which counts n / m times; rows: (m,) int64."""
+        part = LogisticRegression(take_rows(self.X, rows), self.y[rows], self.l2, self.fit_intercept)
+        part.scale = self.scale * len(self.X) / len(rows)
+        return part
 
     def zeros(self) -> Tensor:
         """The default start, w = 0."""
@@ -112,6 +123,23 @@ class LogisticRegression(Objective):
         """l2 I over the features, (d, d)."""
         with torch.inference_mode(False):
             return torch.eye(self.X.shape[1], dtype=self.X.dtype, device=self.X.device).mul_(self.l2)
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are more columns than rows, and all are penalised."""
+        return len(self.y) < self.size and self.strong_convexity > 0 and not is_sparse(self.X)
+
+    @kept
+    def row_products(self) -> Tensor:
+        """X X^T, (n, n)."""
+        with torch.inference_mode(False):
+            return self.X @ self.X.T
+
+    @kept
+    def norm_squared(self) -> float:
+        """||X||_F^2, with the intercept's column."""
+        entries = self.X.values() if is_sparse(self.X) else self.X
+        return float(torch.linalg.vector_norm(entries)) ** 2 + self.fit_intercept * len(self.y)
 
     @kept
     def squares(self) -> Tensor | None:
@@ -226,6 +254,11 @@ class LogisticPoint(LinearPoint):
         diagonal = weighted_square_sums(f.X, c, f.squares) * f.scale + f.l2
         return torch.cat([diagonal, c.sum().unsqueeze(0) * f.scale]) if f.fit_intercept else diagonal
 
+    @property
+    def dual(self) -> tuple[Tensor, Tensor, Tensor, float] | None:
+        f = self.objective
+        return (f.X, f.row_products, f.scale * self.curvature, f.l2) if f.wide else None
+
     def hvp(self, v: Tensor) -> Tensor:
         """H v = scale X^T (c * X v) + l2 v, (d,)."""
         f = self.objective
@@ -241,10 +274,10 @@ class LogisticPoint(LinearPoint):
         """scale sum_i c_i e_i^2 at most, with e = eps |X| |v|, the rounding of X v (Higham, section 3.5).
 
         By Cauchy and Schwarz in the variables that make diag H = 1, (|X| |v|)_i^2 is at most the product of
-        sum_j x_ij^2 / h_j and sum_j h_j v_j^2, and scale sum_i c_i sum_j x_ij^2 / h_j = d.
+        sum_j x_ij^2 / h_j and sum_j h_j v_j^2, and scale sum_i c_i sum_j x_ij^2 / h_j = d. Where there is no Hessian
+        yet, c_i <= 1/4 and |x_i|^2 |v|^2 bound the same sum from the norm of X.
         """
-        return len(v) * EPS[v.dtype] ** 2 * self.diagonal_form(v)
-
-    def diagonal_form(self, v: Tensor) -> float:
-        known = self.__dict__.get("hessian")
-        return float(torch.dot(v.square(), self.hessian_diagonal if known is None else known.diagonal()))
+        f, known = self.objective, self.__dict__.get("hessian")
+        if known is None:
+            return 0.25 * f.scale * f.norm_squared * EPS[v.dtype] ** 2 * float(torch.dot(v, v))
+        return len(v) * EPS[v.dtype] ** 2 * float(torch.dot(v.square(), known.diagonal()))

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..checks import design_matrix, non_negative, reduction_scale, row_labels
 from ..kernels import is_sparse, small_squares, transposed, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, Objective, kept
-from .linear import LinearPoint
+from .linear import LinearPoint, hessian_price
 
 
 class SoftmaxRegression(Objective):
@@ -55,6 +55,8 @@ class SoftmaxRegression(Objective):
         self.reduction = reduction
         self.scale = reduction_scale(reduction, len(X))
         self.size = self.classes * (X.shape[1] + self.fit_intercept)
+        self.strong_convexity = 0.0 if self.fit_intercept else self.l2
+        self.hessian_price = (self.classes + 1) / 2 * hessian_price(X)  # a block for each pair of classes
         self._own = self.y.unsqueeze(1)  # (n, 1)
         self._transposed = transposed(X)
 

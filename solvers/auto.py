@@ -1,0 +1,69 @@
+"""The solver for a problem of this shape: it picks one of the others, and says which and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+from .base import DirectionalSolver, Proposal
+from .cholesky_newton import CholeskyNewton
+from .decrement import DENSE_LIMIT
+from .kernels import fits_one_block, is_sparse
+from .newton_cg import NewtonCG
+from .objectives.base import Point
+from .sampled_newton import SampledNewton
+
+DEAR = 20.0  # gradients: a Hessian that takes longer is not worth forming
+COEFFICIENTS = 500  # of a network or of several classes: with more, their Hessian takes longer than its products
+
+
+class Picked(NamedTuple):
+    """The solver that does the work, and its state; `note` becomes part of Result.message."""
+
+    note: str
+    solver: DirectionalSolver
+    state: Any
+
+
+@dataclass(frozen=True)
+class Auto(DirectionalSolver):
+    """CholeskyNewton, SampledNewton or NewtonCG, with their defaults, by the shape of the problem.
+
+    In this order: NewtonCG for more than 4000 coefficients, for more than COEFFICIENTS of an objective that is no
+    logistic regression, and for a sparse X whose Hessian would take as long as DEAR gradients; SampledNewton where a
+    quarter of the rows is enough of a sample and X is not small; else CholeskyNewton, which for more columns than rows
+    solves systems of the order of the rows. Nothing is tried out: the same problem always gets the same solver.
+    """
+
+    needs: ClassVar[str] = "hvp"
+
+    def init(self, point: Point) -> Picked:
+        name, reason, solver = pick(point)
+        return Picked(f"{name}, for {reason}", solver, solver.init(point))
+
+    def propose(self, point: Point, state: Picked) -> Proposal | None:
+        proposal = state.solver.propose(point, state.state)
+        return None if proposal is None else proposal._replace(state=state._replace(state=proposal.state))
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Picked]:
+        picked: Picked = proposal.state
+        moved, state = picked.solver.move(point, proposal._replace(state=picked.state))
+        return moved, picked._replace(state=state)
+
+
+def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
+    """The name of the solver in SOLVERS, the reason, and the solver."""
+    f, size = point.objective, len(point.x)
+    if size > DENSE_LIMIT:
+        return "newton-cg", f"{size} coefficients", NewtonCG()
+    if not hasattr(f, "sample"):  # no logistic regression: products are what it may do well
+        products = type(point).hvp is not Point.hvp and size > COEFFICIENTS
+        name, solver = ("newton-cg", NewtonCG()) if products else ("newton-cholesky", CholeskyNewton())
+        return name, f"{size} coefficients", solver
+    X, n = f.X, len(f.X)
+    if is_sparse(X) and f.hessian_price > DEAR:
+        return "newton-cg", f"a sparse X whose Hessian takes as long as {f.hessian_price:.0f} gradients", NewtonCG()
+    sampled = SampledNewton()
+    if not fits_one_block(X) and (m := sampled.sample_size(n, size)):
+        return "newton-sampled", f"{n} rows, of which {m} are a sample for {size} coefficients", sampled
+    return "newton-cholesky", f"{n} rows and {size} coefficients", CholeskyNewton()

@@ -1,0 +1,41 @@
+"""Limited-memory BFGS: an inverse Hessian from the last few steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Pair(NamedTuple):
+    """A step and what it did to the gradient."""
+
+    s: Tensor  # (d,), x+ - x
+    y: Tensor  # (d,), g+ - g
+    curvature: float  # s^T y > 0
+
+
+def remember(pairs: tuple[Pair, ...], s: Tensor, y: Tensor, memory: int) -> tuple[Pair, ...]:
+    """The last `memory` pairs with (s, y); without it where s^T y <= 0, for it would make B indefinite."""
+    curvature = float(torch.dot(s, y))
+    return (*pairs, Pair(s, y, curvature))[-memory:] if curvature > 0 else pairs
+
+
+def two_loop(gradient: Tensor, pairs: tuple[Pair, ...], inverse: Callable[[Tensor], Tensor]) -> Tensor:
+    """B g, (d,), with B the BFGS update of gamma M^-1 by the pairs, oldest first; `inverse` is v -> M^-1 v.
+
+    gamma = s^T y / (y^T M^-1 y) for the last pair (Nocedal & Wright, Alg. 7.4 and eq. 7.20, with M instead of I).
+    """
+    q, weights = gradient, []
+    for pair in reversed(pairs):
+        weights.append(float(torch.dot(pair.s, q)) / pair.curvature)
+        q = torch.add(q, pair.y, alpha=-weights[-1])
+    product = inverse(q)
+    if pairs:
+        _, y, curvature = pairs[-1]
+        product = product * (curvature / float(torch.dot(y, inverse(y))))
+    for pair, weight in zip(pairs, reversed(weights), strict=True):
+        product = torch.add(product, pair.s, alpha=weight - float(torch.dot(pair.y, product)) / pair.curvature)
+    return product
