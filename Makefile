@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 REPEATS ?= 10
 
-.PHONY: help report publish test bench asv clean
+.PHONY: help report publish test bench peers asv clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -18,18 +18,13 @@ $(READY): pyproject.toml constraints.txt
 	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[all]'
 	@touch $@
 
-report: $(READY) ## measure the suite `classic`, then tables, figures and one page in reports/latest/
-	$(RUN) benchmarks run --suite classic --repeats $(REPEATS) > /dev/null
+report: $(READY) ## measure the suites `classic` and `sizes`, then tables, figures and one page in reports/latest/
+	$(RUN) benchmarks run --suite classic --suite sizes --repeats $(REPEATS) > /dev/null
+	$(RUN) benchmarks profile --save > /dev/null
 	$(RUN) reports build
 
-PUBLISHED := figures/breast-cancer--test-loss-time.svg figures/breast-cancer-l2--gap-time.svg \
-	figures/two-view-mnist.png tables/gradient-check.md \
-	tables/claims.md tables/summary.md tables/time-to-gap.md tables/problems.md tables/environment.md
-
-publish: report ## the report, and from it the reference that is committed in reports/published/; needs MNIST
-	@test -f reports/latest/figures/two-view-mnist.png || { echo "the figure of two views needs MNIST: $(RUN) datasets fetch mnist"; exit 1; }
-	rm -rf reports/published && mkdir -p reports/published
-	cp $(PUBLISHED:%=reports/latest/%) reports/published/
+publish: report ## the reference that is committed in reports/published/, and what the README quotes; needs MNIST
+	$(RUN) reports publish
 
 test: $(READY) ## the tests
 	$(RUN) ruff check .
@@ -40,6 +35,10 @@ bench: $(READY) ## the suites `full` and `sweep` and the micro-benchmarks; can b
 	$(RUN) benchmarks run --suite sweep --device cpu --device cuda --repeats $(REPEATS)
 	$(RUN) pytest --benchmark-only --benchmark-autosave
 	$(RUN) reports build
+
+peers: $(READY) ## our solvers beside those of other libraries; can be interrupted and goes on
+	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	$(RUN) benchmarks peers
 
 asv: $(READY) ## the asv benchmarks on the newest commit, in an environment of its own
 	$(VENV)/bin/asv machine --yes

@@ -17,12 +17,14 @@ FULL = os.environ.get("HESSBENCH_ASV", "quick") == "full"  # the one variable: q
 
 # Names, not the registry: a commit that lacks one shows n/a, and the cells are the same for all commits.
 SOLVER_NAMES = (
+    "auto",
     "gradient-descent",
     "newton",
     "newton-cholesky",
     "newton-damped",
     "newton-levenberg",
     "newton-cg",
+    "newton-sampled",
     "newton-diagonal",
     "newton-diagonal-damped",
 )

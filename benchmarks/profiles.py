@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
+
+from solvers import Stop
 
 from .cases import Case
 
@@ -126,6 +128,32 @@ class Profile:
             "bounds": self.bounds,
             "verdict": verdict(self),
         }
+
+    @classmethod
+    def from_dict(cls, stored: Mapping[str, Any]) -> Profile:
+        """The profile that `as_dict` tells of, also after JSON. Raises KeyError, TypeError,
+        AttributeError or ValueError for anything else."""
+        case = stored["case"]
+        setup = {name: case[name] for name in ("problem", "solver", "dtype", "device", "threads")}
+        n, d = stored["shape"]
+        plain = {name: stored[name] for name in ("status", "iterations", "total", "uninstrumented", "formulas")}
+        found = cls(
+            Case(**setup, stop=Stop(**case["stop"] | {"seconds": _or(case["stop"]["seconds"], math.inf)})),
+            (n, d),
+            phases=tuple(Phase(**{part.name: row[part.name] for part in fields(Phase)}) for row in stored["phases"]),
+            calibration=dict(stored["calibration"]),
+            at_size=dict(stored["at_size"]),
+            cold={name: Start(*(_or(t, math.nan) for t in pair.values())) for name, pair in stored["cold"].items()},
+            totals=tuple((without, within) for without, within in stored["totals"]),
+            **plain,
+        )
+        verdict(found)  # reads all that a report will read
+        return found
+
+
+def _or(value: float | None, absent: float) -> float:
+    """What JSON, which has neither NaN nor infinity, wrote as null."""
+    return absent if value is None else value
 
 
 MEANS = {

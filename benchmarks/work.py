@@ -35,40 +35,62 @@ def work_of(objective: Objective) -> dict[str, Work]:
     Hessian-vector product (Pearlmutter 1994), less what the first layer, which has nothing before it, does not need.
     What is done once for each row (sigmoids, sums) is left out. Raises TypeError for an objective without formulas.
     """
-    size, s = objective.size, objective.X.element_size()
+    if isinstance(objective, (LogisticRegression, SoftmaxRegression)):
+        return linear_work(shape(objective))
+    if isinstance(objective, ResidualMLP):
+        s = objective.X.element_size()
+        return _systems(objective.size, s) | _network(objective, s)
+    raise TypeError(f"there are no formulas for the work of a {type(objective).__name__}")
+
+
+class Shape(NamedTuple):
+    """What the formulas of a linear model need to know; there need be no data yet."""
+
+    rows: int
+    columns: int  # of X
+    coefficients: int  # in all, intercepts included
+    stored: float  # entries of X
+    item: int  # bytes a number
+    index: int = 0  # bytes of the index of a stored entry; 0: X is dense
+    classes: int = 1  # of softmax
+
+
+def shape(f: LogisticRegression | SoftmaxRegression) -> Shape:
+    X, (n, columns) = f.X, f.X.shape
+    sparse = X.is_sparse_csr
+    stored = float(X.values().numel() if sparse else X.numel())
+    index = X.col_indices().element_size() if sparse else 0
+    classes = f.classes if isinstance(f, SoftmaxRegression) else 1
+    return Shape(n, columns, f.size, stored, X.element_size(), index, classes)
+
+
+def linear_work(shape: Shape) -> dict[str, Work]:
+    """`work_of` a linear model of that shape."""
+    n, s, classes, d2 = shape.rows, shape.item, shape.classes, float(shape.coefficients) ** 2
+    read = shape.stored * (s + shape.index)
+    grams = classes * (classes + 1) / 2
+    product = Work(2 * shape.stored * classes, read + n * classes * s)
+    return _systems(shape.coefficients, s) | {
+        "margins": product,
+        "gradients": product,
+        "hessian_vector_products": product.times(2),
+        "hessian_diagonals": product,
+        "hessians": Work(2.0 * n * shape.columns**2, read).times(grams).plus(Work(0.0, d2 * s)),
+    }
+
+
+def _systems(size: int, s: int) -> dict[str, Work]:
+    """Of factorisations and solves, whatever the objective."""
     d2 = float(size) ** 2
-    common = {
+    return {
         "factorisations": Work(size * d2 / 3, d2 * s),
         "lu_factorisations": Work(size * d2 / 3, 0.0),  # on top of what a Cholesky factorisation does
         "eigendecompositions": Work(9 * size * d2, 2 * d2 * s),
         "solves": Work(2 * d2, d2 * s),
     }
-    if isinstance(objective, (LogisticRegression, SoftmaxRegression)):
-        return common | _linear(objective, s, d2)
-    if isinstance(objective, ResidualMLP):
-        return common | _network(objective, s, d2)
-    raise TypeError(f"there are no formulas for the work of a {type(objective).__name__}")
 
 
-def _linear(f: LogisticRegression | SoftmaxRegression, s: int, d2: float) -> dict[str, Work]:
-    X = f.X
-    n, columns = X.shape
-    sparse = X.is_sparse_csr
-    stored = float(X.values().numel() if sparse else X.numel())
-    read = stored * (s + X.col_indices().element_size() if sparse else s)
-    classes = f.classes if isinstance(f, SoftmaxRegression) else 1
-    grams = classes * (classes + 1) / 2
-    product = Work(2 * stored * classes, read + n * classes * s)
-    return {
-        "margins": product,
-        "gradients": product,
-        "hessian_vector_products": product.times(2),
-        "hessian_diagonals": product,
-        "hessians": Work(2.0 * n * columns**2, read).times(grams).plus(Work(0.0, d2 * s)),
-    }
-
-
-def _network(f: ResidualMLP, s: int, d2: float) -> dict[str, Work]:
+def _network(f: ResidualMLP, s: int) -> dict[str, Work]:
     (n, width), outputs = f.X.shape, f.Y.shape[1]
     first = 2.0 * n * width * (width if f.depth else outputs)  # FLOPs of a product with the first layer's weights
     hidden = first if f.depth else 0.0

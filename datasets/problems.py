@@ -16,6 +16,7 @@ from solvers.objectives import LogisticRegression, Objective, ResidualMLP, Softm
 
 from .base import Dataset
 from .breast_cancer import breast_cancer
+from .derived import correlated_normal, odd_even
 from .libsvm import libsvm
 from .mnist import mnist
 from .multiclass import multiclass
@@ -203,6 +204,14 @@ RECIPES = (
         small=False,
         needs="mnist",
     ),
+    Recipe(
+        "mnist-odd-even",
+        "odd digits against even ones, 784 pixels, 19 % of them not zero, penalty 1 on the sum scale",
+        odd_even,
+        logistic(penalty=1),
+        small=False,
+        needs="mnist",
+    ),
     *(
         Recipe(
             name,
@@ -243,25 +252,26 @@ RECIPES = (
 )
 PROBLEMS: dict[str, Callable[[torch.dtype, torch.device], Problem]] = {recipe.name: recipe for recipe in RECIPES}
 
-
 MOST = 10**9  # entries of X
-SIZED = re.compile(r"synthetic-([1-9]\d*)x([1-9]\d*)")
+SIZED = re.compile(r"synthetic-(correlated-)?([1-9]\d*)x([1-9]\d*)")
 
 
 def recipe(name: str) -> Callable[[torch.dtype, torch.device], Problem]:
-    """The builder of a problem of PROBLEMS, or of "synthetic-NxD": N rows and D independent normal columns, 10 % of the
-    labels wrong, penalty 1 on the sum scale. Raises ValueError for another name."""
+    """The builder of a problem of PROBLEMS, or of "synthetic-NxD": N rows and D independent normal columns (correlated
+    ones for "synthetic-correlated-NxD"), 10 % of the labels wrong, penalty 1 on the sum scale. Raises ValueError."""
     size = SIZED.fullmatch(name)
-    return _sized(*map(int, size.groups())) if size else lookup(PROBLEMS, name, "problem")
+    return _sized(int(size[2]), int(size[3]), bool(size[1])) if size else lookup(PROBLEMS, name, "problem")
 
 
 @cache  # so that the same name means the same data
-def _sized(n: int, d: int) -> Recipe:
-    name = f"synthetic-{n}x{d}"
+def _sized(n: int, d: int, correlated: bool) -> Recipe:
+    name = f"synthetic-{'correlated-' * correlated}{n}x{d}"
     if n * d > MOST:
         raise ValueError(f"{name} has {n * d:.3g} entries: take at most {MOST:.0e}, 8 GB of them")
-    words = f"{n:,} x {d:,} independent columns, 10 % of the labels wrong, penalty 1 on the sum scale"
-    return Recipe(name, words, partial(synthetic, n, d, condition=None), logistic(penalty=1), small=n * d <= 100_000)
+    data = partial(correlated_normal, n, d) if correlated else partial(synthetic, n, d, condition=None)
+    columns = "correlated" if correlated else "independent"
+    words = f"{n:,} x {d:,} {columns} columns, 10 % of the labels wrong, penalty 1 on the sum scale"
+    return Recipe(name, words, data, logistic(penalty=1), small=n * d <= 100_000)
 
 
 def summary(name: str) -> str:

@@ -11,9 +11,14 @@ import pandas as pd
 from . import style
 from .data_sections import data_sections
 from .figures import FIGURES
+from .findings import findings, markdown
 from .load import Runs
-from .page import Section, Shown, page
-from .tables import TABLES, TARGETS, environment, targets
+from .overall import overall_sections
+from .page import Shown, page
+from .provenance import Sources, keys, sources
+from .recommend import recommend_sections
+from .scoreboard import scoreboard_sections
+from .tables import TABLES, TARGETS, environment, raced, targets
 from .tool_sections import tool_sections
 from .write import caption, html_table, write_figure, write_table
 
@@ -21,13 +26,16 @@ MANIFEST = ".written"  # the files of a report, so that the next build can take 
 PAGE_TABLES = {
     "claims": "The original claims, checked",
     "summary": "Summary",
+    "honesty": "Was `converged` true?",
     "time-to-gap": "Time to objective gap",
     "time-to-accuracy": "Time to test accuracy",
+    "precision": "How close each precision gets",
     "iteration-cost": "Time of an iteration",
     "devices": "The CPU against other devices",
     "break-even": "From which size on another device pays",
     "problems": "The problems",
 }
+RACES = ("summary", "time-to-gap", "time-to-accuracy", "precision")  # tables of runs that were to arrive somewhere
 
 
 def build(
@@ -38,10 +46,13 @@ def build(
     data: bool = True,
     asv: Path | None = None,
     micro: Path | None = None,
+    peers: Path | None = None,
+    profiles: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Write all of the report into a folder; the tables by name.
 
     data: with the sections about the data itself. asv, micro: with what asv and pytest-benchmark left in these folders.
+    peers: with the scoreboard, from this folder. profiles: with the phases of the profiled runs, from this one.
     """
     matplotlib.use("agg")
     style.apply()
@@ -49,24 +60,33 @@ def build(
         folder.mkdir(parents=True, exist_ok=True)
     forget(out)
     kept = files(out)
+    behind = sources(runs, out)
     tables, shown = {}, []
-    for name, make in TABLES.items():
+
+    def show(name: str, title: str, make: Callable[..., pd.DataFrame], *arguments: object) -> None:
         progress(name)
-        tables[name] = make(runs.frame)
-        write_table(tables[name], caption(make), out / "tables" / name)
-        shown.append(Shown(name, PAGE_TABLES.get(name, name), caption(make), html_table(tables[name])))
+        tables[name] = make(*arguments)
+        write_table(tables[name], caption(make), out / "tables" / name, behind)
+        shown.append(Shown(name, title, caption(make), html_table(tables[name], behind)))
+
+    race = raced(runs.frame)
+    for name, make in TABLES.items():
+        show(name, PAGE_TABLES.get(name, name), make, race if name in RACES else runs.frame)
+    show("environment", "Machines", environment, runs.frame, runs.metadata)
     for kind in TARGETS:  # the same as numbers, for other programs
-        targets(runs.frame, kind).to_csv(out / "tables" / f"targets-{kind}.csv", index=False)
-    tables["environment"] = environment(runs.frame, runs.metadata)
-    write_table(tables["environment"], caption(environment), out / "tables" / "environment")
-    shown.append(Shown("environment", "Machines", caption(environment), html_table(tables["environment"])))
-    drawn = draw_all(runs.frame, out / "figures", progress)
-    sections: list[Section] = []
+        targets(race, kind).to_csv(out / "tables" / f"targets-{kind}.csv", index=False)
+    progress("findings")
+    found = findings(runs.frame)
+    (out / "tables" / "findings.md").write_text(markdown(found))
+    drawn = draw_all(race, out / "figures", progress, behind)
+    sections = overall_sections(runs, out, progress, behind=behind, profiles=profiles)
+    sections += recommend_sections(runs, out, progress)
     if asv is not None and micro is not None:
         progress("asv and pytest-benchmark")
         sections += tool_sections(asv, micro, out)
+    sections += scoreboard_sections(peers, out) if peers is not None else []
     sections += data_sections(out, progress) if data else []
-    (out / "index.html").write_text(page(runs, shown, drawn, sections), encoding="utf-8")
+    (out / "index.html").write_text(page(runs, found, shown, drawn, sections, behind), encoding="utf-8")
     (out / MANIFEST).write_text("".join(f"{name}\n" for name in sorted(files(out) - kept)))
     return tables
 
@@ -84,7 +104,9 @@ def forget(out: Path) -> None:
             (out / name).unlink(missing_ok=True)
 
 
-def draw_all(frame: pd.DataFrame, folder: Path, progress: Callable[[str], None]) -> dict[str, list[Shown]]:
+def draw_all(
+    frame: pd.DataFrame, folder: Path, progress: Callable[[str], None], behind: Sources
+) -> dict[str, list[Shown]]:
     """The figures of each problem, by problem. One precision, device and thread count a figure, and it is named."""
     from matplotlib.figure import Figure as Canvas
 
@@ -107,8 +129,9 @@ def draw_all(frame: pd.DataFrame, folder: Path, progress: Callable[[str], None])
             axes.set_title(f"{figure.title}\n{where}" + (f"\n{machine}" if several else ""))
             if handles := axes.get_legend_handles_labels()[0]:
                 canvas.legend(handles=handles, loc="outside lower center", ncols=3)
-            svg = write_figure(canvas, folder / stem)
-            drawn.setdefault(problem, []).append(Shown(stem, f"{figure.title}: {where}", figure.caption, svg))
+            svg = write_figure(canvas, folder / stem, behind.words(keys(cell)))
+            title = f"{figure.title}: {where}"
+            drawn.setdefault(problem, []).append(Shown(stem, title, figure.caption, svg, behind.line(keys(cell))))
     return drawn
 
 

@@ -12,6 +12,7 @@ from datasets import DataError, certificate
 from datasets.problems import SIZED
 
 from .claims import ratio
+from .provenance import keys
 from .statistics import CELL, estimate, one_row_a_run, show, varying
 
 GRADIENT_DESCENT = "gradient-descent"
@@ -27,6 +28,9 @@ def seconds_an_iteration(frame: pd.DataFrame) -> pd.DataFrame:
 
 def size(problem: str) -> tuple[int | None, int | None]:
     """Rows and coefficients; None where the problem or its data is not here."""
+    if named := SIZED.fullmatch(problem):
+        n, d = named.groups()[-2:]
+        return int(n), int(d)
     try:
         known = certificate(problem)
     except (DataError, ValueError):
@@ -49,9 +53,9 @@ def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             named
             | {"n": n, "d": d, "iterations": int(cell["iteration"].median())}
-            | {"an iteration": show(estimate(cell["cost"])), "times gradient descent's": times}
+            | {"an iteration": show(estimate(cell["cost"])), "times gradient descent's": times, "runs": keys(cell)}
         )
-    columns = [*CELL, "n", "d", "iterations", "an iteration", "times gradient descent's"]
+    columns = [*CELL, "n", "d", "iterations", "an iteration", "times gradient descent's", "runs"]
     return varying(pd.DataFrame(rows, columns=columns))
 
 
@@ -77,17 +81,19 @@ def pairs(frame: pd.DataFrame) -> Iterator[dict]:
                     **{"solver": solver, "label": label, "dtype": dtype, "CPU threads": threads},
                     **{"CPU": estimate(here["cost"]), "other": estimate(elsewhere["cost"])},
                     **{"speed-up": found, "low": low, "high": high},
+                    "runs": (*keys(here), *keys(elsewhere)),
                 }
 
 
 def devices(frame: pd.DataFrame) -> pd.DataFrame:
     """The CPU against another device of the same host, paired case by case: time of an iteration on each (median [95 %
     bootstrap interval]), and how many times as fast the device is. The data is on the device before the clock starts,
-    and three iterations have warmed it up."""
+    and three iterations have warmed it up: these are warm times. What the first solve of a process costs, and what is
+    left of that over many, stands with the profiled runs, in the table of cold starts."""
     found = [
         {name: pair[name] for name in ("device", "problem", "n", "d", "label", "dtype", "CPU threads")}
         | {"on the CPU": show(pair["CPU"]), "on the device": show(pair["other"])}
-        | {"speed-up": show_ratio(pair["speed-up"], pair["low"], pair["high"])}
+        | {"speed-up": show_ratio(pair["speed-up"], pair["low"], pair["high"]), "runs": pair["runs"]}
         for pair in pairs(frame)
     ]
     return pd.DataFrame(found).rename(columns={"label": "solver"}) if found else pd.DataFrame([{"measured": NO_PAIRS}])
@@ -101,18 +107,22 @@ def break_even(frame: pd.DataFrame) -> pd.DataFrame:
     if table.empty:
         return pd.DataFrame([{"measured": NO_PAIRS}])
     rows = []
-    keys = ["host", "device", "label", "dtype", "CPU threads", "d"]
-    for key, cell in table.groupby(keys, sort=False):
+    table["kind"] = table["problem"].str.rsplit("-", n=1).str[0]
+    same = ["host", "kind", "device", "label", "dtype", "CPU threads", "d"]
+    for key, cell in table.groupby(same, sort=False):
         cell = cell.sort_values("n")
         rows.append(
-            dict(zip(keys, key, strict=True))
+            dict(zip(same, key, strict=True))
             | {
                 "sizes": ", ".join(f"{n:,}" for n in cell["n"]),
                 "speed-ups": ", ".join(f"{s:.3g}" for s in cell["speed-up"]),
             }
             | {"rows to break even": crossing(cell["n"].to_numpy(float), cell["speed-up"].to_numpy(float))}
+            | {"runs": tuple(run for runs in cell["runs"] for run in runs)}
         )
-    return pd.DataFrame(rows).drop(columns="host").rename(columns={"label": "solver"})
+    found = pd.DataFrame(rows)
+    constant = ["kind"] if found["kind"].nunique() == 1 else []
+    return found.drop(columns=["host", *constant]).rename(columns={"kind": "problems", "label": "solver"})
 
 
 def crossing(n: np.ndarray, speedup: np.ndarray) -> str:

@@ -18,6 +18,7 @@ from .page import Section, Shown
 from .write import caption, html_table, write_figure, write_table
 
 ACTIVATION = "tanh"
+GROUP = "The data"  # of both sections
 
 
 def gradient_check(checks: dict[str, list]) -> pd.DataFrame:
@@ -49,8 +50,8 @@ def data_sections(out: Path, progress: Callable[[str], None] = lambda name: None
         name = f"gradient-check--{data}"
         figures.append(Shown(name, f"Gradient check: {data}", CURVE, write_figure(canvas, out / "figures" / name)))
     note = f"MNIST is not part of this report: {absent}." if absent else ""
-    checked = Section("gradient-check", "The gradient check", caption(gradient_check), html_table(rows), figures, note)
-    return [checked, _views(out, note)]
+    title, words = "The gradient check", caption(gradient_check)
+    return [Section("gradient-check", title, words, html_table(rows), figures, note, GROUP), _views(out, note)]
 
 
 @contextmanager
@@ -76,4 +77,4 @@ def _views(out: Path, note: str) -> Section:
     if not note:
         svg = write_figure(views_figure(MNISTTwoView(download=False, seed=0)), out / "figures" / "two-view-mnist")
         figures.append(Shown("two-view-mnist", "Two-view MNIST", VIEWS, svg))
-    return Section("two-view", "Two-view MNIST", "", "", figures, note)
+    return Section("two-view", "Two-view MNIST", "", "", figures, note, GROUP)

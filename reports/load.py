@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -30,10 +29,11 @@ class Runs:
     metadata: dict[str, dict[str, Any]]
     skipped: dict[str, str] = field(default_factory=dict)
     older: dict[str, int] = field(default_factory=dict)
+    folder: Path | None = None  # where the files are
 
 
-def load(folder: Path | str) -> Runs:
-    """All runs in a folder, those of the newest code on each machine; unreadable files are named and skipped."""
+def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Runs:
+    """All runs in a folder, of the newest code on each machine or of all; unreadable files are named and skipped."""
     frames, metadata, skipped = [], {}, {}
     for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
         if path.name.startswith("."):
@@ -56,11 +56,11 @@ def load(folder: Path | str) -> Runs:
     if "no_gap" not in frame:
         frame["no_gap"] = pd.NA
     frame["no_gap"] = frame["no_gap"].fillna(frame["minimiser"].map({True: "", False: NO_MINIMISER}))  # older runs
-    frame, older = newest_code(frame)
+    frame, older = newest_code(frame) if code == "newest" else (frame, {})
     frame = tell_apart(frame)
     order = ["machine", "problem", "dtype", "device", "threads", "solver", "label", "repeat", "iteration"]
     frame = frame.sort_values(order, kind="stable", ignore_index=True)
-    return Runs(frame, {run: metadata[run] for run in frame["run"].unique()}, skipped, older)
+    return Runs(frame, {run: metadata[run] for run in frame["run"].unique()}, skipped, older, Path(folder))
 
 
 def newest_code(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
@@ -81,8 +81,3 @@ def tell_apart(frame: pd.DataFrame) -> pd.DataFrame:
     labels = frame["label"].where(~several, frame["label"] + " (" + frame["rules"] + ")")
     twins = frame.assign(label=labels).groupby(same)["case"].transform("nunique") > 1  # settings differ, rules do not
     return frame.assign(plain_label=frame["label"], label=labels.where(~twins, labels + " " + frame["case"]))
-
-
-def distinct(values: Iterable[Any]) -> str:
-    """The different values, sorted, as a list in words."""
-    return ", ".join(str(value) for value in sorted(set(values), key=str))

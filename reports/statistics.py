@@ -97,7 +97,8 @@ def show(found: Estimate) -> str:
         return f"{seconds(found.median)} (no interval{share})"
     text = seconds(found.median)
     unit = {"s": 1.0, "ms": 1e-3, "us": 1e-6}[text.split()[1]]
-    return f"{text} [{found.low / unit:.3g}, {found.high / unit:.3g}]"
+    low, high = (f"{x:.3g}" if x < 999.5 else f"{x:.0f}" for x in (found.low / unit, found.high / unit))
+    return f"{text} [{low}, {high}]"
 
 
 def varying(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 
 from datasets import DataError, certificate
+from datasets.problems import SIZED
 
 from .claims import claims
 from .costs import break_even, devices, iteration_cost
-from .statistics import CELL, Estimate, estimate, estimate_censored, first_time, one_row_a_run, show, varying
+from .honesty import honesty
+from .precision import precision
+from .provenance import keys
+from .statistics import CELL, Estimate, estimate, estimate_censored, one_row_a_run, show, varying
 
 TARGETS = {"gap": tuple(10.0**-k for k in range(2, 11)), "accuracy": (0.90, 0.93, 0.95, 0.96)}
-REACHED: dict[str, Callable[[pd.DataFrame, float], pd.Series]] = {
-    "gap": lambda run, target: run["gap"] <= target * run["gap"].iloc[0],
-    "accuracy": lambda run, target: run["test_accuracy"] >= target,
-}
+
+
+def raced(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the runs for the cost of an iteration alone (sized problems, no test), unless there are no others."""
+    sized = frame["problem"].map({name: bool(SIZED.fullmatch(name)) for name in frame["problem"].unique()})
+    racing = frame[~sized | frame["rules"].str.contains("gap|gradient")]
+    return frame if racing.empty else racing
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
@@ -40,6 +49,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
                 "at iteration": "-" if failed else int(example.loc[example["test_loss"].idxmin(), "iteration"]),
                 "test accuracy": end["test_accuracy"],
                 "status": end["status"],
+                "runs": keys(cell),
             }
         )
     return varying(pd.DataFrame(rows))
@@ -54,10 +64,23 @@ def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
         waited = [float(run["total_seconds"].iloc[0]) for run in runs]
         if kind == "gap" and cell["no_gap"].iloc[0]:
             continue
-        for target in TARGETS[kind]:
-            found = estimate_censored([first_time(run, REACHED[kind](run, target)) for run in runs], waited)
-            rows.append(dict(zip(CELL, key, strict=True)) | {"target": target} | vars(found))
+        times = np.array([target_times(run, kind) for run in runs])  # (runs, targets)
+        for target, column in zip(TARGETS[kind], times.T, strict=True):
+            rows.append(
+                dict(zip(CELL, key, strict=True)) | {"target": target} | vars(estimate_censored(column, waited))
+            )
     return pd.DataFrame(rows, columns=[*CELL, "target", *Estimate.__dataclass_fields__])
+
+
+def target_times(run: pd.DataFrame, kind: str) -> list[float]:
+    """`first_time` for each target of a kind, of one run."""
+    at, goals = run["seconds"].to_numpy(), TARGETS[kind]
+    if kind == "gap":
+        gap = run["gap"].to_numpy()
+        reached = [gap <= goal * gap[0] for goal in goals]
+    else:
+        reached = [run["test_accuracy"].to_numpy() >= goal for goal in goals]
+    return [float(at[there.argmax()]) if there.any() else math.inf for there in reached]
 
 
 def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.DataFrame:
@@ -70,7 +93,7 @@ def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.Da
     for key, cell in frame.groupby(CELL, sort=False):
         absent = "error" if (cell["status"] == "error").all() else cell["no_gap"].iloc[0]
         cells = {name(t): show(found[*key, t]) if (*key, t) in found else absent for t in TARGETS[kind]}
-        rows.append(dict(zip(CELL, key, strict=True)) | cells)
+        rows.append(dict(zip(CELL, key, strict=True)) | cells | {"runs": keys(cell)})
     return varying(pd.DataFrame(rows))
 
 
@@ -123,17 +146,17 @@ def environment(frame: pd.DataFrame, metadata: dict[str, dict]) -> pd.DataFrame:
     order 512 and SYRK (X^T X of 80,000 x 100) in GFLOP/s, triad and copies from host to device (on the CPU within its
     memory) in GB/s, and in microseconds a kernel of eight numbers and a number read by the host."""
     rows = []
-    keys = ["machine", "device", "dtype", "threads"]
-    for key, cell in frame.groupby(keys, sort=False):
+    setup = ["machine", "device", "dtype", "threads"]
+    for key, cell in frame.groupby(setup, sort=False):
         known = metadata[cell["run"].iloc[0]]
         rows.append(
-            dict(zip(keys, key, strict=True))
-            | {"runs": cell["run"].nunique()}
+            dict(zip(setup, key, strict=True))
             | {
                 name.replace("_gflops", " GFLOP/s").replace("_gbs", " GB/s").replace("_us", " us"): v
                 for name, v in known["calibration"].items()
             }
             | {"torch": known["environment"]["packages"]["torch"], "BLAS": known["environment"]["blas"]}
+            | {"runs": keys(cell)}
         )
     return pd.DataFrame(rows)
 
@@ -141,8 +164,10 @@ def environment(frame: pd.DataFrame, metadata: dict[str, dict]) -> pd.DataFrame:
 TABLES: dict[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
     "claims": claims,
     "summary": summary,
+    "honesty": honesty,
     "time-to-gap": time_to_gap,
     "time-to-accuracy": time_to_accuracy,
+    "precision": precision,
     "iteration-cost": iteration_cost,
     "devices": devices,
     "break-even": break_even,

@@ -20,6 +20,7 @@ from .statistics import seconds
 from .write import caption, html_table, write_figure, write_table
 
 SERIES = ["host", "machine", "environment", "benchmark", "parameters", "quantity"]  # what one cell of asv is named by
+TOOLS = "asv and pytest-benchmark"  # the group of both sections
 MAKE_ASV = "no commit has been measured by asv here: `asv run --record-samples HEAD~5..HEAD` measures six"
 MAKE_MICRO = "no micro-benchmarks are saved here: `pytest --benchmark-only --benchmark-autosave` saves some"
 
@@ -84,7 +85,7 @@ def draw(frame: pd.DataFrame, axes: Axes) -> None:
 
 def _commits(read: Measurements, folder: Path, out: Path) -> Section:
     if read.frame.empty:
-        return Section("commits", "Across commits (asv)", "", "", (), MAKE_ASV + left_out(read))
+        return Section("commits", "Across commits (asv)", "", "", (), MAKE_ASV + left_out(read), TOOLS)
     places = commit_places(read.frame, git_history(folder))
     frame = read.frame.sort_values("commit", key=lambda names: names.map(places), kind="stable")
     shown, moved = commits(frame), changed(frame, folder)
@@ -104,7 +105,7 @@ def _commits(read: Measurements, folder: Path, out: Path) -> Section:
     if len(moved):
         tables += f'<p class="soft">{caption(changed)}</p>' + html_table(moved)
     note = "" if len(moved) else "Nothing changed beyond what the scatter of the measurements can explain."
-    return Section("commits", "Across commits (asv)", caption(commits), tables, figures, note + left_out(read))
+    return Section("commits", "Across commits (asv)", caption(commits), tables, figures, note + left_out(read), TOOLS)
 
 
 def micro_benchmarks(frame: pd.DataFrame) -> pd.DataFrame:
@@ -129,10 +130,10 @@ def micro_benchmarks(frame: pd.DataFrame) -> pd.DataFrame:
 def _micro(read: Measurements, out: Path) -> Section:
     name, title = "micro", "Micro-benchmarks"
     if read.frame.empty:
-        return Section(name, title, "", "", (), MAKE_MICRO + left_out(read))
+        return Section(name, title, "", "", (), MAKE_MICRO + left_out(read), TOOLS)
     table = micro_benchmarks(read.frame)
     write_table(table, caption(micro_benchmarks), out / "tables" / "micro-benchmarks")
-    return Section(name, title, caption(micro_benchmarks), html_table(table), (), left_out(read).strip())
+    return Section(name, title, caption(micro_benchmarks), html_table(table), (), left_out(read).strip(), TOOLS)
 
 
 def left_out(read: Measurements) -> str:

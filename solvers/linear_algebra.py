@@ -7,8 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .checks import EPS
 from .objectives.base import Point
 from .phases import booked, count
+
+CANCELLATION = 0.01  # of a direction that may be lost to it
 
 
 class Factor(NamedTuple):
@@ -50,10 +53,15 @@ class DualFactor(NamedTuple):
 
 
 def dual_factor(X: Tensor, gram: Tensor, weights: Tensor, l2: float) -> DualFactor | None:
-    """The factor for H = l2 I + X^T diag(weights) X, with gram = X X^T; None if it is not positive definite."""
+    """The factor for H = l2 I + X^T diag(weights) X, with gram = X X^T; None where rounding would spoil it.
+
+    What cancels in H^-1 b is b / l2, of which a component along the largest eigenvalue keeps a part of l2 over it.
+    """
     root = weights.sqrt()
     inner = torch.outer(root, root).mul_(gram)
     inner.diagonal().add_(l2)
+    if not EPS[X.dtype] * float(torch.linalg.matrix_norm(inner)) <= CANCELLATION * l2:
+        return None
     found = factor(inner)
     return None if found is None else DualFactor(X, root, found, l2)
 
@@ -96,7 +104,8 @@ def newton_factor(point: Point) -> Factor | DualFactor | None:
     kept = point.__dict__
     if "_newton_factor" not in kept:
         dual = point.dual
-        kept["_newton_factor"] = factor(point.hessian) if dual is None else dual_factor(*dual)
+        found = None if dual is None else dual_factor(*dual)
+        kept["_newton_factor"] = factor(point.hessian) if found is None else found
     return kept["_newton_factor"]
 
 

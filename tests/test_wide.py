@@ -37,6 +37,13 @@ def test_a_wide_problem_is_solved_without_a_hessian():
     assert float(wide(l2=1e-2).at(result.x).gradient.norm()) < 1e-9
 
 
+@pytest.mark.parametrize(("dtype", "l2"), [(torch.float32, 1e-5), (torch.float64, 1e-14)])
+def test_a_penalty_too_small_for_that_system_gets_its_hessian(dtype, l2):
+    f = wide(dtype=dtype, l2=l2)
+    point = f.at(f.zeros())
+    assert point.dual is not None and not isinstance(newton_factor(point), DualFactor)
+
+
 @pytest.mark.parametrize("settings", [{}, {"l2": 0.1, "fit_intercept": True}])
 def test_what_is_not_penalised_has_no_system_of_the_rows(settings):
     f = wide(**settings)

@@ -18,6 +18,7 @@ from rich.table import Table
 from benchmarks.cases import DTYPES, SUITES, Case, every_solver, select
 from benchmarks.command.counters import counters
 from benchmarks.command.failure import fail
+from benchmarks.command.peers import peers
 from benchmarks.command.profile import profile
 from benchmarks.environment import calibration
 from benchmarks.measure import measure
@@ -32,6 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 app.command()(counters)
 app.command()(profile)
+app.command()(peers)
 
 
 @app.callback()
@@ -57,8 +59,12 @@ def list_all() -> None:
 @app.command()
 def run(
     suite: Annotated[
-        str | None, typer.Option(help="classic, quick, full, real or sweep.", show_default="quick, or all of --problem")
-    ] = None,
+        list[str],
+        typer.Option(
+            help="classic, quick, full, real, sizes or sweep; may be repeated.",
+            show_default="quick, or all of --problem",
+        ),
+    ] = [],  # noqa: B006
     problem: Annotated[list[str], typer.Option(help="Only this problem; may be repeated.")] = [],  # noqa: B006
     solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
     device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
@@ -68,7 +74,7 @@ def run(
     budget: Annotated[float | None, typer.Option(help="Seconds after which a run is stopped.")] = None,
     store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
 ) -> None:
-    """Measure a suite. What is stored already is not measured again, so an interrupted run goes on where it stopped.
+    """Measure suites. What is stored already is not measured again, so an interrupted run goes on where it stopped.
 
     Example: python -m benchmarks run --suite classic --repeats 10
 
@@ -146,7 +152,7 @@ def _present(names: list[str]) -> list[str]:
 
 
 def _cases(
-    suite: str | None,
+    suites: list[str],
     problems: list[str],
     solvers: list[str],
     devices: list[str],
@@ -157,11 +163,11 @@ def _cases(
 ) -> list[Case]:
     for name in problems:
         recipe(name)
-    if suite is None and problems:
+    if problems and not suites:
         pool = every_solver(problems)
     else:
-        suite = suite or "quick"
-        pool = lookup(SUITES, suite, "suite")()
+        suites = suites or ["quick"]
+        pool = [case for suite in suites for case in lookup(SUITES, suite, "suite")()]
     for name in solvers:
         lookup(SOLVERS, name, "solver")
     for name in dtypes:
@@ -184,7 +190,8 @@ def _cases(
         budget=budget,
     )
     if not cases:
-        raise ValueError(f"suite {suite!r} has no such problem with such a solver: name them without --suite")
+        named = " and ".join(repr(suite) for suite in suites)
+        raise ValueError(f"suite {named} has no such problem with such a solver: name them without --suite")
     return cases
 
 

@@ -15,6 +15,8 @@ from rich.table import Table
 from benchmarks import profiling
 from benchmarks.cases import DTYPES, Case
 from benchmarks.command.failure import fail
+from benchmarks.profile_store import PROFILES, plain
+from benchmarks.profile_store import save as save_profile
 from benchmarks.profiles import SYNCHRONISATION, Profile, sums, verdict
 from datasets import DataError
 from datasets.problems import recipe
@@ -38,6 +40,8 @@ def profile(
     trace: Annotated[Path | None, typer.Option(help="Write one more run as a Chrome trace (JSON).")] = None,
     roofline: Annotated[Path | None, typer.Option(help="Draw the roofline figure (.png, .svg or .pdf).")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers as JSON.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Keep all numbers for the next report.")] = False,
+    store: Annotated[Path, typer.Option(help="Folder that --save fills.", show_default="reports/profiles")] = PROFILES,
 ) -> None:
     """Where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and the reason
     why it is slow.
@@ -59,7 +63,10 @@ def profile(
     try:
         if json_file:
             written = json_file
-            json_file.write_text(json.dumps(_plain(found.as_dict()), indent=1) + "\n")
+            json_file.write_text(json.dumps(plain(found.as_dict()), indent=1) + "\n")
+        if save:
+            written = store
+            save_profile(found, store)
         if roofline:
             from benchmarks.command.roofline import draw
 
@@ -112,15 +119,6 @@ def _writable(trace: Path | None, roofline: Path | None, json_file: Path | None)
             raise ValueError(f"{option} must name a file in a folder that is there, found {str(path)!r}")
     if roofline is not None and roofline.suffix not in FIGURES:
         raise ValueError(f"--roofline must end in {', '.join(FIGURES)}, found {roofline.name!r}")
-
-
-def _plain(value: object) -> object:
-    """JSON has no NaN: null."""
-    if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def show(profile: Profile, console: Console) -> None:

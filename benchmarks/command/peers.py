@@ -1,0 +1,163 @@
+"""The verb `peers`: the scoreboard, our solvers beside those of other libraries."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from benchmarks import scores
+from benchmarks.command.failure import fail
+from benchmarks.peers import CONTENDERS, OURS, PROBLEMS, measure_problem
+from datasets import DataError, build
+from datasets.problems import recipe
+from solvers.names import lookup
+
+WIDTH = 150
+
+
+def peers(
+    problem: Annotated[
+        list[str], typer.Option(help="Only this problem; may be repeated.", show_default="seven of them")
+    ] = [],  # noqa: B006
+    threads: Annotated[list[int], typer.Option(help="Threads each may use; may be repeated.", show_default="1")] = [],  # noqa: B006
+    peer: Annotated[
+        list[str], typer.Option(help="Only this peer, beside ours; may be repeated.", show_default="all")
+    ] = [],  # noqa: B006
+    repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 7,
+    budget: Annotated[float, typer.Option(help="Seconds a fit may take.")] = 20.0,
+    again: Annotated[bool, typer.Option("--again", help="Measure, and replace, what is stored already.")] = False,
+    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default="reports/peers")] = scores.DEFAULT,
+) -> None:
+    """Time our solvers and those of other libraries to the same certified gap, each at its fastest setting, in turns.
+
+    What is stored of the same code and packages is not measured again: an interrupted scoreboard goes on.
+
+    Example: python -m benchmarks peers
+
+    Example: python -m benchmarks peers --problem breast-cancer-l2 --peer scikit-learn:lbfgs --threads 1 --threads 2
+    """
+    try:
+        for name in peer:
+            lookup(CONTENDERS, name, "peer")
+        if repeats < 1:
+            raise ValueError(f"--repeats must be at least 1, found {repeats}")
+        if any(not 1 <= count <= 1024 for count in threads):
+            raise ValueError(f"--threads must lie between 1 and 1024, found {', '.join(map(str, threads))}")
+        if not 0 < budget < math.inf:
+            raise ValueError(f"--budget must be a positive number of seconds, found {budget}")
+        problems = _there(problem)
+    except (ValueError, DataError) as error:
+        fail(str(error))
+    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else list(CONTENDERS)
+    cells = list(product(problems, dict.fromkeys(threads or [1])))
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a polite end, too
+    try:
+        _measure_all(cells, contenders, repeats, budget, again, store)
+    except KeyboardInterrupt:
+        typer.echo("interrupted: finished problems are stored, and the same command goes on from there", err=True)
+        raise typer.Exit(130) from None
+    except ValueError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"results cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
+    wanted = {scores.path(store, *cell).name for cell in cells}
+    results = [scores.read_file(store / name) for name in sorted(wanted)]
+    order = {name: place for place, name in enumerate(problems)}
+    results.sort(key=lambda result: (result["threads"], order[result["problem"]]))
+    show(results, Console(width=max(WIDTH, Console().width)))
+
+
+def _there(named: list[str]) -> list[str]:
+    """The problems asked for; or the default ones whose data is here, the others being named and left out."""
+    if named:
+        for name in named:
+            recipe(name)
+        return list(dict.fromkeys(named))
+    there = []
+    for name in PROBLEMS:
+        if not getattr(recipe(name), "needs", ""):
+            there.append(name)
+            continue
+        try:
+            build(name)
+            there.append(name)
+        except DataError as error:
+            typer.echo(f"left out {name}: {error}", err=True)
+    return there
+
+
+def _measure_all(
+    cells: list[tuple[str, int]], contenders: list[str], repeats: int, budget: float, again: bool, store: Path
+) -> None:
+    store.mkdir(parents=True, exist_ok=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("", total=len(cells))
+        for name, threads in cells:
+            if again or not scores.measured(store, name, threads, contenders, repeats, budget):
+                result = measure_problem(
+                    name,
+                    threads,
+                    contenders,
+                    repeats,
+                    budget,
+                    lambda what, name=name: bar.update(task, description=f"{name}: {what}"),
+                )
+                file = scores.write(store, result)
+                if not sys.stdout.isatty():
+                    print("done", file.name, flush=True)
+            bar.advance(task)
+
+
+def show(results: list[dict[str, Any]], console: Console) -> None:
+    """A table a problem, then the summary over problems."""
+    for result in results:
+        ours = scores.reference(result)
+        title = (
+            f"{result['problem']}: {result['n']:,} x {result['d']:,}, {result['density']:.0%} not zero, "
+            f"threads: {result['threads']}; to a gap of {result['target']:g}; "
+            f"ratios to {ours or 'none of ours, for none reaches it'}"
+        )
+        table = Table("contender", "setting", "gap", "iterations", "ms", "theirs / ours", title=title, box=SIMPLE)
+        for row in scores.scores(result):
+            if row.message:
+                table.add_row(row.contender, row.message, "-", "-", "-", "-")
+                continue
+            counted = "-" if row.iterations is None else str(row.iterations)
+            name = f"[bold]{row.contender}[/]" if row.ours else row.contender
+            table.add_row(name, row.setting, f"{row.gap:.1e}", counted, row.seconds.times(1e3), row.ratio.times(1))
+        console.print(table)
+    for threads in dict.fromkeys(result["threads"] for result in results):
+        summary([result for result in results if result["threads"] == threads], threads, console)
+
+
+def summary(results: list[dict[str, Any]], threads: int, console: Console) -> None:
+    standings = [scores.standing(result) for result in results]
+    table = Table("problem", "ours", "best peer", "ratio", "best of scikit-learn", "ratio", box=SIMPLE)
+    table.title = f"Against the best peer, threads: {threads} (a ratio above 1: ours is faster)"
+    for each in standings:
+        cells = [
+            cell
+            for row in (each.peer, each.scikit_learn)
+            for cell in ((row.contender, row.ratio.times(1)) if row else ("none reaches the gap", "-"))
+        ]
+        table.add_row(each.problem, each.ours or "none reaches the gap", *cells)
+    means = [
+        scores.geometric_mean(row.ratio.median for each in standings if (row := pick(each)))
+        for pick in (lambda each: each.peer, lambda each: each.scikit_learn)
+    ]
+    table.add_row("geometric mean", "", "", f"{means[0]:.3g}", "", f"{means[1]:.3g}", style="bold")
+    console.print(table)
+    for verdict, words in (("won", "ours is faster"), ("lost", "the peer is faster"), ("open", "open")):
+        names = [each.problem for each in standings if each.verdict == verdict]
+        console.print(f"{words} on {len(names)} of {len(standings)}: {', '.join(names) or '-'}")

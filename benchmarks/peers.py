@@ -1,0 +1,110 @@
+"""Our solvers beside their peers: each at its fastest setting that reaches the same gap, timed in turns.
+
+The gap (f - f*) / (f0 - f*) is measured from outside, in float64, with the certified f*. What a contender claims is
+kept and plays no part. Data is in each library's favourite layout before the clock starts, and in both precisions where
+it takes both; all that a library does in `fit` is on the clock, as is the construction of our objective with its checks
+for our solvers and for the peers that are given it (SciPy, torch.optim, pytorch-minimize).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from datasets import build, certificate
+from solvers import SOLVERS, Status, Stop, minimize
+from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer, rebuilt
+from solvers.objectives import LogisticRegression
+
+from .racing import TARGET, Course, race, sweep
+
+PROBLEMS = (
+    "breast-cancer-l2",
+    "synthetic-100000x10",
+    "a9a",
+    "w8a",
+    "synthetic-correlated-200000x100",
+    "mnist-odd-even",
+    "synthetic-wide",
+)
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A solver of ours as a contender: `minimize` on a new objective, stopped by its gap tolerance."""
+
+    solver: str
+    dtypes: tuple[str, ...] = ("float64", "float32")
+
+    def prepare(self, objective: LogisticRegression) -> Fit:
+        def fit(tolerance: float) -> Claim:
+            result = minimize(SOLVERS[self.solver], rebuilt(objective), stop=Stop(gap_tolerance=tolerance))
+            return Claim(result.x.double(), result.iterations, result.status is Status.CONVERGED, result.message)
+
+        return fit
+
+
+OURS: dict[str, Peer] = {
+    f"hessbench:{name}": Ours(name) for name in ("auto", "newton-cholesky", "newton-cg") if name in SOLVERS
+}
+CONTENDERS: dict[str, Peer] = OURS | PEERS
+
+
+def measure_problem(
+    name: str,
+    threads: int,
+    contenders: list[str],
+    repeats: int,
+    budget: float,
+    progress: Callable[[str], None] = lambda what: None,
+) -> dict[str, Any]:
+    """Everything measured on a problem, as plain values. Raises ValueError for a problem without a gap."""
+    from threadpoolctl import threadpool_limits
+
+    known = certificate(name)
+    if known.no_gap:
+        raise ValueError(f"{name} has no gap to reach ({known.no_gap}): choose another problem")
+    problem = build(name)
+    if not isinstance(problem.objective, LogisticRegression):
+        raise ValueError(f"{name} is not logistic regression, which is what the peers fit: choose another problem")
+    course = Course(problem, known.optimum, (known.high - known.low) / 2)
+    load(contenders)
+    before = torch.get_num_threads()
+    entries, fits = {}, {}
+    try:
+        with threadpool_limits(threads):
+            torch.set_num_threads(threads)
+            for contender in contenders:
+                progress(contender)
+                entries[contender], fit = sweep(CONTENDERS[contender], course, budget)
+                if fit:
+                    fits[contender] = fit
+            race(entries, fits, course, repeats, budget, OURS, progress)
+    finally:
+        torch.set_num_threads(before)
+    return {
+        "problem": name,
+        "n": course.n,
+        "d": course.d,
+        "density": course.density,
+        "given": course.given,
+        "threads": threads,
+        "target": TARGET,
+        "optimum": known.optimum,
+        "bound": known.bound,
+        "repeats": repeats,
+        "budget": budget,
+        "entries": {contender: asdict(entry) for contender, entry in entries.items()},
+    }
+
+
+def load(contenders: list[str]) -> None:
+    """Import the libraries: the number of threads can only be set of what is loaded."""
+    tiny = LogisticRegression(torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]), l2=1.0)
+    for contender in contenders:
+        with suppress(MissingPeerError):
+            CONTENDERS[contender].prepare(tiny)

@@ -1,0 +1,34 @@
+"""The verb `publish`: the reference that is committed, and what the README quotes from it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchmarks.command.failure import fail
+from benchmarks.environment import ROOT
+from benchmarks.store import DEFAULT
+from datasets import DataError
+from reports.load import load
+from reports.publish import publish as publish_reference
+
+PUBLISHED = ROOT / "reports" / "published"
+README = ROOT / "README.md"
+
+
+def publish(
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
+) -> None:
+    """Rebuild reports/published/ from the suites that `make report` measures, and what the README quotes from it.
+
+    Needs MNIST, for one figure. What fails leaves the old reference as it was. Example: python -m reports publish
+    """
+    try:
+        publish_reference(load(store), PUBLISHED, README)
+    except (DataError, ImportError, ValueError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{str(error.filename or PUBLISHED)!r} cannot be written ({error.strerror})")
+    typer.echo(f"published to {PUBLISHED}; the README quotes it")

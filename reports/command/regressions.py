@@ -1,0 +1,90 @@
+"""The verb `regressions`: what became slower over the commits that asv has measured."""
+
+from __future__ import annotations
+
+import math
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from benchmarks.command.failure import fail
+from benchmarks.environment import ROOT
+from reports.asv_results import asv_results
+from reports.commits import git_history
+from reports.regressions import THRESHOLD, changes, worse_now
+from reports.regressions import regressions as find_regressions
+from reports.write import caption, write_table
+
+ASV = ROOT / ".asv" / "results"
+
+
+def regressions(
+    results: Annotated[Path, typer.Option(help="asv's folder of results.", show_default=".asv/results")] = ASV,
+    baseline: Annotated[
+        str | None, typer.Option(help="Commit that drift is measured from.", show_default="the oldest measured")
+    ] = None,
+    machine: Annotated[str | None, typer.Option(help="asv's name of a machine.", show_default="all")] = None,
+    threshold: Annotated[float, typer.Option(min=0.0, help="Part of a time below which no change counts.")] = THRESHOLD,
+    out: Annotated[Path | None, typer.Option(help="Folder for the whole list: CSV, Markdown, LaTeX.")] = None,
+    fail_if_worse: Annotated[
+        bool, typer.Option("--fail", help="Exit with 1 if the newest commit is worse than the last or the baseline.")
+    ] = False,
+) -> None:
+    """What became slower, or needs more iterations, between the commits that asv has measured, and since a baseline.
+
+    Measure with samples, and in turns, so that a mood of the machine touches all commits:
+    asv run --record-samples --interleave-rounds 'HEAD~5..HEAD'
+
+    Example: python -m reports regressions --threshold 0.1
+    """
+    read = asv_results(results)
+    for name, reason in read.skipped.items():
+        typer.echo(f"left out {name}: {reason}", err=True)
+    for name, count in read.older.items():
+        typer.echo(f"left out {name}: in {count} files of another version, or of a benchmark that is gone", err=True)
+    frame = read.frame
+    if frame.empty:
+        fail(f"there are no asv results in {str(results)!r}: make some with `asv run --record-samples 'HEAD~5..HEAD'`")
+    if machine is not None and machine not in set(frame["host"]):
+        fail(f"no results of a machine {machine!r}: there are {', '.join(sorted(set(frame['host'])))}")
+    if machine is not None:
+        frame = frame[frame["host"] == machine]
+    try:
+        table = find_regressions(frame, baseline=baseline, threshold=threshold, history=git_history(results))
+    except ValueError as error:
+        fail(str(error))
+    if out is not None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+            write_table(table.drop(columns="place"), caption(find_regressions), out / "regressions")
+        except OSError as error:
+            fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}): name another folder with --out")
+    shown = changes(table)
+    _print_changes(shown, several=frame["host"].nunique() > 1)
+    count = table["verdict"].value_counts()
+    words = ", ".join(f"{count.get(verdict, 0)} {verdict}" for verdict in ("worse", "better", "same", "inconclusive"))
+    typer.echo(f"{frame['commit'].nunique()} commits, {len(table)} comparisons: {words}")
+    if frame["commit"].nunique() == 1:
+        typer.echo("measure another commit to compare it with, such as: asv run --record-samples 'HEAD~1^!'")
+    if fail_if_worse and worse_now(table):
+        raise typer.Exit(1)
+
+
+def _print_changes(shown: pd.DataFrame, *, several: bool) -> None:
+    """What changed, one line a cell; the machine's name where there are several."""
+    names = ["verdict", "commit", "against", "kind", "benchmark", "quantity", "ratio", "interval", "typical", "remark"]
+    table = Table(*names, *(["host"] if several else []), title="Changes between commits", title_justify="left")
+    for row in shown.to_dict("records"):
+        cell = f"{row['benchmark'].rsplit('.', 1)[-1]} ({row['parameters']})".removesuffix(" ()")
+        interval = "-" if math.isnan(row["low"]) else f"[{row['low']:.3g}, {row['high']:.3g}]"
+        typical = "-" if math.isnan(row["typical"]) else f"{row['typical']:.3g}"
+        told = {"benchmark": cell, "ratio": f"{row['ratio']:.3g}", "interval": interval, "typical": typical}
+        table.add_row(*(escape(str((row | told)[name])) for name in [*names, *(["host"] if several else [])]))
+    if len(shown):
+        Console(width=None if sys.stdout.isatty() else 200).print(table)

@@ -1,0 +1,131 @@
+"""The committed reference: reports/published/, and what the README quotes from it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.cases import SUITES
+from datasets import MNISTTwoView
+
+from .build import build
+from .claims import PENALISED
+from .load import Runs, tell_apart
+from .provenance import keys, many, sources
+
+STATED = ("classic", "sizes")  # the suites that `make report` measures
+TABLES = (
+    *("findings", "claims", "summary", "honesty", "time-to-gap", "iteration-slopes", "problems", "environment"),
+    "gradient-check",
+)
+FIGURES = (
+    *("breast-cancer--test-loss-time.svg", f"{PENALISED}--gap-time.svg", "iteration-against-n--d30.svg"),
+    "two-view-mnist.png",
+)
+COMPACT = ["solver", "1e-06", "iterations", "status", "runs"]  # the columns of the README's table
+MARK = "<!-- published: {} -->\n"
+END = "<!-- end -->"
+
+
+def stated(runs: Runs) -> Runs:
+    """Of the runs those of the stated suites, under the labels of the suites; ValueError where some were not made."""
+    cases = {case.key: name for name in STATED for case in SUITES[name]()}
+    frame = runs.frame[runs.frame["case"].isin(list(cases))] if len(runs.frame) else runs.frame
+    measured = set(frame["case"]) if len(frame) else set()
+    if missing := sorted({name for key, name in cases.items() if key not in measured}, key=STATED.index):
+        raise ValueError(
+            f"not all runs of the suite {missing[0]!r} are there: python -m benchmarks run --suite {missing[0]}"
+        )
+    return replace(runs, frame=tell_apart(frame.assign(label=frame["plain_label"])))
+
+
+def publish(runs: Runs, folder: Path, readme: Path, progress: Callable[[str], None] = lambda name: None) -> None:
+    """Rebuild the reference from the stated suites and quote it in the README: all of it, or nothing is changed.
+
+    ValueError: a suite is not measured, or a mark is missing. DataError: there is no MNIST, which one figure shows.
+    """
+    runs = stated(runs)
+    MNISTTwoView(download=False)  # before the work starts
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".published-") as scratch:
+        report, new = Path(scratch) / "report", Path(scratch) / "published"
+        build(runs, report, progress)
+        new.mkdir()
+        for name in TABLES:
+            shutil.copy(report / "tables" / f"{name}.md", new)
+        for name in FIGURES:
+            shutil.copy(report / "figures" / name, new)
+        (new / "README.md").write_text(contents(runs))
+        swap(new, folder, readme, quoted(readme.read_text(), new))
+
+
+def swap(new: Path, folder: Path, readme: Path, text: str) -> None:
+    """Put a new folder in the place of the old and a new text into the README; what fails leaves both as they were."""
+    draft, old = new.with_name("README.draft"), new.with_name("old")
+    draft.write_text(text)
+    if folder.exists():
+        folder.rename(old)
+    try:
+        new.rename(folder)
+        os.replace(draft, readme)
+    except OSError:
+        if folder.exists():
+            folder.rename(new)
+        if old.exists():
+            old.rename(folder)
+        raise
+
+
+def contents(runs: Runs) -> str:
+    """What stands in the folder, and which runs it is from."""
+    behind = sources(runs).words(keys(runs.frame))
+    cases = many(runs.frame.drop_duplicates(["machine", "case"]).shape[0], "case")
+    suites = " and ".join(f"`{name}`" for name in STATED)
+    files = "".join(f"- [{name}]({name})\n" for name in (*(f"{table}.md" for table in TABLES), *FIGURES))
+    return (
+        f"# The published reference\n\nMade by `make publish`, not by hand: the suites {suites}, {cases}.\n"
+        f"From {behind}.\n\n{files}"
+    )
+
+
+def quotes(folder: Path) -> dict[str, str]:
+    """What the README quotes from a folder of published tables, by the name of its mark."""
+    summary, gaps = (read_table(folder / f"{name}.md") for name in ("summary", "time-to-gap"))
+    shared = [name for name in summary if name in gaps and name != "runs"]
+    table = summary.merge(gaps.drop(columns="runs"), on=shared)
+    table = table[(table["problem"] == PENALISED) & (table["dtype"] == "float64")]
+    compact = table[[*(["machine"] if "machine" in table else []), *COMPACT]]
+    compact = compact.rename(columns={"1e-06": "time to a gap of 1e-6"}).to_markdown(index=False, disable_numparse=True)
+    behind = re.sub(r"^From [\d,]+ runs? ", "Measured ", (folder / "summary.md").read_text().splitlines()[-1])
+    return {"findings": (folder / "findings.md").read_text(), "summary": f"{compact}\n\n{behind}\n"}
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The table of a published Markdown file, as text."""
+    lines = [line.strip("| ").split("|") for line in path.read_text().splitlines() if line.startswith("|")]
+    head, _, *rows = [[cell.strip() for cell in line] for line in lines]
+    return pd.DataFrame(rows, columns=head)
+
+
+def quoted(text: str, folder: Path) -> str:
+    """A README with everything between its marks as the folder has it; ValueError where a mark is not there once."""
+    for name, quote in quotes(folder).items():
+        pattern = re.escape(MARK.format(name)) + ".*?" + re.escape(END)
+        text, count = re.subn(pattern, lambda _, q=MARK.format(name) + quote + END: q, text, flags=re.DOTALL)
+        if count != 1:
+            mark = MARK.format(name).strip()
+            raise ValueError(f"the README needs {mark!r} and {END!r} once, and has them {count} times")
+    return text
+
+
+def disagreements(text: str, folder: Path) -> list[str]:
+    """What a README quotes otherwise than the folder has it, by name, and the published files that are not there."""
+    found = [name for name, quote in quotes(folder).items() if f"{MARK.format(name)}{quote}{END}" not in text]
+    linked = re.findall(r"\(reports/published/([^)]+)\)", text)
+    return found + sorted({name for name in linked if not (folder / name).exists()})

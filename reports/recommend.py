@@ -1,0 +1,161 @@
+"""Recommendations: which solver for a problem of this size on this machine, and whether following them pays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.measure import MATRICES, SHARE
+from benchmarks.work import Shape
+
+from .experience import ITEM, Experience, experience
+from .load import Runs
+from .page import Section
+from .prediction import Prediction, Target, learn, predict, records
+from .provenance import distinct, sources
+from .regret import FEWEST_PROBLEMS, regret, summarise
+from .write import caption, html_table, write_table
+
+GAP = 1e-6
+INDEX = 8  # bytes of the index of a stored entry of a sparse X
+MORE = "python -m benchmarks run --suite quick --repeats 6"
+NAME, TITLE = "recommend", "Do the recommendations pay?"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A logistic regression with n rows and d columns, and where it is to be solved. density: the part of X that is not
+    zero; below 1 X is sparse (CSR). penalty: on the sum scale. machine: part of its name."""
+
+    n: int
+    d: int
+    density: float = 1.0
+    penalty: float = 1.0
+    dtype: str = "float64"
+    device: str = "cpu"
+    threads: int = 1
+    machine: str = ""
+
+    @property
+    def shape(self) -> Shape:
+        stored = self.density * self.n * self.d
+        return Shape(self.n, self.d, self.d, stored, ITEM[self.dtype], INDEX if self.density < 1 else 0)
+
+    @property
+    def target(self) -> Target:
+        return Target(self.device, self.threads, self.dtype, self.penalty > 0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Predictions, best first; solvers that cannot run there, with the reason; what a reader must know of it all."""
+
+    machine: str
+    predictions: list[Prediction]
+    refused: dict[str, str]
+    cells: int
+    remarks: list[str]
+
+
+def recommend(runs: Runs, cells: Sequence[Experience], question: Question) -> Answer:
+    """Every solver's time to the gap; a ValueError, naming the command that makes them, where runs are missing."""
+    target = question.target
+    machine = _machine(runs.frame, question)
+    model = learn(cells, target)
+    here = runs.frame[runs.frame["machine"] == machine]
+    here = here[(here[["device", "dtype", "threads"]] == [target.device, target.dtype, target.threads]).all(axis=1)]
+    newest = runs.metadata[here.loc[here["date"].idxmax(), "run"]]
+    found = [] if model is None else predict(model, records(cells, target), question.shape, newest["calibration"])
+    if model is None or all(math.isnan(one.seconds) for one in found):
+        raise ValueError(f"too few problems with a known f* are stored to predict from: {command(question)}")
+    refused = {}
+    for one in found if question.device == "cpu" else []:
+        gib = memory(question, hessian=bool(model.solvers[one.solver].events["hessians"]))
+        if gib > SHARE * newest["environment"]["memory_gib"]:
+            refused[one.solver] = f"needs {gib:.3g} GiB"
+    predictions = [one for one in found if one.solver not in refused]
+    return Answer(machine, predictions, refused, model.cells, _remarks(question, target.costs(cells)))
+
+
+def memory(question: Question, *, hessian: bool) -> float:
+    """GiB of X and, where it is assembled, of the Hessian with its copies."""
+    shape = question.shape
+    return (shape.stored * (shape.item + shape.index) + hessian * MATRICES * shape.coefficients**2 * shape.item) / 2**30
+
+
+def command(question: Question) -> str:
+    """What measures the runs that a question asks for."""
+    return f"{MORE} --device {question.device} --dtype {question.dtype} --threads {question.threads}"
+
+
+def _machine(frame: pd.DataFrame, question: Question) -> str:
+    """The machine whose runs match; a ValueError where none does, or several."""
+    setup = (frame[["device", "dtype", "threads"]] == [question.device, question.dtype, question.threads]).all(axis=1)
+    machines = [name for name in frame.loc[setup, "machine"].unique() if question.machine.lower() in name.lower()]
+    where = f"{question.device} in {question.dtype} with {question.threads} threads"
+    if not machines:
+        on = f" on a machine {question.machine!r}" if question.machine else ""
+        raise ValueError(f"there are no runs on {where}{on}, so nothing is known of it: {command(question)}")
+    if len(machines) > 1:
+        raise ValueError(
+            f"{len(machines)} machines have runs on {where}: name one with --machine, {'; '.join(machines)}"
+        )
+    return str(machines[0])
+
+
+def _remarks(question: Question, costly: Sequence[Experience]) -> list[str]:
+    """Where the question lies outside of what was measured, and where there may be nothing to reach."""
+    found = []
+    shapes = [cell.iteration.shape for cell in costly if cell.iteration]
+    for name, asked, sizes in (
+        ("rows", question.n, [shape.rows for shape in shapes]),
+        ("columns", question.d, [shape.columns for shape in shapes]),
+    ):
+        if not min(sizes) <= asked <= max(sizes):
+            found.append(f"{asked:,} {name} are an extrapolation: measured were {min(sizes):,} to {max(sizes):,}")
+    if question.density < 1 and not any(shape.index for shape in shapes):
+        found.append("no sparse problem was measured: the times are by the formulas of dense ones")
+    if question.penalty == 0:
+        found.append("without a penalty there is no minimiser where the classes can be separated")
+    return found
+
+
+def verdict(table: pd.DataFrame) -> list[str]:
+    """Median and worst regret of the model and of the trivial rule, and which is better."""
+    model, trivial = summarise(table["regret"]), summarise(table["its regret"])
+    predicted, inside = table["predicted"].sum(), table["in interval"].sum()
+    told = [
+        f"{name}: median {found.median:.3g}, worst {found.worst:.3g}, geometric mean {found.mean:.3g}"
+        for name, found in (("regret of the model", model), ("of the solver that was best most often", trivial))
+    ]
+    better = "does" if model.mean < trivial.mean else "does not"
+    told.append(f"the model {better} beat the trivial rule, by the geometric mean over {len(table)} held-out problems")
+    return [*told, f"the 90 % intervals held {inside} of {predicted} measured times"]
+
+
+def too_few(table: pd.DataFrame) -> str:
+    """Why there is no regret to speak of; empty where there is."""
+    if len(table) >= FEWEST_PROBLEMS:
+        return ""
+    return f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}: {MORE}"
+
+
+def recommend_sections(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: None) -> list[Section]:
+    """The regret of recommendations, as a table below `out`."""
+    progress(NAME)
+    table = regret(experience(runs, GAP))
+    if reason := too_few(table):
+        return [Section(NAME, TITLE, "", "", (), f"{reason}.")]
+    behind = sources(runs, out)
+    words = f"To a relative gap of {GAP:g}. {caption(regret)}"
+    shown = table.drop(
+        columns=[name for name in ("machine", "device", "dtype", "threads") if table[name].nunique() == 1]
+    )
+    write_table(shown, words, out / "tables" / "regret", behind)
+    where = "; ".join(distinct(table[name]) for name in ("machine", "device", "dtype"))
+    note = f"{'. '.join(verdict(table))}. {where}; threads: {distinct(table['threads'])}."
+    return [Section(NAME, TITLE, words, html_table(shown, behind), (), note[0].upper() + note[1:])]

@@ -1,0 +1,89 @@
+"""What following the recommendations would have cost: each problem held out in turn."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from .experience import ARRIVED, NOT_ASKED, Experience, Setup
+from .prediction import Target, grouped, learn, predict, records
+
+FEWEST_PROBLEMS = 4
+
+
+def regret(cells: Sequence[Experience]) -> pd.DataFrame:
+    """Each problem held out in turn, with all that was measured on it: the solver that the model of the others
+    recommends, the fastest one that was measured, and the ratio of their times (1: none better). Beside it the trivial
+    rule, that takes the solver which was the fastest most often on the others. Only solvers that were measured on the
+    problem can be recommended. At least: the solver had not arrived when it was stopped, and the regret is so much
+    or more. In interval: for how many of the solvers that arrived, of those with a predicted time,
+    the 90 % interval holds the measured one."""
+    asked = [cell for cell in cells if cell.outcome != NOT_ASKED]
+    setups = dict.fromkeys(cell.setup for cell in asked)
+    rows = []
+    for setup in setups:
+        for problem, own in grouped((cell for cell in asked if cell.setup == setup), "problem").items():
+            others = [cell for cell in cells if cell.problem != problem]
+            rows += _held_out(setup, problem, own, others)
+    return pd.DataFrame(rows)
+
+
+def _held_out(setup: Setup, problem: str, own: list[Experience], others: list[Experience]) -> list[dict]:
+    """The row of a problem; none where nothing arrived, nothing can be recommended, or there is no choice."""
+    measured = {cell.solver: cell for cell in own if cell.iteration}
+    best = min(measured.values(), key=lambda cell: cell.time, default=None)
+    if best is None or math.isinf(best.time) or len(measured) < 2:
+        return []
+    target = Target(setup.device, setup.threads, setup.dtype, best.penalised)
+    model = learn(others, target)
+    found = predict(model, records(others, target), best.iteration.shape, best.iteration.calibration) if model else []
+    choices = [one for one in found if one.solver in measured and math.isfinite(one.seconds)]
+    trivial = most_often_best((cell for cell in others if cell.setup == setup), set(measured))
+    if not choices or trivial is None:
+        return []
+    chosen, usual = measured[choices[0].solver], measured[trivial]
+    arrived = [(one, measured[one.solver].time) for one in choices if measured[one.solver].outcome == ARRIVED]
+    return [
+        {
+            **setup._asdict(),
+            **{"problem": problem, "recommended": chosen.solver, "best": best.solver, "best time": best.time},
+            **{"regret": _reached(chosen) / best.time, "at least": math.isinf(chosen.time)},
+            **{
+                "trivial rule": trivial,
+                "its regret": _reached(usual) / best.time,
+                "its at least": math.isinf(usual.time),
+            },
+            **{"predicted": len(arrived), "in interval": sum(one.low <= time <= one.high for one, time in arrived)},
+            "runs": tuple(sorted(key for cell in own for key in cell.runs)),
+        }
+    ]
+
+
+def _reached(cell: Experience) -> float:
+    """The time to the gap; of a solver that had not arrived, how long it had tried."""
+    return cell.time if math.isfinite(cell.time) else cell.waited
+
+
+def most_often_best(others: Iterable[Experience], solvers: Set[str]) -> str | None:
+    """Of these solvers, the one that was the fastest on most of the other problems."""
+    arrived = grouped((cell for cell in others if cell.outcome == ARRIVED and cell.solver in solvers), "problem")
+    wins = Counter(min(cells, key=lambda cell: cell.time).solver for cells in arrived.values())
+    return wins.most_common(1)[0][0] if wins else None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Median, worst and geometric mean of a rule's regret; those that are bounds count as they are."""
+
+    median: float
+    worst: float
+    mean: float
+
+
+def summarise(ratios: pd.Series) -> Summary:
+    return Summary(float(ratios.median()), float(ratios.max()), float(np.exp(np.log(ratios).mean())))

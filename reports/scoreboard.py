@@ -1,0 +1,162 @@
+"""The scoreboard: our solvers beside those of other libraries, as `python -m benchmarks peers` measured them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from benchmarks.scores import Interval, Score, geometric_mean, read, reference, scores, standing
+
+from .figures import decades
+from .page import Section, Shown
+from .provenance import distinct, when
+from .statistics import Estimate, show
+from .write import caption, html_table, write_figure, write_table
+
+NAME, TITLE = "scoreboard", "Beside other libraries"
+MAKE = "no other library has been timed here: `make peers` installs them and runs `python -m benchmarks peers`"
+LOOKS = {  # library -> colour and marker, from the palette of the solvers
+    "hessbench": ("#0072B2", "D"),
+    "scikit-learn": ("#E69F00", "o"),
+    "scipy": ("#56B4E9", "s"),
+    "glum": ("#009E73", "^"),
+    "snapml": ("#D55E00", "v"),
+    "torch.optim": ("#CC79A7", "P"),
+    "pytorch-minimize": ("#000000", "X"),
+}
+FIGURE = (
+    "The time of each contender over ours in the same round (the median of the rounds), each at its fastest setting "
+    "that reaches the gap. Right of the line ours is faster. Who does not reach it is in the table alone."
+)
+VERDICTS = {"won": "ours", "lost": "the peer", "open": "open"}
+
+
+def best_peers(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """The fastest of all peers, and of scikit-learn, on each problem: its time over ours to the same gap, with the 95 %
+    bootstrap interval of the pairs of one round (from six rounds on). Above 1 ours is faster; open: the interval holds
+    1. Below: geometric means over the problems."""
+    standings = [standing(result) for result in results]
+    rows = [
+        {
+            "problem": each.problem,
+            "ours": each.ours or "none reaches the gap",
+            "best peer": _name(each.peer),
+            "ratio": _ratio(each.peer),
+            "faster": VERDICTS[each.verdict],
+            "best of scikit-learn": _name(each.scikit_learn),
+            "its ratio": _ratio(each.scikit_learn),
+        }
+        for each in standings
+    ]
+    means = {
+        column: f"{geometric_mean(row.ratio.median for row in best if row):.3g}"
+        for column, best in (
+            ("ratio", [each.peer for each in standings]),
+            ("its ratio", [each.scikit_learn for each in standings]),
+        )
+    }
+    return pd.DataFrame([*rows, {"problem": "geometric mean"} | means]).fillna("")
+
+
+def contenders(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Every contender on every problem, the fastest first. Each had its tolerance swept, in float64 and float32 where
+    it takes both, and in dense and CSR layout where most of X is 0; here is its fastest setting (layout, precision,
+    tolerance) that reaches a relative gap (f - f*) / (f0 - f*) of 1e-6, measured in float64 with the certified f*,
+    whatever it claims. The data is in the layout it likes before the clock starts; checks of the input are on it. The
+    median of the rounds, in which all take turns."""
+    rows = []
+    for result in results:
+        size = f"{result['n']:,} x {result['d']:,} ({result['density']:.0%})"
+        for score in scores(result):
+            rows.append(
+                {
+                    "problem": result["problem"],
+                    "n x d (not zero)": size,
+                    "contender": score.contender,
+                    "setting": score.message or score.setting,
+                    "gap": "-" if score.message else f"{score.gap:.1e}",
+                    "iterations": "-" if score.iterations is None else str(score.iterations),
+                    "time": "-" if score.message else show(_estimate(score.seconds)),
+                    "theirs / ours": score.ratio.times(1),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def draw(results: Iterable[dict[str, Any]], axes: Axes) -> None:
+    """One line a problem, one dot a contender: its time over ours."""
+    results = list(results)
+    for place, result in enumerate(results):
+        for score in scores(result):
+            if score.contender == reference(result) or score.ratio.rounds == 0:
+                continue
+            colour, marker = LOOKS.get(score.library, ("#999999", "o"))
+            shift = 0.5 * (list(LOOKS).index(score.library) / (len(LOOKS) - 1) - 0.5) if score.library in LOOKS else 0.0
+            axes.plot(score.ratio.median, place + shift, marker, color=colour, label=score.library, linestyle="none")
+    axes.axvline(1.0, color="0.4", linewidth=1, zorder=0)
+    decades(axes, "x")
+    axes.set_yticks(range(len(results)), [result["problem"] for result in results])
+    axes.set_ylim(len(results) - 0.5, -0.5)
+    axes.set_xlabel("time / our time")
+
+
+def scoreboard_sections(folder: Path, out: Path) -> list[Section]:
+    """One section a machine and number of threads, from a folder that need not be there; files go below `out`."""
+    results, skipped = read(folder)
+    left_out = " Left out: " + "; ".join(f"{name} ({why})" for name, why in skipped.items()) + "." if skipped else ""
+    if not results:
+        return [Section(NAME, TITLE, "", "", (), MAKE + left_out)]
+    cells: dict[tuple[str, int], list[dict[str, Any]]] = {}
+    for result in sorted(results, key=lambda result: (result["machine"], result["threads"], result["n"] * result["d"])):
+        cells.setdefault((result["machine"], result["threads"]), []).append(result)
+    return [
+        _section(f"{NAME}-{number}" if len(cells) > 1 else NAME, cell, out, left_out * (number == 1))
+        for number, cell in enumerate(cells.values(), 1)
+    ]
+
+
+def _section(name: str, results: list[dict[str, Any]], out: Path, note: str) -> Section:
+    best, every = best_peers(results), contenders(results)
+    write_table(best, caption(best_peers), out / "tables" / name)
+    write_table(every, caption(contenders), out / "tables" / f"{name}-contenders")
+    canvas = Figure(figsize=(7.2, 1.6 + 0.5 * len(results)), layout="constrained")
+    axes = canvas.add_subplot()
+    draw(results, axes)
+    title = f"Time to a gap of {results[0]['target']:g} over ours, {_threads(results)}"
+    axes.set_title(title)
+    handles, labels = axes.get_legend_handles_labels()
+    if unique := dict(zip(labels, handles, strict=True)):
+        canvas.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4)
+    figure = Shown(name, title, FIGURE, write_figure(canvas, out / "figures" / name))
+    tables = html_table(best) + f'<p class="soft">{caption(contenders)}</p>' + html_table(every)
+    heading = f"{TITLE}, {_threads(results)}"
+    return Section(name, heading, f"{caption(best_peers)} {provenance(results)}", tables, [figure], note.strip())
+
+
+def provenance(results: list[dict[str, Any]]) -> str:
+    """Where, when, of which commit and with which versions."""
+    packages = {f"{name} {version}" for result in results for name, version in result["packages"].items()}
+    moments = when(pd.DataFrame([{"date": result["date"], "commit": result["commit"]} for result in results]))
+    return f"Measured on {results[0]['machine']}; {_threads(results)}; {moments}; {distinct(packages)}."
+
+
+def _threads(results: list[dict[str, Any]]) -> str:
+    threads = results[0]["threads"]
+    return f"{threads} thread{'s' * (threads > 1)}"
+
+
+def _name(score: Score | None) -> str:
+    return score.contender if score else "none reaches the gap"
+
+
+def _ratio(score: Score | None) -> str:
+    return score.ratio.times(1) if score else "-"
+
+
+def _estimate(interval: Interval) -> Estimate:
+    return Estimate(interval.median, interval.low, interval.high, interval.rounds, interval.rounds)

@@ -1,0 +1,264 @@
+"""What can be told of the runs of one machine: one function a finding, silent where it does not hold."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from datasets import Certificate, DataError, certificate
+from solvers import Status
+
+from .claims import Contest, ratio
+from .honesty import judged
+from .provenance import keys, many
+from .statistics import estimate, first_time, one_row_a_run, show
+
+FASTEST, BELIEVED = "Which solver is fastest?", "Can the answers be believed?"
+MISLEADS, MATTERS = "What misleads?", "Which setting matters?"
+GAP = 1e-6
+NAMED = 2  # problems told one by one
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An answer to a question. Its rank are the decades it is about: log10 of a ratio of times, losses or counts."""
+
+    question: str
+    decades: float
+    heading: str
+    text: str
+    runs: tuple[str, ...]
+
+
+def known(problem: str) -> Certificate | None:
+    """None where the problem or its data is not here."""
+    try:
+        return certificate(problem)
+    except (DataError, ValueError):
+        return None
+
+
+# --- which solver is fastest
+
+
+def fastest(frame: pd.DataFrame) -> Iterator[Finding]:
+    """Who is first at a relative gap of 1e-6, on each problem whose minimum is certified, in float64.
+
+    Among runs that were to go on until they converge: others stop short of the gap because they were told to.
+    """
+    certified = frame[(frame["no_gap"] == "") & (frame["dtype"] == "float64") & frame["rules"].str.contains("gap")]
+    for (device, count), runs in certified.groupby(["device", "threads"], sort=False):
+        contests = [
+            Contest(problem, {label: gap_times(cell) for label, cell in cells.groupby("label", sort=False)})
+            for problem, cells in runs.groupby("problem", sort=False)
+        ]
+        contests = [c for c in contests if len(c.times) > 1 and math.isfinite(c.median(c.ranked()[0]))]
+        if not contests:
+            continue
+        told = sorted(contests, key=spread, reverse=True)
+        more = f" And {len(told) - NAMED} more problems." if len(told) > NAMED else ""
+        yield Finding(
+            FASTEST,
+            float(np.median([spread(c) for c in contests])),
+            first_places(contests),
+            " ".join(map(race, told[:NAMED])) + more + f" In float64 on {device}, {many(count, 'thread')}.",
+            keys(runs),
+        )
+
+
+def gap_times(cell: pd.DataFrame) -> np.ndarray:
+    """Seconds of each repeat to the gap; infinite where it never got there."""
+    return np.array([first_time(run, run["gap"] <= GAP * run["gap"].iloc[0]) for _, run in cell.groupby("run")])
+
+
+def spread(contest: Contest) -> float:
+    """Decades from the first to the last that got there."""
+    medians = [contest.median(label) for label in contest.times]
+    return math.log10(max(filter(math.isfinite, medians)) / min(medians))
+
+
+def leaders(contest: Contest) -> list[str]:
+    """The first, and all that the repeats cannot tell from it."""
+    first, *rest = contest.ranked()
+    return [first, *(label for label in rest if not contest.ahead(first, label))]
+
+
+def first_places(contests: list[Contest]) -> str:
+    """Who is first most often."""
+    front = [leaders(contest) for contest in contests]
+    ahead, times = Counter(label for labels in front for label in labels).most_common(1)[0]
+    alone = front.count([ahead])
+    if len(contests) > 1:
+        shared = f", alone on {alone}" if alone else ", with others"
+        return f"{ahead} is first to a gap of 1e-6 on {times} of {len(contests)} problems{shared}"
+    if alone:
+        return f"{ahead} is first to a gap of 1e-6"
+    return f"{len(front[0])} solvers share the first place to a gap of 1e-6"
+
+
+def race(contest: Contest) -> str:
+    """Who leads on one problem, how far behind the next and the last are, and how many never arrive."""
+    ranked, front = contest.ranked(), leaders(contest)
+    arrived = [label for label in ranked if math.isfinite(contest.median(label))]
+    never = len(ranked) - len(arrived)
+    told = f"{contest.name}: {', '.join(front)} after {show(estimate(contest.times[front[0]]))}"
+    for label in dict.fromkeys((*arrived[len(front) : len(front) + 1], arrived[-1])):
+        if label not in front:
+            found, low, high = ratio(contest.times[label], contest.times[front[0]])
+            interval = "" if math.isnan(low) else f" [{low:.2g}, {high:.2g}]"
+            told += f"; {label} needs {found:.2g}{interval} times as long"
+    return told + (f"; {never} of {len(ranked)} never get there." if never else ".")
+
+
+def paired(frame: pd.DataFrame, column: str, one: object, other: object) -> Iterator[tuple[str, float, tuple]]:
+    """Cases that differ in one column alone: their name, time of an iteration with the one as a multiple of that with
+    the other, and the runs of both."""
+    same = [name for name in ("problem", "label", "dtype", "device", "threads", "rules") if name != column]
+    last = one_row_a_run(frame)
+    last = last[last["iteration"] > 0]
+    last = last.assign(cost=last["seconds"] / last["iteration"])
+    for key, cell in last.groupby(same, sort=False):
+        a, b = (cell[cell[column] == value] for value in (one, other))
+        if len(a) and len(b):
+            yield f"{key[0]}, {key[1]}", float(a["cost"].median() / b["cost"].median()), keys(pd.concat([a, b]))
+
+
+def paired_finding(frame: pd.DataFrame, column: str, one: object, other: object, words: str) -> Iterator[Finding]:
+    """By how much an iteration takes longer with the one, over all cases that were run with both."""
+    pairs = list(paired(frame, column, one, other))
+    if not pairs:
+        return
+    ratios = {name: value for name, value, _ in pairs}
+    middle = float(np.median([value for _, value, _ in pairs]))
+    low, high = min(ratios, key=ratios.__getitem__), max(ratios, key=ratios.__getitem__)
+    yield Finding(
+        MATTERS,
+        abs(math.log10(middle)),
+        f"{words}: an iteration takes {middle:.3g} times as long",
+        f"The median over {many(len(pairs), 'case')} that were run both ways; the extremes are {ratios[low]:.3g} "
+        f"({low}) and {ratios[high]:.3g} ({high}).",
+        tuple(key for *_, runs in pairs for key in runs),
+    )
+
+
+def precision(frame: pd.DataFrame) -> Iterator[Finding]:
+    yield from paired_finding(frame, "dtype", "float32", "float64", "float32 instead of float64")
+
+
+def threads(frame: pd.DataFrame) -> Iterator[Finding]:
+    yield from paired_finding(frame, "threads", 2, 1, "Two threads instead of one")
+
+
+# --- can the answers be believed
+
+
+def claimed(frame: pd.DataFrame) -> Iterator[Finding]:
+    """Of the runs that said `converged` those whose certified gap says otherwise, as the honesty table judges them."""
+    ends = judged(frame)
+    said = ends[ends["status"] == Status.CONVERGED]
+    known_ = said[said["judged"]]
+    if known_.empty:
+        return
+    wrong = known_[known_["beyond"]]
+    worst = (known_["gap"] / known_["allowed"]).max()
+    text = (
+        f"At worst one ended {worst:.2g} times as far above the certified minimum as its rules allow; up to twice is "
+        "within the error of the test."
+        if wrong.empty
+        else "They ended farther above the certified minimum than their rules allow, or on a problem without one: "
+        f"{', '.join(sorted(set(wrong['problem'] + ' by ' + wrong['label'])))}."
+    )
+    rest = f" {many(len(said) - len(known_), 'more run')} cannot be judged." if len(said) > len(known_) else ""
+    yield Finding(
+        BELIEVED,
+        math.log10(len(known_)) if wrong.empty else math.inf,
+        f"{many(len(known_), 'run')} said converged, and {len(wrong) or 'none'} of them {be(len(wrong))} wrong",
+        text + rest,
+        keys(known_),
+    )
+
+
+def be(count: int) -> str:
+    return "were" if count > 1 else "was"
+
+
+def no_minimiser(frame: pd.DataFrame) -> Iterator[Finding]:
+    """Problems that have no optimum to race to; the rank is how far the loss fell there, and would go on falling."""
+    without = frame[frame["minimiser"] == False]  # noqa: E712, it may be None
+    if without.empty:
+        return
+    names = list(without["problem"].unique())
+    of = frame["problem"].nunique()
+    told = [f"the {known_.n} training rows of {name} are linearly separable, with a margin of {known_.margin:.3f}"
+            for name in names if (known_ := known(name)) and known_.margin > 0]  # fmt: skip
+    proof = f"A linear program proves it: {'; '.join(told[:NAMED])}. " if told else ""
+    yield Finding(
+        BELIEVED,
+        math.log10(without.loc[without["iteration"] == 0, "value"].max() / max(without["value"].min(), 1e-300)),
+        f"{names[0]} has no minimiser" if len(names) == 1 else f"{len(names)} of {of} problems have no minimiser",
+        f"{proof}The loss falls for ever as the weights grow, so there is no optimum to race to and no time to a gap; "
+        "the tables say so instead of giving one.",
+        keys(without),
+    )
+
+
+# --- what misleads
+
+
+def ends(frame: pd.DataFrame) -> pd.DataFrame:
+    """The last iterate of the first repeat of every case, by run, with where the run started and its best test loss."""
+    first = frame[frame["repeat"] == frame["repeat"].min()]
+    last = one_row_a_run(first).set_index("run")
+    start = first[first["iteration"] == 0].set_index("run")["value"]
+    return last.assign(start=start, best_test_loss=first.groupby("run")["test_loss"].min())
+
+
+def overfitted(frame: pd.DataFrame) -> Iterator[Finding]:
+    """The run whose test loss grew most after its best while its training loss fell."""
+    last = ends(frame)
+    growth = (last["test_loss"] / last["best_test_loss"])[last["value"] < last["start"]]
+    growth = growth[np.isfinite(growth)]
+    if growth.empty or growth.max() < 2:
+        return
+    end = last.loc[growth.idxmax()]
+    run = frame[frame["run"] == growth.idxmax()]
+    best = run.loc[run["test_loss"].idxmin()]
+    yield Finding(
+        MISLEADS,
+        math.log10(growth.max()),
+        f"A falling training loss hides a test loss that grows {growth.max():.2g}-fold",
+        f"On {end['problem']} {end['label']} drives the training loss to {end['value']:.2g}. Its test loss is best at "
+        f"iteration {best['iteration']} ({best['test_loss']:.4g}) and {end['test_loss']:.4g} at the end, when its "
+        f"weights have a norm of {end['norm']:.3g}.",
+        (growth.idxmax(),),
+    )
+
+
+def diverged(frame: pd.DataFrame) -> Iterator[Finding]:
+    """The run that ended farthest above its start and still classified nine of ten test rows."""
+    last = ends(frame)
+    rise = (last["value"] / last["start"])[(last["test_accuracy"] >= 0.9) & (last["value"] > last["start"])]
+    rise = rise[np.isfinite(rise)]
+    if rise.empty:
+        return
+    end = last.loc[rise.idxmax()]
+    certified = known(end["problem"])
+    why = ""
+    if end["solver"] == "newton-diagonal" and certified and certified.diagonal_rate > 2:
+        why = (
+            f" The largest eigenvalue of D^-1 H at the start is {certified.diagonal_rate:.1f}, and a unit step is "
+            "stable only below 2."
+        )
+    yield Finding(
+        MISLEADS,
+        math.log10(rise.max()),
+        "Test accuracy hides divergence",
+        f"On {end['problem']} {end['label']} still shows {100 * end['test_accuracy']:.0f} % test accuracy at its end, "
+        f"where its training loss is {end['value']:.2g}; it started at {end['start']:.3f}.{why}",
+        (rise.idxmax(),),
+    )

@@ -1,0 +1,43 @@
+"""Peers behind one interface: `PEERS["scipy:trust-exact"].prepare(objective)(tolerance)`.
+
+A peer is named library:method. Its library is imported when the peer is used, and never before.
+"""
+
+from .base import Claim, Fit, MissingPeerError, Peer, rebuilt
+from .glum_irls import Glum
+from .pytorch_minimize import PyTorchMinimize
+from .scikit_learn import ScikitLearn
+from .scipy_optimize import SciPy
+from .snap_ml import SnapML
+from .torch_lbfgs import TorchLBFGS
+
+PEERS: dict[str, Peer] = {
+    **{f"scikit-learn:{name}": ScikitLearn(name) for name in ("newton-cholesky", "newton-cg", "lbfgs")},
+    "scikit-learn:liblinear": ScikitLearn("liblinear", dtypes=("float64",)),  # it would cast float32 back
+    "glum:irls-ls": Glum(),
+    "snapml:logistic": SnapML(),
+    **{
+        f"scipy:{name}": SciPy(name)
+        for name in ("trust-exact", "trust-krylov", "trust-ncg", "dogleg", "Newton-CG", "L-BFGS-B", "BFGS")
+    },
+    "torch.optim:LBFGS": TorchLBFGS(),
+    **{
+        f"pytorch-minimize:{name}": PyTorchMinimize(name)
+        for name in ("newton-exact", "newton-cg", "trust-exact", "l-bfgs")
+    },
+}
+
+__all__ = [
+    "PEERS",
+    "Claim",
+    "Fit",
+    "Glum",
+    "MissingPeerError",
+    "Peer",
+    "PyTorchMinimize",
+    "SciPy",
+    "ScikitLearn",
+    "SnapML",
+    "TorchLBFGS",
+    "rebuilt",
+]

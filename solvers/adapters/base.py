@@ -1,0 +1,85 @@
+"""What a peer is: a method of another library, given our objective, that says where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..kernels import is_sparse
+from ..objectives import LogisticRegression
+
+FLOATS = ("float64", "float32")
+MOST = 10_000  # iterations: a peer ends by its own test, or by the caller's patience
+
+
+class MissingPeerError(RuntimeError):
+    """One sentence: which package is not there, and the command that installs it."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Where a peer ended, and what it says of it; nobody has checked that yet.
+
+    w: (size,), in float64, laid out as our objective's. iterations: None where the library does not count them.
+    success: whether it says that it converged.
+    """
+
+    w: Tensor
+    iterations: int | None
+    success: bool
+    message: str = ""
+
+
+Fit = Callable[[float], Claim]  # from the tolerance
+
+
+class Peer(Protocol):
+    """A frozen dataclass of settings.
+
+    `prepare` takes an objective in the dtype and the layout (dense or CSR) that the peer shall work in, and puts the
+    data in the form the peer likes best: this is meant to happen before a clock starts. What it returns fits, from
+    w = 0: checks of the input, the construction of an objective and all else that a library does in `fit` are inside.
+    Raises MissingPeerError, and ValueError for an objective that the method cannot express.
+    """
+
+    dtypes: tuple[str, ...]  # of the data it can work on without a copy in another
+
+    def prepare(self, objective: LogisticRegression) -> Fit: ...
+
+
+def require(module: str, package: str) -> ModuleType:
+    """An optional module; MissingPeerError where its package is not installed."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
+        remedy = "python -m pip install -c constraints.txt -e '.[peers]'"
+        raise MissingPeerError(f"{package} {reason}: {remedy}") from None
+
+
+def rebuilt(f: LogisticRegression) -> LogisticRegression:
+    """The same objective made anew from its data: a fit that uses our objective pays for its checks, too."""
+    return LogisticRegression(f.X, f.y, f.l2, f.fit_intercept, f.reduction)
+
+
+def rows_and_labels(f: LogisticRegression) -> tuple[Any, Any]:
+    """X as a C-ordered NumPy array or a SciPy CSR matrix with 32-bit indices, and y, without copies of the numbers."""
+    if not is_sparse(f.X):
+        return f.X.contiguous().numpy(), f.y.numpy()
+    from scipy.sparse import csr_matrix
+
+    X, y = f.X, f.y
+    indices = [part.to(torch.int32).numpy() for part in (X.col_indices(), X.crow_indices())]
+    return csr_matrix((X.values().numpy(), *indices), shape=tuple(X.shape)), y.numpy()
+
+
+def only(condition: bool, method: str, what: str) -> None:
+    """ValueError where a method cannot express an objective."""
+    if not condition:
+        raise ValueError(f"{method} {what}: it cannot fit this objective")

@@ -1,0 +1,229 @@
+"""Each number leads to its runs; in a browser tables sort, contents lead everywhere, and a phone is wide enough."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.cases import SUITES
+from benchmarks.measure import measure
+from benchmarks.store import Store, run_key
+from reports.build import build
+from reports.figures import FIGURES
+from reports.load import Runs, load
+from reports.provenance import sources
+from reports.write import html_table, sort_value, write_table
+
+CASES = [c for c in SUITES["classic"]() if c.solver in ("newton", "gradient-descent") and c.dtype == "float64"]
+REPEATS = 2
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Runs:
+    """Two solvers on two problems, by two commits."""
+    store = Store(tmp_path_factory.mktemp("report") / "runs")
+    store.prepare()
+    for case in CASES:
+        for repeat in range(REPEATS):
+            store.write(run_key(case, repeat), measure(case, repeat))
+    return load(store.folder)
+
+
+@pytest.fixture(scope="module")
+def page(runs) -> Path:
+    """The page of these runs, beside their folder; a third problem, whose figures are folded away."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+        patch.setattr("reports.page.OPEN", 1)
+        build(runs, runs.folder.parent / "report", data=False)
+    return runs.folder.parent / "report" / "index.html"
+
+
+# --- the runs behind a number
+
+
+def test_a_table_names_the_number_of_its_runs_their_machine_dates_and_commits(runs, tmp_path):
+    frame = runs.frame.copy()
+    one = frame["run"] == frame["run"].iloc[0]
+    frame.loc[one, ["commit", "date"]] = ["abc", "2020-02-03T04:05:06+00:00"]
+    frame.loc[~one, ["commit", "date", "machine"]] = ["def", "2021-02-03T04:05:06+00:00", "50% <CPU>"]
+    table = pd.DataFrame({"a": [1.0], "runs": [tuple(frame["run"].unique())]})
+    behind = sources(Runs(frame, {}))
+    write_table(table, "Words.", tmp_path / "t", behind)
+    words = f"on {'; '.join(sorted(frame['machine'].unique()))}; 2020-02-03 to 2021-02-03; commits abc, def."
+    assert (tmp_path / "t.md").read_text().endswith(f"\n\nFrom {len(CASES) * REPEATS} runs {words}\n")
+    assert (tmp_path / "t.tex").read_text().startswith(f"% From {len(CASES) * REPEATS} runs {words}\n")
+    assert (tmp_path / "t.csv").read_text() == f"a,runs\n1.0,{len(CASES) * REPEATS}\n"
+    assert words.replace("<CPU>", "&lt;CPU&gt;") in html_table(table, behind)
+
+
+def test_a_comment_in_latex_is_one_line_whatever_a_machine_is_called(runs, tmp_path):
+    frame = runs.frame.assign(machine="one\nnewline")
+    write_table(pd.DataFrame({"runs": [(frame["run"].iloc[0],)]}), "", tmp_path / "t", sources(Runs(frame, {})))
+    assert (tmp_path / "t.tex").read_text().splitlines()[0].endswith(".")
+
+
+def test_a_link_leads_to_the_case_to_the_problem_or_to_the_list(runs):
+    behind, frame = sources(runs), runs.frame
+    case, problem = frame[frame["case"] == frame["case"].iloc[0]], frame[frame["problem"] == frame["problem"].iloc[0]]
+    assert re.fullmatch(r"case-\d+", behind.anchor(case["run"]))
+    assert re.fullmatch(r"cases-\d+", behind.anchor(problem["run"])) and behind.anchor(frame["run"]) == "runs"
+    assert len({behind.anchor(cell["run"]) for _, cell in frame.groupby("case")}) == len(CASES)
+
+
+def test_every_run_is_listed_once_with_a_link_to_its_file(runs, page):
+    text = page.read_text()
+    files = re.findall(r'href="(\.\./runs/\w+\.parquet)"', text)
+    assert len(files) == len(set(files)) == len(CASES) * REPEATS
+    assert {(page.parent / file).resolve() for file in files} == set(runs.folder.resolve().glob("*.parquet"))
+
+
+def test_every_link_inside_the_page_leads_somewhere(page):
+    text = page.read_text()
+    ids = set(re.findall(r'\bid="([^"]+)"', text))
+    assert {link for link in re.findall(r'href="#([^"]+)"', text)} <= ids
+
+
+def test_every_measured_row_and_every_figure_links_to_its_runs(page):
+    text = page.read_text()
+    for name in ("claims", "summary", "time-to-gap", "time-to-accuracy", "environment"):
+        section = text[text.index(f'<section id="{name}">') :].split("</section>")[0]
+        body = section.split("<tbody>")[1].split("</tbody>")[0]
+        linked = [row for row in body.split("<tr>")[1:] if re.search(r'href="#(case-|cases-|runs)', row)]
+        assert len(linked) == (0 if name == "claims" else body.count("<tr>"))  # no claims: not all runs are there
+        assert ('<p class="source">From <a href' in section) == (name != "claims")
+    for figure in re.findall(r"<figcaption>.*?</figcaption>", text, re.DOTALL):
+        assert '<p class="source">From <a href="#cases-' in figure
+
+
+def test_the_same_runs_make_the_same_files_wherever_the_report_stands(runs, tmp_path, monkeypatch):
+    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    for name in ("one", "two"):
+        shutil.copytree(runs.folder, tmp_path / name / "runs")
+        build(load(tmp_path / name / "runs"), tmp_path / name / "report", data=False)
+    files = [path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*") if path.is_file()]
+    assert len(files) > 30
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+# --- what a table is sorted by
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("1.23 ms [1.20, 1.31]", 1.23e-3),
+        ("0.5 us", 5e-7),
+        ("2.00 s (no interval, n = 1)", 2.0),
+        ("1,000", 1000.0),
+        ("3.3e-16", 3.3e-16),
+        ("12 %", 12.0),
+        ("< 1e-9", 1e-9),
+        (7, 7.0),
+        (("a", "b"), 2.0),
+    ],
+)
+def test_a_cell_sorts_by_the_number_it_begins_with(cell, value):
+    assert sort_value(cell) == pytest.approx(value)
+
+
+@pytest.mark.parametrize("cell", ["-", "no minimiser", "newton", "2026-11-23", "2.13.0+cpu", "", None, math.nan])
+def test_words_dates_and_versions_are_no_numbers(cell):
+    assert math.isnan(sort_value(cell))
+
+
+def test_what_was_not_reached_sorts_behind_all_that_was():
+    assert 1e9 < sort_value("> 5.00 ms") < sort_value("> 5.00 s (1 of 3 got there)")
+
+
+# --- in a browser
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+in_a_browser = pytest.mark.skipif(
+    not CHROMIUM and "HESSBENCH_NEED_BROWSER" not in os.environ, reason="no Chromium here to open the page in"
+)
+
+
+def ask(page: Path, script: str, folder: Path, width: int = 1400) -> object:
+    """What a script finds in the page, in a frame of this width: windows may not be as narrow as phones."""
+    asking = f"<script>parent.answer.textContent = JSON.stringify((() => {{ {script} }})())</script></body>"
+    inner = html.escape(page.read_text().replace("</body>", asking))
+    frame = f'<iframe style="border: 0" width="{width}" height="900" srcdoc="{inner}"></iframe>'
+    host = folder / "host.html"
+    host.write_text(f'<!doctype html><meta charset="utf-8"><pre id="answer"></pre>{frame}')
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
+    flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={folder}", "--enable-logging=stderr"]
+    flags += ["--window-size=1500,1000", "--virtual-time-budget=1000", "--dump-dom", host.as_uri()]
+    shown = subprocess.run([CHROMIUM, *flags], capture_output=True, text=True, timeout=120, check=True)
+    assert "CONSOLE" not in shown.stderr
+    answer = re.search(r'<pre id="answer">(.*?)</pre>', shown.stdout, re.DOTALL)[1]
+    return json.loads(html.unescape(answer))
+
+
+@in_a_browser
+def test_a_click_on_a_header_sorts_by_numbers_and_leaves_what_is_none_at_the_end(page, tmp_path):
+    cells = ["10.0 ms [9, 11]", "-", "> 5.00 s", "900 us", "no minimiser", "> 4.00 s", "1.00 s"]
+    table = pd.DataFrame({"name": ["b10", "b9", "a", "d", "c", "f", "e"], "time": cells})
+    copy = tmp_path / "page.html"
+    copy.write_text(page.read_text().replace("<main>", f'<main><div id="mine">{html_table(table)}</div>', 1))
+    found = ask(
+        copy,
+        """
+        const table = document.querySelector("#mine table");
+        const read = (k) => [...table.tBodies[0].rows].map((row) => row.cells[k].textContent);
+        const [name, time] = table.tHead.rows[0].cells, seen = {};
+        time.querySelector("button").click(); seen.up = read(1); seen.aria = time.getAttribute("aria-sort");
+        time.querySelector("button").click(); seen.down = read(1);
+        name.querySelector("button").click(); seen.names = read(0);
+        seen.other = time.getAttribute("aria-sort"); seen.now = name.getAttribute("aria-sort");
+        return seen;
+        """,
+        tmp_path,
+    )
+    numbers = ["900 us", "10.0 ms [9, 11]", "1.00 s", "> 4.00 s", "> 5.00 s"]
+    assert found["up"] == [*numbers, "-", "no minimiser"] and found["aria"] == "ascending"
+    assert found["down"] == [*numbers[::-1], "-", "no minimiser"]
+    assert found["names"] == ["a", "b9", "b10", "c", "d", "e", "f"]
+    assert found["other"] is None and found["now"] == "ascending"
+
+
+@in_a_browser
+def test_the_contents_name_every_section_and_a_link_unfolds_what_is_folded(page, tmp_path):
+    found = ask(
+        page,
+        """
+        const links = [...document.querySelectorAll("nav a")].map((a) => a.hash.slice(1));
+        const sections = [...document.querySelectorAll("main > section")].map((section) => section.id);
+        const folded = document.querySelector("#runs details");
+        const before = folded.open;
+        history.replaceState(null, "", "about:srcdoc#" + folded.querySelector("tr[id]").id);
+        reveal();
+        return {links, sections, before, after: folded.open, titles: document.title, open: contents.open};
+        """,
+        tmp_path,
+    )
+    assert found["links"] == found["sections"] and {"top", "summary", "figures-breast-cancer"} < set(found["links"])
+    assert (found["before"], found["after"], found["open"]) == (False, True, True)
+    assert found["titles"].startswith("hessbench: 2 problems")
+
+
+@in_a_browser
+def test_nothing_is_wider_than_a_phone_but_what_scrolls_by_itself(page, tmp_path):
+    script = """
+        const wide = [...document.querySelectorAll("main *, #contents *")].filter((element) =>
+          !element.closest(".scroll, svg") && element.getBoundingClientRect().right > innerWidth);
+        return {width: innerWidth, page: document.documentElement.scrollWidth, open: contents.open,
+                wide: wide.map((element) => element.outerHTML.slice(0, 80))};
+        """
+    found = ask(page, script, tmp_path, width=390)
+    assert found["wide"] == [] and found["page"] <= found["width"] == 390 and not found["open"]

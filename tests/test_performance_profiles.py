@@ -1,0 +1,152 @@
+"""Profiles and pairs: known ratios, censored runs, and a ranking that a third solver turns around."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.performance import area, flips, pairwise, races, ratios, scores, shares, stability, wins
+from reports.performance_section import performance_section
+
+MACHINE = "A CPU, 4 cores"
+NEVER = math.inf
+
+
+def run(problem, solver, time, *, repeat=0, machine=MACHINE, rules="gap 1e-10, 1000 iterations", **other) -> list[dict]:
+    """A run of one step that takes `time`; for NEVER a run that ends after a second at a gap of 1/2."""
+    same = {
+        **{"machine": machine, "problem": problem, "solver": solver, "label": solver, "plain_label": solver},
+        **{"dtype": "float64", "device": "cpu", "threads": 1, "no_gap": "", "rules": rules, "repeat": repeat},
+        **{"status": "converged", "case": f"{problem} {solver} {rules}"},
+    } | other
+    same["run"] = f"{same['case']} {machine} {repeat}"
+    end = (1.0, 0.5) if time == NEVER else (time, 1e-9)
+    return [same | {"iteration": k, "seconds": s, "gap": g} for k, (s, g) in enumerate(((0.0, 1.0), end))]
+
+
+def frame(times: dict[str, dict[str, float]], repeats=6, **other) -> pd.DataFrame:
+    """problem -> solver -> time; the repeats scatter by five per cent."""
+    rows = [
+        row
+        for problem, solvers in times.items()
+        for solver, time in solvers.items()
+        for repeat in range(repeats)
+        for row in run(problem, solver, time * (1 + 0.01 * repeat), repeat=repeat, **other)
+    ]
+    return pd.DataFrame(rows)
+
+
+THREE = {
+    "p": {"gradient-descent": 4.0, "newton": 1.0, "newton-cg": 2.0},
+    "q": {"gradient-descent": NEVER, "newton": 3.0, "newton-cg": 1.0},
+    "r": {"gradient-descent": 8.0, "newton": NEVER, "newton-cg": 8.1},
+}
+
+
+def test_ratios_are_to_the_fastest_and_who_never_gets_there_has_an_infinite_one():
+    found = ratios(np.array([[1.0, 3.0, NEVER], [4.0, 2.0, 2.0], [NEVER, NEVER, NEVER]]))
+    assert found.tolist() == [[1.0, 3.0, NEVER], [2.0, 1.0, 1.0], [NEVER] * 3]
+
+
+def test_a_profile_rises_from_the_share_of_wins_to_the_share_of_problems_that_were_solved():
+    found = ratios(np.array([[1.0, 3.0], [4.0, 2.0], [1.0, NEVER], [NEVER, NEVER]]))
+    profile = shares(found, np.array([1.0, 2.0, 3.0, 1e9]))
+    assert profile.tolist() == [[0.5, 0.75, 0.75, 0.75], [0.25, 0.25, 0.5, 0.5]]  # the problem that none solved counts
+    assert wins(found).tolist() == [0.5, 0.25]
+
+
+def test_the_area_is_one_for_who_always_wins_and_a_half_for_ten_times_its_time():
+    assert area(ratios(np.array([[1.0, 10.0, NEVER, 1000.0]]))).tolist() == pytest.approx([1.0, 0.5, 0.0, 0.0])
+
+
+def test_dropping_a_solver_turns_two_others_around():
+    """c wins where b is second, and so hides how often b is ahead of a."""
+    times = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0], [3.0, 2.0, 1.0]])
+    assert wins(ratios(times)).tolist() == [0.4, 0.0, 0.6]
+    assert flips(times, ["a", "b", "c"], wins) == [("a", "b", "c")]
+    assert flips(np.array([[1.0, 2.0, 4.0]] * 3), ["a", "b", "c"], wins) == []
+    assert flips(times[:, :2], ["a", "b"], wins) == []
+
+
+def test_a_race_holds_medians_of_the_problems_that_all_solvers_met():
+    missing = {"s": {"gradient-descent": 1.0, "newton": 1.0}}
+    odd = {"p": {"newton-damped": 1.0}}
+    (race,) = races(pd.concat([frame(THREE | missing), frame(odd)]))
+    assert [contest.name for contest in race.contests] == ["p", "q", "r"] and race.absent_problems == ("s",)
+    assert race.absent_solvers == ("newton-damped",) and list(race.solvers) == list(THREE["p"])
+    assert race.times[0].tolist() == pytest.approx([4.1, 1.025, 2.05]) and race.times[1, 0] == NEVER
+    assert race.units[0] == pytest.approx(4.1) and race.units[1] == pytest.approx(1.0)
+    assert len(race.runs["newton"]) == 18
+
+
+def test_only_float64_on_one_cpu_thread_with_a_certified_optimum_and_a_test_takes_part():
+    others = [{"dtype": "float32"}, {"threads": 2}, {"device": "cuda"}, {"no_gap": "no minimiser"}]
+    assert all(races(frame(THREE, **other)) == [] for other in [*others, {"rules": "10 iterations"}])
+    assert races(pd.DataFrame()) == []
+
+
+def test_a_problem_under_two_rules_counts_under_those_that_most_solvers_share():
+    long = frame({"p": {"newton": 0.001}}, rules="gap 1e-10, 20000 iterations")
+    (race,) = races(pd.concat([frame(THREE), long]))
+    assert race.times[0, 1] == pytest.approx(1.025)
+
+
+def test_machines_are_kept_apart():
+    found = races(pd.concat([frame(THREE), frame(THREE, machine="Another CPU")]))
+    assert [race.machine for race in found] == [MACHINE, "Another CPU"]
+    assert all(len(runs) == 18 for race in found for runs in race.runs.values())
+
+
+def test_a_pair_is_told_only_where_the_repeats_tell_it():
+    (race,) = races(frame(THREE))
+    table = pairwise(race).set_index("solver")
+    assert table.loc["newton", "before newton-cg"] == "33 %"  # on p alone
+    assert table.loc["newton-cg", "before newton"] == "67 %"  # on q, and on r, where newton never gets there
+    assert table.loc["gradient-descent", "before newton-cg"] == "0 %"  # 8.0 and 8.1 scatter more than they differ
+    assert table.loc["newton-cg", "before gradient-descent"] == "67 %"
+    assert table.loc["newton", "before newton"] == "-" and list(table.columns)[-1] == "runs"
+
+
+def test_pairs_do_not_change_with_who_else_takes_part_and_scores_do():
+    (full,) = races(frame(THREE))
+    (two,) = races(frame(THREE)[lambda rows: rows["solver"] != "newton"])
+    names = ["gradient-descent", "newton-cg"]
+    cells = [f"before {name}" for name in names]
+    assert pairwise(full).set_index("solver").loc[names, cells].equals(pairwise(two).set_index("solver")[cells])
+    first = [scores(race).set_index("solver")["first"]["newton-cg"] for race in (full, two)]
+    assert first == ["33 %", "67 %"]
+
+
+def test_whether_the_ranking_holds_is_a_sentence_computed_from_the_times():
+    flip = {f"p{k}": dict(zip(("newton", "newton-cg", "newton-damped"), t, strict=True)) for k, t in enumerate(
+        [(1.0, 2.0, 3.0)] * 2 + [(3.0, 2.0, 1.0)] * 3
+    )}  # fmt: skip
+    (race,) = races(frame(flip))
+    assert "without newton-damped, newton-cg passes newton." in stability(race)
+    (race,) = races(frame({f"p{k}": {"newton": 1.0, "newton-cg": 2.0, "newton-damped": 4.0} for k in range(3)}))
+    assert stability(race).count("stays as it is") == 2
+
+
+def folders(out):
+    for name in ("tables", "figures"):
+        (out / name).mkdir()
+    return out
+
+
+def test_the_section_names_solvers_problems_and_what_was_left_out(tmp_path):
+    section = performance_section(frame(THREE | {"s": {"newton": 1.0}}), folders(tmp_path))
+    assert [figure.name for figure in section.figures] == ["performance-profile", "data-profile"]
+    assert "3 solvers (gradient-descent, newton, newton-cg) on 3 problems (p, q, r)" in section.figures[0].caption
+    assert "1 problem that not all of these solvers met (s)" in section.note
+    assert (tmp_path / "tables" / "pairwise.csv").exists() and (tmp_path / "figures" / "data-profile.png").exists()
+
+
+@pytest.mark.parametrize(
+    "rows", [pd.DataFrame(), frame({"p": THREE["p"], "q": THREE["q"]}), frame({p: {"newton": 1.0} for p in "pqr"})]
+)
+def test_with_too_little_the_command_that_measures_more_is_named(rows, tmp_path):
+    section = performance_section(rows, folders(tmp_path))
+    assert "benchmarks run --suite quick --repeats 6" in section.note and not section.figures

@@ -1,0 +1,394 @@
+"""Recommendations: a planted world whose laws are known is learned, and what the model cannot know it does not say."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks.store import SCHEMA
+from benchmarks.work import Shape, linear_work, work_of
+from datasets import build
+from reports.__main__ import app
+from reports.cost_model import Iteration, fit, terms
+from reports.experience import (
+    ARRIVED,
+    FAILED,
+    NOT_ASKED,
+    OUT_OF_TIME,
+    Experience,
+    Setup,
+    experience,
+    linear_problem,
+    outcome,
+)
+from reports.load import load
+from reports.prediction import Target, learn, predict, records
+from reports.recommend import Question, recommend, recommend_sections, too_few, verdict
+from reports.regret import regret
+from solvers.phases import COUNTERS
+
+CALIBRATION = {"kernel_us": 1.0, "triad_gbs": 10.0, "syrk_gflops": 50.0, "potrf_gflops": 20.0}
+HERE = Setup("A CPU", "cpu", "float64", 1)
+TARGET = Target("cpu", 1, "float64", True)
+EVENTS = {
+    "newton": {"values": 1, "gradients": 1, "hessians": 1, "margins": 1, "factorisations": 1, "solves": 1},
+    "newton-cg": {"values": 1, "gradients": 1, "hessian_vector_products": 4, "margins": 1},
+}
+ITERATIONS = {"newton": 6, "newton-cg": 9}
+LAW = {
+    **{"overhead of newton": 50.0, "overhead of newton-cg": 100.0, "overhead of an event": 20.0},
+    **{"X passes: rows": 30.0, "X passes": 2.0, "Hessian": 1.5, "factorisation": 3.0},
+}
+SHAPES = [Shape(n, d, d, n * d, 8) for n, d in [(300, 5), (300, 400), (3000, 30), (3000, 200), (30_000, 8), (100, 800)]]
+
+
+def iteration(solver: str, shape: Shape, calibration: dict = CALIBRATION) -> Iteration:
+    return Iteration(solver, dict.fromkeys(COUNTERS, 0.0) | EVENTS[solver], shape, calibration)
+
+
+def law(one: Iteration) -> float:
+    return sum(LAW[name] * seconds for name, seconds in terms(one).items())
+
+
+def cell(solver: str, number: int, *, noise: float = 1.0, setup: Setup = HERE, penalised: bool = True) -> Experience:
+    """A solver on the number-th problem of the planted world."""
+    one, count = iteration(solver, SHAPES[number]), ITERATIONS[solver]
+    seconds = law(one) * noise
+    return Experience(
+        *(setup, f"p{number}", penalised, solver, one, seconds, count, count * seconds, count * seconds),
+        *(ARRIVED, 6, (f"{solver}{number}",)),
+    )
+
+
+def world(noise: float = 0.0, solvers: tuple[str, ...] = tuple(EVENTS)) -> list[Experience]:
+    rng = np.random.default_rng(0)
+    return [
+        cell(solver, number, noise=math.exp(noise * rng.standard_normal()))
+        for solver in solvers
+        for number in range(len(SHAPES))
+    ]
+
+
+# --- what an iteration costs
+
+
+def test_the_formulas_of_a_shape_are_those_of_the_objective():
+    for name in ("iris", "synthetic-sparse", "breast-cancer-raw"):
+        assert linear_work(linear_problem(name).shape) == work_of(build(name).objective)
+    assert linear_problem("mlp-breast-cancer-mean10") is None and linear_problem("of elsewhere") is None
+
+
+def test_a_question_has_the_shape_of_the_problem_that_it_describes():
+    for name in ("synthetic-sparse", "breast-cancer-l2"):
+        shape = linear_problem(name).shape
+        density = shape.stored / (shape.rows * shape.columns)
+        assert Question(shape.rows, shape.columns, density).shape == shape
+
+
+def test_the_fit_finds_the_law_of_a_world_that_has_one():
+    cells = world()
+    model = fit([one.iteration for one in cells], [one.seconds for one in cells])
+    for shape in (Shape(1000, 100, 100, 1e5, 8), Shape(50, 1500, 1500, 75_000, 8)):  # not among them
+        for solver in EVENTS:
+            assert model.seconds(iteration(solver, shape)) == pytest.approx(law(iteration(solver, shape)), rel=1e-3)
+
+
+def test_one_run_that_was_disturbed_changes_the_fit_little_and_no_coefficient_is_negative():
+    cells = 3 * world(noise=0.02)
+    one = [cell.iteration for cell in cells]
+    calm = fit(one, [cell.seconds for cell in cells])
+    for k in range(12):
+        disturbed = fit(one, [cell.seconds * (20 if j == k else 1) for j, cell in enumerate(cells)])
+        assert all(1 / 1.3 < disturbed.seconds(each) / calm.seconds(each) < 1.3 for each in one)
+        assert all(value >= 0 for value in disturbed.coefficients.values())
+
+
+def test_a_machine_that_reaches_twice_as_much_takes_half_as_long():
+    cells = world()
+    model = fit([one.iteration for one in cells], [one.seconds for one in cells])
+    fast = {name: value / 2 if name == "kernel_us" else 2 * value for name, value in CALIBRATION.items()}
+    for solver in EVENTS:
+        slow, twice = (model.seconds(iteration(solver, SHAPES[3], known)) for known in (CALIBRATION, fast))
+        assert twice == pytest.approx(slow / 2)
+
+
+def test_the_parts_of_an_iteration_are_named_by_what_they_go_to():
+    cells = world()
+    model = fit([one.iteration for one in cells], [one.seconds for one in cells])
+    largest = {}
+    for solver, n, d in (("newton", 50, 3), ("newton", 10**5, 100), ("newton", 100, 5000), ("newton-cg", 10**6, 100)):
+        parts = model.parts(iteration(solver, Shape(n, d, d, n * d, 8)))
+        largest[solver, n] = max(parts, key=parts.get)
+    assert list(largest.values()) == ["overhead", "Hessian", "factorisation", "X passes"]
+
+
+# --- predictions
+
+
+def test_predictions_are_iterations_times_cost_in_the_right_order():
+    cells = world()
+    model, history = learn(cells, TARGET), records(cells, TARGET)
+    for n, d, best in ((200, 4, "newton"), (200, 700, "newton-cg")):
+        found = predict(model, history, Shape(n, d, d, n * d, 8), CALIBRATION)
+        assert found[0].solver == best
+        for one in found:
+            expected = ITERATIONS[one.solver] * law(iteration(one.solver, Shape(n, d, d, n * d, 8)))
+            assert one.seconds == pytest.approx(expected, rel=1e-2) and one.low <= one.seconds <= one.high
+
+
+def test_intervals_are_as_wide_as_held_out_problems_are_off():
+    assert records(world(), TARGET)["newton"].scatter < 0.05
+    noisy = records(world(noise=0.5), TARGET)["newton"]
+    assert 0.2 < noisy.scatter < 1.5 and noisy.predicted == len(SHAPES)
+    narrow, wide = (
+        predict(learn(cells, TARGET), records(cells, TARGET), SHAPES[2], CALIBRATION)[0]
+        for cells in (world(), world(noise=0.5))
+    )
+    assert wide.high / wide.low > 2 > narrow.high / narrow.low
+
+
+def test_a_solver_that_often_fails_ranks_behind_a_slower_one_that_does_not():
+    cells = [
+        replace(one, outcome=FAILED, time=math.inf, iterations=math.inf)
+        if one.solver == "newton-cg" and one.problem in ("p0", "p2", "p4")
+        else one
+        for one in world()
+    ]
+    history = records(cells, TARGET)
+    assert (history["newton-cg"].arrived, history["newton-cg"].tried) == (3, 6)
+    first, second = predict(learn(cells, TARGET), history, Shape(300, 500, 500, 150_000, 8), CALIBRATION)
+    assert (first.solver, second.solver) == ("newton", "newton-cg") and second.seconds < first.seconds
+    assert second.score == pytest.approx(second.seconds * (0.5 + 10 * 0.5))
+
+
+def test_two_problems_are_not_enough_to_predict_from():
+    cells = [*world(solvers=("newton",)), cell("newton-cg", 0), cell("newton-cg", 1)]
+    *_, last = predict(learn(cells, TARGET), records(cells, TARGET), SHAPES[3], CALIBRATION)
+    assert last.solver == "newton-cg" and math.isnan(last.seconds) and last.score == math.inf
+
+
+def test_iterations_come_from_problems_that_are_penalised_alike_where_there_are_enough():
+    easy = [replace(one, iterations=3) for one in world(solvers=("newton",))]
+    hard = [replace(one, problem=f"q{k}", penalised=False, iterations=30) for k, one in enumerate(easy)]
+    assert learn([*easy, *hard], TARGET).solvers["newton"].iterations == 3
+    assert learn([*easy, *hard], TARGET._replace(penalised=False)).solvers["newton"].iterations == 30
+    assert learn([*easy[:3], *hard], TARGET).solvers["newton"].iterations == 30  # three are too few to go by
+
+
+def test_costs_come_from_the_same_device_and_threads_alone():
+    elsewhere = [replace(one, setup=HERE._replace(threads=2), seconds=100 * one.seconds) for one in world()]
+    both = learn([*world(), *elsewhere], TARGET)
+    assert both.costs.seconds(iteration("newton", SHAPES[2])) == pytest.approx(
+        law(iteration("newton", SHAPES[2])), rel=1e-2
+    )
+    assert learn(world(), TARGET._replace(device="cuda")) is None
+
+
+# --- regret
+
+
+def test_in_a_world_with_a_law_the_model_errs_nowhere_and_the_trivial_rule_does():
+    table = regret(world())
+    assert len(table) == len(SHAPES) and (table["regret"] == 1).all() and table["its regret"].max() > 2
+    assert set(table["recommended"]) == set(EVENTS) and (table["in interval"] <= table["predicted"]).all()
+    assert any("does beat" in line for line in verdict(table))
+    assert set(table["runs"][0]) == {"newton0", "newton-cg0"}
+
+
+def test_what_is_held_out_has_no_part_in_its_own_recommendation(monkeypatch):
+    seen = {}
+    for name, function in (("learn", learn), ("records", records)):
+
+        def spy(cells, target, name=name, function=function):
+            seen.setdefault(name, []).append({one.problem for one in cells})
+            return function(cells, target)
+
+        monkeypatch.setattr(f"reports.regret.{name}", spy)
+    table = regret(world())
+    every = {one.problem for one in world()}
+    expected = [every - {problem} for problem in table["problem"]]
+    assert seen == {"learn": expected, "records": expected}
+
+
+def test_a_recommended_solver_that_never_arrived_has_a_bound_for_its_regret():
+    never = {"time": math.inf, "iterations": math.inf, "waited": 7.0, "outcome": OUT_OF_TIME}
+    cells = [replace(one, **never) if (one.solver, one.problem) == ("newton", "p0") else one for one in world()]
+    row = regret(cells).set_index("problem").loc["p0"]
+    assert row["recommended"] == "newton" and row["at least"]
+    assert row["regret"] == pytest.approx(7.0 / row["best time"])
+
+
+def test_a_model_that_does_not_beat_the_trivial_rule_is_told_so():
+    table = regret(world()).assign(regret=3.0)
+    table["its regret"] = 1.0
+    assert any("does not beat the trivial rule" in line for line in verdict(table))
+
+
+# --- from runs
+
+
+def ends(**columns) -> pd.DataFrame:
+    known = {"status": "converged", "iteration": 7, "no_gap": ""}
+    return pd.DataFrame([known | columns])
+
+
+def test_only_runs_that_could_have_arrived_count_as_failed():
+    assert outcome(ends(), True) == ARRIVED
+    assert outcome(ends(status="stalled"), False) == FAILED
+    assert outcome(ends(status="iteration limit", iteration=1000), False) == FAILED
+    assert outcome(ends(status="time limit"), False) == OUT_OF_TIME
+    assert outcome(ends(status="time limit", iteration=5000), False) == FAILED
+    assert outcome(ends(no_gap="no minimiser"), False) == NOT_ASKED
+    for arrived in (True, False):  # ten iterations were all that was asked
+        assert outcome(ends(status="iteration limit", iteration=10), arrived) == NOT_ASKED
+
+
+PROBLEMS = ("iris", "breast-cancer-l2", "breast-cancer-raw", "synthetic-sparse", "breast-cancer-mean10")
+
+
+def stored(folder: Path, problems: tuple[str, ...] = PROBLEMS) -> Path:
+    """Runs of the planted law on real problems, as files."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir()
+    for problem in problems:
+        for solver, count in ITERATIONS.items():
+            one = iteration(solver, linear_problem(problem).shape)
+            key = f"{problem}-{solver}"
+            same = {
+                **{"run": key, "commit": "", "code_version": "1", "machine": HERE.machine, "date": "2026-01-01"},
+                **{"problem": problem, "solver": solver, "label": solver, "case": "c", "rules": "gap 1e-10"},
+                **{"dtype": "float64", "device": "cpu", "threads": 1, "repeat": 0, "status": "converged"},
+                **{"no_gap": "", "minimiser": True, "total_seconds": count * law(one)},
+            }
+            rows = [
+                same
+                | {"iteration": k, "seconds": k * law(one), "gap": 1e-8 if k == count else 1.0}
+                | {name: int(k * one.events[name]) for name in COUNTERS}
+                for k in range(count + 1)
+            ]
+            known = {"schema": SCHEMA, "calibration": CALIBRATION, "environment": {"memory_gib": 1.0}}
+            table = pa.Table.from_pylist(rows).replace_schema_metadata({"hessbench": json.dumps(known)})
+            pq.write_table(table, folder / f"{key}.parquet")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Path:
+    return stored(tmp_path_factory.mktemp("recommend") / "runs")
+
+
+def test_cells_are_read_from_runs_as_they_were_measured(store):
+    runs = load(store)
+    cells = {(one.problem, one.solver): one for one in experience(runs, 1e-6)}
+    assert len(cells) == len(PROBLEMS) * len(EVENTS)
+    one = cells["synthetic-sparse", "newton-cg"]
+    assert (one.iterations, one.outcome, one.penalised) == (9, ARRIVED, True)
+    assert one.iteration.events["hessian_vector_products"] == 4 and one.iteration.shape.index == 8
+    assert one.seconds == pytest.approx(law(one.iteration)) and one.time == pytest.approx(9 * one.seconds)
+    assert not cells["breast-cancer-mean10", "newton"].penalised
+    assert experience(runs, 1e-9)[0].outcome == FAILED  # none of them came that far
+
+
+def test_what_does_not_fit_into_memory_is_refused_and_what_was_not_measured_is_said(store):
+    runs = load(store)
+    cells = experience(runs, 1e-6)
+    found = recommend(runs, cells, Question(n=100, d=9000))
+    assert found.refused.keys() == {"newton"} and "GiB" in found.refused["newton"]
+    assert [one.solver for one in found.predictions] == ["newton-cg"]
+    assert any("9,000 columns are an extrapolation" in remark for remark in found.remarks)
+    fits = recommend(runs, cells, Question(n=400, d=30))
+    assert not fits.refused and not fits.remarks
+    assert any("no minimiser" in remark for remark in recommend(runs, cells, Question(400, 30, penalty=0)).remarks)
+
+
+def test_sparse_data_take_less_than_dense_ones_of_the_same_size(store):
+    runs = load(store)
+    cells = experience(runs, 1e-6)
+    dense, sparse = (
+        {one.solver: one.seconds for one in recommend(runs, cells, Question(10_000, 200, density)).predictions}
+        for density in (1.0, 0.05)
+    )
+    assert sparse["newton-cg"] < dense["newton-cg"] / 3
+
+
+def test_the_section_shows_the_regret_or_the_command_that_makes_more_runs(store, tmp_path):
+    (tmp_path / "tables").mkdir()
+    (section,) = recommend_sections(load(store), tmp_path)
+    assert "beat the trivial rule" in section.note and "iris" in section.table
+    assert (tmp_path / "tables" / "regret.md").exists()
+    few = load(stored(tmp_path / "few", PROBLEMS[:2]))
+    (section,) = recommend_sections(few, tmp_path)
+    assert not section.table and "python -m benchmarks run --suite quick" in section.note
+    assert too_few(pd.DataFrame([{}] * 3)) and not too_few(pd.DataFrame([{}] * 4))
+
+
+# --- the command
+
+
+def ask(store: Path, *options: str):
+    return CliRunner().invoke(app, ["recommend", "--store", str(store), *options])
+
+
+def test_the_command_ranks_and_checks_itself(store):
+    outcome = ask(store, "--n", "300", "--d", "400")
+    assert outcome.exit_code == 0, outcome.output
+    assert (
+        outcome.stdout.index("newton-cg") < outcome.stdout.index("newton ") and "on 4 of 4 problems" in outcome.stdout
+    )
+    outcome = ask(store, "--check")
+    assert outcome.exit_code == 0 and "regret of the model: median 1," in outcome.stdout
+    assert "Example: python -m reports recommend" in ask(store, "--help").stdout
+
+
+BAD = {
+    "no size": ([], "--n and --d"),
+    "no rows": (["--n", "0", "--d", "5"], "--n"),
+    "a density above one": (["--n", "9", "--d", "5", "--density", "2"], "--density"),
+    "a negative penalty": (["--n", "9", "--d", "5", "--penalty", "-1"], "--penalty"),
+    "an unknown dtype": (["--n", "9", "--d", "5", "--dtype", "float16"], "float64"),
+    "a gap of one": (["--n", "9", "--d", "5", "--gap", "1"], "--gap"),
+    "a device without runs": (
+        ["--n", "9", "--d", "5", "--device", "cuda"],
+        "run --suite quick --repeats 6 --device cuda",
+    ),
+    "threads without runs": (["--n", "9", "--d", "5", "--threads", "3"], "--threads 3"),
+    "a gap that nobody reached": (["--n", "9", "--d", "5", "--gap", "1e-9"], "python -m benchmarks run"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_what_cannot_be_known_is_one_sentence_that_names_the_remedy(what, store):
+    options, named = BAD[what]
+    outcome = ask(store, *options)
+    assert outcome.exit_code == 2 and named in outcome.stderr and len(outcome.stderr.splitlines()) == 1
+
+
+def test_an_empty_store_names_the_command_that_fills_it(tmp_path):
+    outcome = ask(tmp_path, "--check")
+    assert outcome.exit_code == 2 and "python -m benchmarks run" in outcome.stderr
+
+
+def test_several_machines_are_not_mixed_up(store):
+    runs = load(store)
+    more = runs.frame.assign(machine="B CPU", run=runs.frame["run"] + "b")
+    metadata = runs.metadata | {f"{key}b": known for key, known in runs.metadata.items()}
+    both = replace(runs, frame=pd.concat([runs.frame, more], ignore_index=True), metadata=metadata)
+    cells = experience(both, 1e-6)
+    with pytest.raises(ValueError, match="--machine, A CPU; B CPU"):
+        recommend(both, cells, Question(400, 30))
+    assert recommend(both, cells, Question(400, 30, machine="b cpu")).machine == "B CPU"
+    alone = records([one for one in cells if one.setup.machine == HERE.machine], TARGET)["newton"]
+    pooled = records(cells, TARGET)["newton"]  # a problem that two machines solved is one problem
+    assert (
+        (pooled.arrived, pooled.tried, pooled.predicted) == (alone.arrived, alone.tried, alone.predicted) == (4, 4, 4)
+    )
+    assert set(regret(cells)["machine"]) == {"A CPU", "B CPU"}
