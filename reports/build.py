@@ -26,7 +26,7 @@ MANIFEST = ".written"  # the files of a report, so that the next build can take 
 PAGE_TABLES = {
     "claims": "The original claims, checked",
     "summary": "Summary",
-    "honesty": "Was `converged` true?",
+    "honesty": "Was “converged” true?",
     "time-to-gap": "Time to objective gap",
     "time-to-accuracy": "Time to test accuracy",
     "precision": "How close each precision gets",

@@ -13,7 +13,7 @@ from .newton_cg import NewtonCG
 from .objectives.base import Point
 from .sampled_newton import SampledNewton
 
-DEAR = 20.0  # gradients: a Hessian that takes longer is not worth forming
+DEAR = 100.0  # gradients: a Hessian that takes longer is not worth forming
 COEFFICIENTS = 500  # of a network or of several classes: with more, their Hessian takes longer than its products
 
 

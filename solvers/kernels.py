@@ -110,5 +110,21 @@ def transposed(X: Tensor) -> Tensor:
     With the copy a weighted Gram matrix of 398 x 30 took 57 microseconds, with the view 79.
     """
     if is_sparse(X):
-        return X.to_sparse_csc().transpose(0, 1)
+        return transposed_csr(X)
     return X.T.contiguous() if fits_one_block(X) else X.T
+
+
+def transposed_csr(X: Tensor) -> Tensor:
+    """X^T as CSR, by a stable sort of the columns: torch's own conversion took four times as long on a9a."""
+    n, d = X.shape
+    columns = X.col_indices()
+    narrow = torch.int16 if d < 1 << 15 else torch.int32  # short keys sort faster
+    order = torch.argsort(columns.to(narrow), stable=True)
+    rows = torch.repeat_interleave(torch.arange(n, device=X.device), X.crow_indices().diff())
+    ends = torch.bincount(columns, minlength=d).cumsum(0)
+    pointers = torch.cat([ends.new_zeros(1), ends])
+    # Products with 32-bit indices took a quarter less: MKL would convert longer ones at each call.
+    short = torch.int32 if X.values().numel() < 1 << 31 else torch.int64
+    return torch.sparse_csr_tensor(
+        pointers.to(short), rows[order].to(short), X.values()[order], (d, n), check_invariants=False
+    )

@@ -145,6 +145,16 @@ def test_no_digits_are_lost_with_soft_labels(margin, label):
         assert abs(float(point.hessian) - p * q) <= 4 * 2.3e-16 * p * q + 2.3e-308
 
 
+@pytest.mark.parametrize(("n", "d"), [(7, 5), (3, 9), (20, 40_000), (50, 1), (1, 1)])
+def test_the_transpose_of_a_sparse_matrix_is_sparse_and_the_same(n, d):
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn(n, d, generator=generator, dtype=torch.float64)
+    X = X.where(torch.rand(n, d, generator=generator) < 0.2, 0.0)
+    X[:, d // 2] = 0.0  # a column without an entry
+    turned = kernels.transposed(X.to_sparse_csr())
+    assert turned.layout == torch.sparse_csr and torch.equal(turned.to_dense(), X.T)
+
+
 @pytest.mark.parametrize("csr", [False, True])
 @pytest.mark.parametrize(("d", "extra"), [(7, -1), (7, 0), (7, 1), (7, 37), (250, 5)])
 def test_blocks_add_up_to_the_whole_product(csr, d, extra):
