@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from solvers.kernels import SMALL_BYTES, gram_products
 from solvers.objectives import LogisticRegression, Objective, ResidualMLP, SoftmaxRegression
 
 
@@ -28,12 +29,15 @@ def work_of(objective: Objective) -> dict[str, Work]:
     """counter -> the work of one event, leading terms; counters that cost none of them are left out.
 
     d coefficients, m entries of X that are stored, n rows, K classes, s bytes a number:
-    a product with X or X^T 2 m K; a Gram matrix X^T diag(c) X 2 n d^2, dense blocks of a sparse X included; a Cholesky
-    factorisation d^3 / 3, LU 2 d^3 / 3, eigenvectors 9 d^3, a solve 2 d^2 (Golub & Van Loan, 4th ed., sections 3.2,
-    4.2, 8.3). A residual network with L layers of width d and k outputs does F = 2 N (L d^2 + d k) forwards. Its other
-    derivatives keep that pass: each of the F / (2 N) products is done twice backwards and six times for a
-    Hessian-vector product (Pearlmutter 1994), less what the first layer, which has nothing before it, does not need.
-    What is done once for each row (sigmoids, sums) is left out. Raises TypeError for an objective without formulas.
+    a product with X or X^T 2 m K; a Gram matrix X^T diag(c) X 2 n d^2, dense blocks of a sparse X included, less the
+    half above its diagonal that is left out on the CPU where X is large; a Cholesky factorisation d^3 / 3, LU
+    2 d^3 / 3, eigenvectors 9 d^3, a solve 2 d^2 (Golub & Van Loan, 4th ed., sections 3.2, 4.2, 8.3). A residual
+    network with L layers of width d and k outputs does F = 2 N (L d^2 + d k) forwards. Its other derivatives keep that
+    pass: each of the F / (2 N) products is done twice backwards and six times for a Hessian-vector product (Pearlmutter
+    1994), less what the first layer, which has nothing before it, does not need. What is done once for each row
+    (sigmoids, sums) is left out, and so is what newton-sampled does with its sample. Where newton-cholesky factors a
+    system of the order of the rows, the formula of order d says too much. Raises TypeError for an objective without
+    formulas.
     """
     if isinstance(objective, (LogisticRegression, SoftmaxRegression)):
         return linear_work(shape(objective))
@@ -69,13 +73,15 @@ def linear_work(shape: Shape) -> dict[str, Work]:
     n, s, classes, d2 = shape.rows, shape.item, shape.classes, float(shape.coefficients) ** 2
     read = shape.stored * (s + shape.index)
     grams = classes * (classes + 1) / 2
+    small = shape.index == 0 and shape.stored * s <= SMALL_BYTES
+    gram = shape.columns**2 if small else gram_products(shape.columns)
     product = Work(2 * shape.stored * classes, read + n * classes * s)
     return _systems(shape.coefficients, s) | {
         "margins": product,
         "gradients": product,
         "hessian_vector_products": product.times(2),
         "hessian_diagonals": product,
-        "hessians": Work(2.0 * n * shape.columns**2, read).times(grams).plus(Work(0.0, d2 * s)),
+        "hessians": Work(2.0 * n * gram, read).times(grams).plus(Work(0.0, d2 * s)),
     }
 
 

@@ -84,6 +84,12 @@ def weighted_gram(
     return gram if width >= d else gram.tril_().add_(gram.tril(-1).T)
 
 
+def gram_products(d: int) -> float:
+    """Products that `weighted_gram` makes on the CPU for each row of a large X: d^2, less what it leaves out."""
+    stops = [min(start + BLOCK_COLUMNS, d) for start in range(0, d, BLOCK_COLUMNS)]
+    return float(sum((stop - start) * stop for start, stop in zip([0, *stops], stops, strict=False)))
+
+
 def weighted_square_sums(X: Tensor, weights: Tensor, squares: Tensor | None = None) -> Tensor:
     """diag(X^T diag(weights) X), (d,), without the matrix; `squares` is `small_squares(X)` where it is at hand."""
     if squares is not None:

@@ -430,7 +430,10 @@ def test_a_sparse_product_costs_two_flops_an_entry_and_reads_entries_and_indices
     f = build("synthetic-sparse").objective
     entries = f.X.values().numel()
     assert work_of(f)["gradients"] == (2 * entries, 16 * entries + 8 * 5000)
-    assert work_of(f)["hessians"].flops == 2 * 5000 * 300**2  # of dense blocks
+    lower = 96 * 96 + 96 * 192 + 96 * 288 + 12 * 300  # of dense blocks, by 96 columns down to the diagonal
+    assert work_of(f)["hessians"].flops == 2 * 5000 * lower
+    small = LogisticRegression(TALL[:40], LABELS[:40])
+    assert work_of(small)["hessians"].flops == 2 * 40 * TALL.shape[1] ** 2  # in one piece
 
 
 def test_the_formulas_of_linear_algebra_are_those_of_the_loops():
