@@ -24,6 +24,10 @@ class Picked(NamedTuple):
     solver: DirectionalSolver
     state: Any
 
+    def after(self, state: Any) -> Picked:
+        """With the solver's next state; the same object where that is: so the loop sees that nothing moves any more."""
+        return self if state is self.state else self._replace(state=state)
+
 
 @dataclass(frozen=True)
 class Auto(DirectionalSolver):
@@ -43,12 +47,12 @@ class Auto(DirectionalSolver):
 
     def propose(self, point: Point, state: Picked) -> Proposal | None:
         proposal = state.solver.propose(point, state.state)
-        return None if proposal is None else proposal._replace(state=state._replace(state=proposal.state))
+        return None if proposal is None else proposal._replace(state=state.after(proposal.state))
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Picked]:
         picked: Picked = proposal.state
         moved, state = picked.solver.move(point, proposal._replace(state=picked.state))
-        return moved, picked._replace(state=state)
+        return moved, picked.after(state)
 
 
 def pick(point: Point) -> tuple[str, str, DirectionalSolver]:

@@ -42,14 +42,19 @@ def exact_decrement(point: Point) -> Decrement:
     return kept["_exact_decrement"]
 
 
-def strongly_convex_decrement(point: Point) -> float:
-    """g^T H^-1 g / 2 <= ||g||^2 / (2 mu) where H - mu I is positive semidefinite; infinite where no mu is known.
+def strongly_convex_decrement(point: Point, noise: float = 0.0) -> float:
+    """g^T H^-1 g / 2 <= (||g|| + noise)^2 / (2 mu) where H - mu I is positive semidefinite; infinite without a mu.
 
     Most often far too much, but it needs no Hessian, and near a minimiser the gradient soon vanishes
-    (Boyd & Vandenberghe, eq. 9.9: this bounds f - f*, too).
+    (Boyd & Vandenberghe, eq. 9.9: this bounds f - f*, too). noise: how much of the gradient may be rounding.
     """
     mu = getattr(point.objective, "strong_convexity", 0.0)
-    return float(torch.dot(point.gradient, point.gradient)) / (2 * mu) if mu > 0 else math.inf
+    if mu <= 0:
+        return math.inf
+    norm = float(torch.linalg.vector_norm(point.gradient.double()))  # in float32 small squares would vanish
+    if norm == 0 and bool(point.gradient.any()):
+        return math.inf
+    return ((norm + noise) / math.sqrt(2 * mu)) ** 2
 
 
 def _by_cholesky(point: Point) -> Decrement:

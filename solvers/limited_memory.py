@@ -33,9 +33,8 @@ def two_loop(gradient: Tensor, pairs: tuple[Pair, ...], inverse: Callable[[Tenso
         weights.append(float(torch.dot(pair.s, q)) / pair.curvature)
         q = torch.add(q, pair.y, alpha=-weights[-1])
     product = inverse(q)
-    if pairs:
-        _, y, curvature = pairs[-1]
-        product = product * (curvature / float(torch.dot(y, inverse(y))))
+    if pairs and (size := float(torch.dot(pairs[-1].y, inverse(pairs[-1].y)))) > 0:
+        product = product * (pairs[-1].curvature / size)
     for pair, weight in zip(pairs, reversed(weights), strict=True):
         product = torch.add(product, pair.s, alpha=weight - float(torch.dot(pair.y, product)) / pair.curvature)
     return product

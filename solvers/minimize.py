@@ -223,7 +223,7 @@ class _Run:
         if not (self.falling[1] <= bound and self.promising(here.point, 0.0, bound)):
             return None
         point = here.point.refreshed()
-        half = strongly_convex_decrement(point) + point.rounding_gap()
+        half = strongly_convex_decrement(point, point.gradient_noise()) + point.rounding_gap()
         if not half <= bound:
             return None
         here = here._replace(point=point, value=float(point.value))
@@ -232,7 +232,7 @@ class _Run:
     def proof_is_near(self, point: Point, bound: float) -> bool:
         """Whether, at the rate of the last step, that will pass before a Hessian for the test is worth its price."""
         before, now = self.falling
-        if "hessian" in point.__dict__ or not 0 < now < before < math.inf:
+        if "hessian" in point.__dict__ or not (0 < now < before < math.inf and bound > 0):
             return False
         return math.log(now / bound) <= getattr(self.objective, "hessian_price", 0.0) * math.log(before / now)
 

@@ -64,13 +64,17 @@ class SampledNewton(CholeskyNewton):
     def propose(self, point: Point, state: Curvature | None) -> Proposal | None:
         if state is None:
             return self.first(point)
-        if state.last is None:
-            pairs = state.pairs
-        else:
-            pairs = remember(state.pairs, point.x - state.last.x, point.gradient - state.last.gradient, self.memory + 1)
-        if len(pairs) > self.memory and (factor := newton_factor(point)):
-            return newton_proposal(point, newton_direction(point), Curvature(factor, last=point))
-        direction = two_loop(point.gradient, pairs[-self.memory :], state.factor.solve).neg_()
+        if state.last is point:  # the last direction led nowhere: take the exact one, and if need be stay with it
+            proposal = super().propose(point, None)
+            return None if proposal is None else proposal._replace(state=state)
+        pairs = state.pairs
+        if state.last is not None:
+            pairs = remember(pairs, point.x - state.last.x, point.gradient - state.last.gradient, self.memory + 1)
+        if len(pairs) > self.memory:
+            if factor := newton_factor(point):
+                return newton_proposal(point, newton_direction(point), Curvature(factor, last=point))
+            pairs = pairs[-1:]
+        direction = two_loop(point.gradient, pairs, state.factor.solve).neg_()
         return newton_proposal(point, direction, Curvature(state.factor, pairs, point))
 
     def first(self, point: Point) -> Proposal | None:

@@ -10,6 +10,7 @@ import torch
 from solvers import SOLVERS, SampledNewton, Status, Stop, minimize
 from solvers.kernels import take_rows
 from solvers.limited_memory import Pair, remember, two_loop
+from solvers.linear_algebra import newton_direction
 from solvers.objectives import LogisticRegression
 
 SAMPLED = SOLVERS["newton-sampled"]
@@ -130,6 +131,31 @@ def test_rows_sorted_by_class_do_not_matter(logistic):
     order = f.y.argsort()
     result = minimize(SAMPLED, LogisticRegression(f.X[order], f.y[order], l2=1e-3))
     assert result.status == Status.CONVERGED and result.counters["hessians"] <= 1
+
+
+@pytest.mark.parametrize("n", [40, 4000])
+@pytest.mark.parametrize("name", ["auto", "newton-sampled"])
+def test_where_nothing_moves_any_more_it_stalls(name, n):
+    """float32 columns that differ by less than their mean is known: no run to the iteration limit."""
+    X = normal(n, 3)
+    X = (torch.cat([X, X[:, :1] + 1e-4 * normal(n, 1, seed=1)], dim=1) + 100).float()
+    y = (torch.rand(n, generator=torch.Generator().manual_seed(0)) < 0.5).float()
+    result = minimize(SOLVERS[name], LogisticRegression(X, y, l2=1e-7))
+    assert result.status in (Status.STALLED, Status.CONVERGED) and result.iterations < 100
+
+
+def test_a_step_that_led_nowhere_is_followed_by_the_exact_one_and_then_by_none(logistic):
+    f = logistic(4000, 8, l2=1e-3)
+    start = f.at(f.zeros())
+    stuck = SAMPLED.propose(start, None).state._replace(last=start)
+    proposal = SAMPLED.propose(start, stuck)
+    assert torch.equal(proposal.direction, newton_direction(start)) and proposal.state is stuck
+
+
+def test_a_pair_of_no_size_in_the_metric_changes_no_length():
+    s = normal(3)
+    pairs = (Pair(s, s, 1.0),)
+    assert bool(two_loop(s, pairs, lambda v: 0 * v).isfinite().all())
 
 
 @pytest.mark.parametrize("settings", [{"share": 0.0}, {"share": 1.0}, {"memory": 0}, {"rows_per_coefficient": 2.5}])

@@ -87,6 +87,23 @@ def test_what_rounding_may_hide_counts_against_that_proof(logistic, monkeypatch)
     assert minimize(SOLVERS["newton-cg"], f).status != Status.CONVERGED
 
 
+@pytest.mark.parametrize(("dtype", "large"), [(torch.float32, 2.0**24), (torch.float64, 2.0**54)])
+def test_a_gradient_that_rounds_to_zero_proves_nothing(dtype, large):
+    """B, 1, B with labels 1, 1, 0: the second row's pull is lost beside the others, and f at 0 is not the minimum."""
+    X = torch.tensor([[large, large], [1.0, 0.0], [large, large]], dtype=dtype)
+    f = LogisticRegression(X, torch.tensor([1.0, 1.0, 0.0], dtype=dtype), l2=1e-6)
+    start = f.at(f.zeros())
+    assert strongly_convex_decrement(start) == 0  # as it looks
+    assert strongly_convex_decrement(start, start.gradient_noise()) > 0.1  # as far as it is known
+    result = minimize(SOLVERS["newton-cg"], f, stop=Stop(iterations=0))
+    assert result.bound != "norm of the gradient and strong convexity"
+
+
+def test_the_squares_of_a_small_gradient_do_not_vanish():
+    f = LogisticRegression(torch.tensor([[1e-23], [2e-23]]), torch.ones(2), l2=1e-44)
+    assert strongly_convex_decrement(f.at(f.zeros())) == pytest.approx(2.8e-3, rel=0.1)
+
+
 def test_a_float32_column_of_noise_proves_nothing():
     """A column of mean 1e6 in float32: margins are noise, and a small gradient is no proof."""
     generator = torch.Generator().manual_seed(0)
@@ -99,3 +116,9 @@ def test_a_float32_column_of_noise_proves_nothing():
         result = minimize(solver, f, stop=Stop(1e-4, iterations=200))
         if result.status == Status.CONVERGED:
             assert float(exact.at(result.x.double()).value) - best <= 1e-3 * best, name
+
+
+def test_a_sparse_matrix_without_columns_has_an_intercept_to_fit():
+    X = torch.zeros(6, 0, dtype=torch.float64).to_sparse_csr()
+    result = minimize(SOLVERS["auto"], LogisticRegression(X, torch.tensor([1.0, 0, 0, 0, 0, 0]), fit_intercept=True))
+    assert result.status == Status.CONVERGED and float(result.x[0]) == pytest.approx(math.log(1 / 5), rel=1e-4)

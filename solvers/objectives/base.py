@@ -137,6 +137,10 @@ class Point:
         """How much of f - f* rounding may hide from the gradient at this point, as far as is known."""
         return 0.0
 
+    def gradient_noise(self) -> float:
+        """About how long a part of the gradient may be rounding, as far as is known."""
+        return 0.0
+
     def refreshed(self) -> Point:
         """The same point without what it inherited along a ray and may have lost digits of: itself by default."""
         return self

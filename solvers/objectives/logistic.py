@@ -20,7 +20,7 @@ from ..kernels import (
     weighted_square_sums,
 )
 from .base import NewtonDirection, Objective, kept
-from .linear import LinearPoint, hessian_price
+from .linear import LinearPoint, hessian_price, norm_squared
 
 
 class LogisticRegression(Objective):
@@ -138,8 +138,7 @@ class LogisticRegression(Objective):
     @kept
     def norm_squared(self) -> float:
         """||X||_F^2, with the intercept's column."""
-        entries = self.X.values() if is_sparse(self.X) else self.X
-        return float(torch.linalg.vector_norm(entries)) ** 2 + self.fit_intercept * len(self.y)
+        return norm_squared(self.X) + self.fit_intercept * len(self.y)
 
     @kept
     def squares(self) -> Tensor | None:
@@ -279,5 +278,6 @@ class LogisticPoint(LinearPoint):
         """
         f, known = self.objective, self.__dict__.get("hessian")
         if known is None:
-            return 0.25 * f.scale * f.norm_squared * EPS[v.dtype] ** 2 * float(torch.dot(v, v))
+            length = float(torch.linalg.vector_norm(v.double()))
+            return 0.25 * f.scale * f.norm_squared * (EPS[v.dtype] * length) ** 2
         return len(v) * EPS[v.dtype] ** 2 * float(torch.dot(v.square(), known.diagonal()))

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..checks import design_matrix, non_negative, reduction_scale, row_labels
 from ..kernels import is_sparse, small_squares, transposed, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, Objective, kept
-from .linear import LinearPoint, hessian_price
+from .linear import LinearPoint, hessian_price, norm_squared
 
 
 class SoftmaxRegression(Objective):
@@ -106,6 +106,11 @@ class SoftmaxRegression(Objective):
         if self.fit_intercept:
             slope[:, -1] = 0
         return slope
+
+    @kept
+    def norm_squared(self) -> float:
+        """||X||_F^2, with the intercepts' column."""
+        return norm_squared(self.X) + self.fit_intercept * len(self.y)
 
     @kept
     def squares(self) -> Tensor | None:
