@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from .base import DirectionalSolver, Proposal, Solver
-from .checks import finite_tensor, real_tensor
 from .clock import Clock, device_clock
 from .decrement import Decrement, exact_decrement, strongly_convex_decrement
+from .entry import check_point, check_solver, start
 from .objectives.base import Point
 from .phases import Ledger, booked, current
 from .stopping import Status, Stop
@@ -62,10 +62,10 @@ def minimize(
     Raises TypeError or ValueError for wrong arguments, and what a user's own function raises; all that happens while
     solving is a Status.
     """
-    _check_solver(solver)
+    check_solver(solver)
     if not isinstance(stop, Stop):
         raise TypeError(f"stop must be a Stop, found {type(stop).__name__}: write stop=Stop(iterations=100)")
-    x = _start(objective, x0)
+    x = start(objective, x0)
     ledger = Ledger() if ledger is None else ledger
     run = _Run(solver, objective, stop, clock or device_clock(x.device), ledger)
     token = current.set(ledger)
@@ -156,7 +156,7 @@ class _Run:
     def to_the_end(self, x: Tensor) -> _End:
         solver, stop, tests = self.solver, self.stop, self.stop.tests
         point = self.objective.at(x)
-        _check_point(point, x)
+        check_point(point, x)
         here = self.visit(point, 0)
         if here is None:
             start = _Visit(point, float(point.value), 0, self.clock() - self.began, self.ledger.snapshot())
@@ -285,40 +285,3 @@ class _Run:
             gap_bound=decrement.half if decrement else None,
             bound=decrement.bound if decrement else "",
         )
-
-
-def _check_solver(solver: Any) -> None:
-    if isinstance(solver, type):
-        raise TypeError(f"solver is the class {solver.__name__}: pass a solver of it, {solver.__name__}()")
-    if not (callable(getattr(solver, "init", None)) and callable(getattr(solver, "step", None))):
-        raise TypeError(f"a solver has init(point) and step(point, state), found {solver!r}: see solvers.SOLVERS")
-
-
-def _check_point(point: Any, x: Tensor) -> None:
-    if not isinstance(point, Point):
-        raise TypeError(f"objective.at(x) must return a solvers.objectives.Point, found {type(point).__name__}")
-    if point.gradient.shape != x.shape:
-        raise ValueError(
-            f"the gradient has shape {tuple(point.gradient.shape)} and x {tuple(x.shape)}: make them equal"
-        )
-
-
-def _start(objective: Any, x0: Any) -> Tensor:
-    """A copy of x0, checked, in the dtype and on the device of the objective."""
-    if not callable(getattr(objective, "at", None)):
-        raise TypeError(f"an objective has at(x), found {objective!r}: wrap a function as FunctionObjective(f)")
-    zeros = objective.zeros() if hasattr(objective, "zeros") else None
-    if x0 is None:
-        if zeros is None:
-            raise ValueError(f"{type(objective).__name__} has no default start: pass x0, a tensor of shape (d,)")
-        return zeros
-    x0 = real_tensor("x0", x0)
-    if x0.ndim != 1 or len(x0) == 0:
-        raise ValueError(f"x0 must have shape (d,) with d > 0, found {tuple(x0.shape)}: pass x0.flatten()")
-    if zeros is not None:
-        if x0.shape != zeros.shape:
-            raise ValueError(f"x0 must have shape {tuple(zeros.shape)} for this objective, found {tuple(x0.shape)}")
-        if x0.device != zeros.device:
-            raise ValueError(f"x0 is on {x0.device} and the objective on {zeros.device}: move x0 with .to(...)")
-        x0 = x0.to(zeros.dtype)
-    return finite_tensor("x0", x0).clone(memory_format=torch.contiguous_format)
