@@ -20,7 +20,6 @@ $(READY): pyproject.toml constraints.txt
 
 report: $(READY) ## measure the suites `classic` and `sizes`, then tables, figures and one page in reports/latest/
 	$(RUN) benchmarks run --suite classic --suite sizes --repeats $(REPEATS) > /dev/null
-	$(RUN) benchmarks profile --save > /dev/null
 	$(RUN) reports build
 
 publish: report ## the reference that is committed in reports/published/, and what the README quotes; needs MNIST
