@@ -43,9 +43,9 @@ class SampledNewton(CholeskyNewton):
     Optim. 21, p. 977 (Hessians of samples); Nocedal & Wright, Alg. 7.4.
     """
 
-    # (f - f*) / (f0 - f*) <= 1e-6 took, in float64 on one thread, beside 1/4 and 20 rows: 0.26 s against 0.34 s on
-    # 200,000 x 100; MNIST's odd digits, 60,000 x 784: 2.8 s with 5 rows, 3.1 s with 10, 2.1 s with 20, where the first
-    # 1 s with 10 in float32 against 1.5 s and 1.7 s.
+    # Seconds to (f - f*) / (f0 - f*) <= 1e-6, one thread, single runs beside other work. 200,000 x 100 in float64: 0.25
+    # with a share of 1/16, 0.34 with 1/4. MNIST's odd digits, 60,000 x 784, with 5, 10 and 20 rows a coefficient:
+    # 2.8, 3.1, 2.1 in float64 and 1.5, 1.1, 1.7 in float32.
     share: float = 1 / 16
     rows_per_coefficient: int = 10
     memory: int = 10
@@ -57,9 +57,6 @@ class SampledNewton(CholeskyNewton):
             raise ValueError(f"share must lie between 0 and 1, found {self.share!r}")
         for name in ("rows_per_coefficient", "memory"):
             whole(name, getattr(self, name))
-
-    def init(self, point: Point) -> Curvature | None:
-        return None
 
     def propose(self, point: Point, state: Curvature | None) -> Proposal | None:
         if state is None:
