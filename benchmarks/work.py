@@ -63,7 +63,7 @@ def shape(f: LogisticRegression | SoftmaxRegression) -> Shape:
     X, (n, columns) = f.X, f.X.shape
     sparse = X.is_sparse_csr
     stored = float(X.values().numel() if sparse else X.numel())
-    index = X.col_indices().element_size() if sparse else 0
+    index = f.X_short.col_indices().element_size() if sparse else 0
     classes = f.classes if isinstance(f, SoftmaxRegression) else 1
     return Shape(n, columns, f.size, stored, X.element_size(), index, classes)
 
@@ -80,6 +80,7 @@ def linear_work(shape: Shape) -> dict[str, Work]:
         "margins": product,
         "gradients": product,
         "hessian_vector_products": product.times(2),
+        "third_derivatives": product,
         "hessian_diagonals": product,
         "hessians": Work(2.0 * n * gram, read).times(grams).plus(Work(0.0, d2 * s)),
     }

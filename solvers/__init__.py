@@ -2,6 +2,7 @@
 
 from .auto import Auto
 from .base import DirectionalSolver, Proposal, Solver, needs_hessian, towards
+from .chebyshev_newton import ChebyshevNewton
 from .cholesky_newton import CholeskyNewton
 from .clock import Clock, device_clock
 from .damped_newton import DampedNewton
@@ -21,6 +22,7 @@ SOLVERS: dict[str, Solver] = {
     "gradient-descent": GradientDescent(),
     "newton": Newton(),
     "newton-cholesky": CholeskyNewton(),
+    "newton-chebyshev": ChebyshevNewton(),
     "newton-damped": DampedNewton(),
     "newton-levenberg": LevenbergNewton(),
     "newton-cg": NewtonCG(),
@@ -34,6 +36,7 @@ __all__ = [
     "PHASES",
     "SOLVERS",
     "Auto",
+    "ChebyshevNewton",
     "CholeskyNewton",
     "Clock",
     "DampedDiagonalNewton",

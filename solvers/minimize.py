@@ -176,7 +176,7 @@ class _Run:
                 return self.limit(here)
 
             bound = relative * abs(here.value) + floor
-            if self.strongly_convex and (end := self.proved(here, bound)):
+            if end := self.arrived(here, bound):
                 return end
             proposal = solver.propose(point, state)
             if proposal is None or not math.isfinite(proposal.slope):
@@ -185,8 +185,8 @@ class _Run:
                 if proposal is None:
                     return _End(here, Status.SINGULAR, "the Newton system cannot be solved")
             own = abs(proposal.slope) / 2
-            if tests and self.promising(point, own, bound) and (over or not self.proof_is_near(point, bound)):
-                if end := self.converged(here, own, bound):
+            if stop.gap_tolerance is not None and self.promising(point, own, bound):
+                if (over or not self.proof_is_near(point, bound)) and (end := self.converged(here, own, bound)):
                     return end
             if over:
                 return self.limit(here)
@@ -216,6 +216,14 @@ class _Run:
         if tolerance is not None and not float(torch.linalg.vector_norm(point.gradient, math.inf)) <= tolerance:
             return False
         return self.stop.gap_tolerance is None or (own <= bound and own < self.look_below)
+
+    def arrived(self, here: _Visit, bound: float) -> _End | None:
+        """The tests that need no direction: a proof by strong convexity, or the gradient if nothing else is asked."""
+        if self.strongly_convex:
+            return self.proved(here, bound)
+        if self.stop.gap_tolerance is None and self.stop.tests and self.promising(here.point, 0.0, bound):
+            return self.converged(here, 0.0, bound)
+        return None
 
     def proved(self, here: _Visit, bound: float) -> _End | None:
         """The exact test where a bound on the decrement, which needs no Hessian, already passes it."""

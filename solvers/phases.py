@@ -18,6 +18,7 @@ COUNTERS = (
     "sample_hessians",  # of the loss on a sample of the rows; nothing else that is done there is counted
     "hessian_diagonals",
     "hessian_vector_products",
+    "third_derivatives",  # of a linear model, along a direction: one product with X^T
     "margins",  # products X v of a linear model: at a fresh point, and one for a ray
     "factorisations",
     "lu_factorisations",  # those of them that are LU, not Cholesky

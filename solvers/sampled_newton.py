@@ -9,15 +9,16 @@ import torch
 from torch import Tensor
 
 from .base import Proposal, newton_proposal, towards
+from .chebyshev_newton import ChebyshevNewton
 from .checks import positive, whole
 from .cholesky_newton import CholeskyNewton
 from .kernels import is_sparse
 from .limited_memory import Pair, remember, two_loop
-from .line_search import backtrack
 from .linear_algebra import Factor, newton_direction, newton_factor
 from .objectives.base import Point
 from .phases import apart
 
+DEAR = 20.0  # gradients: a Hessian of all rows that takes longer is not formed
 STEPS = 20  # on a sample: without a penalty it may be separable, and have no minimiser
 FINER = 16  # a sample is solved from the minimiser of a sixteenth of it
 
@@ -36,8 +37,9 @@ class SampledNewton(CholeskyNewton):
 
     The first step goes to the minimiser of the loss on that sample, found by Newton's method to its statistical error
     d / (2 m). There its Hessian is factored, once: all further steps cost one product with X and one with X^T. Where
-    `memory` of them were not enough the whole Hessian is factored. Where a sample would be more than a quarter of the
-    rows, or the objective has no rows, this is CholeskyNewton, the method without a sample.
+    `memory` of them were not enough the whole Hessian is factored; if that is too dear, as for a sparse X, the oldest
+    update is forgotten. Where a sample would be more than a quarter of the rows, or the objective has no rows, this is
+    CholeskyNewton, the method without a sample.
 
     m = max(share n, rows_per_coefficient d); seed: of the draw. Sources: Byrd, Chin, Neveitt & Nocedal 2011, SIAM J.
     Optim. 21, p. 977 (Hessians of samples); Nocedal & Wright, Alg. 7.4.
@@ -68,9 +70,12 @@ class SampledNewton(CholeskyNewton):
         if state.last is not None:
             pairs = remember(pairs, point.x - state.last.x, point.gradient - state.last.gradient, self.memory + 1)
         if len(pairs) > self.memory:
-            if factor := newton_factor(point):
+            if getattr(point.objective, "hessian_price", 0.0) > DEAR:
+                pairs = pairs[1:]
+            elif factor := newton_factor(point):
                 return newton_proposal(point, newton_direction(point), Curvature(factor, last=point))
-            pairs = pairs[-1:]
+            else:
+                pairs = pairs[-1:]
         direction = two_loop(point.gradient, pairs, state.factor.solve).neg_()
         return newton_proposal(point, direction, Curvature(state.factor, pairs, point))
 
@@ -117,15 +122,14 @@ class SampledNewton(CholeskyNewton):
 
 
 def newton(objective: Any, x: Tensor, tolerance: float) -> tuple[Tensor, Factor | None]:
-    """CholeskyNewton until half the squared decrement is at most `tolerance`, or it fails."""
-    point = objective.at(x)
+    """ChebyshevNewton until half the squared decrement is at most `tolerance`, or it fails."""
+    solver, point = ChebyshevNewton(), objective.at(x)
     for _ in range(STEPS):
-        direction = newton_direction(point)
-        if direction is None:
+        proposal = newton_proposal(point, newton_direction(point))
+        if proposal is None or not -proposal.slope / 2 > tolerance:
             break
-        slope = float(torch.dot(point.gradient, direction))
-        moved = backtrack(point.along(direction), slope) if -slope / 2 > tolerance else None
-        if moved is None:
+        moved, _ = solver.move(point, proposal)
+        if moved is point:
             break
         point = moved
     return point.x, newton_factor(point)

@@ -18,7 +18,14 @@ from solvers.objectives import FunctionObjective, LogisticRegression
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
 SETTINGS = {"gradient-descent": {"learning_rate": 2.0}, "newton-diagonal": {"learning_rate": 0.7}}
 STATELESS = [name for name in SOLVERS if name not in ("newton-levenberg", "newton-cg")]
-SEARCHING = ["newton-cholesky", "newton-damped", "newton-levenberg", "newton-cg", "newton-diagonal-damped"]
+SEARCHING = [
+    "newton-cholesky",
+    "newton-chebyshev",
+    "newton-damped",
+    "newton-levenberg",
+    "newton-cg",
+    "newton-diagonal-damped",
+]
 DTYPES = [torch.float64, torch.float32]
 
 
@@ -184,7 +191,7 @@ def test_values_never_rise_where_a_search_promises_it(name, start, dtype):
         assert all(after <= before + noise for before, after in pairwise(fresh))
 
 
-@pytest.mark.parametrize("name", ["newton-cholesky", "newton-damped"])
+@pytest.mark.parametrize("name", ["newton-cholesky", "newton-chebyshev", "newton-damped"])
 @pytest.mark.parametrize("kind", NASTY[torch.float64])
 def test_globalised_newton_methods_finish_the_nasty_problems(name, kind):
     result = minimize(SOLVERS[name], NASTY[torch.float64][kind])
@@ -235,6 +242,7 @@ def random_matrix(kind: str) -> torch.Tensor:
 INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entry
     "newton": (Newton(0.0), {"general", "diagonal", "orthogonal"}),
     "newton-cholesky": (SOLVERS["newton-cholesky"], {"general", "diagonal", "orthogonal"}),
+    "newton-chebyshev": (SOLVERS["newton-chebyshev"], {"general", "diagonal", "orthogonal"}),
     "newton-damped": (SOLVERS["newton-damped"], {"general", "diagonal", "orthogonal"}),
     "newton-cg": (SOLVERS["newton-cg"], {"diagonal"}),
     "newton-diagonal": (DiagonalNewton(0.5, eps=0.0), {"diagonal"}),

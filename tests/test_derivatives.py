@@ -8,10 +8,11 @@ from itertools import product
 import mpmath
 import pytest
 import torch
-from torch.func import grad, hessian
+from torch.func import grad, hessian, jvp
 
 from solvers import kernels
 from solvers.objectives import FunctionObjective, LogisticRegression
+from solvers.objectives.base import Ray
 
 CASES = [
     pytest.param(
@@ -58,6 +59,9 @@ def test_closed_forms_are_what_autograd_finds(logistic, case):
     agree(point.hessian, H, 1e-12)
     agree(point.hessian_diagonal, H.diagonal(), 1e-12)
     agree(point.hvp(v), H @ v, 1e-12)
+    turned = jvp(hessian(f), (w,), (v,))[1] @ v
+    agree(point.along(v).third(), turned, 1e-12)
+    agree(Ray(point, v).third(), turned, 1e-6)  # the difference that any objective has
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -169,7 +173,9 @@ def test_blocks_add_up_to_the_whole_product(csr, d, extra):
     given = X.to_sparse_csr() if csr else X
     kept = base.clone()
     agree(kernels.weighted_gram(given, weights, base, 0.5), base + 0.5 * exact, 1e-13)
-    agree(kernels.weighted_square_sums(given, weights), exact.diagonal(), 1e-13)
+    squares = kernels.squares_of(given, kernels.transposed(given))
+    assert (squares is not None) == csr
+    agree(kernels.weighted_square_sums(given, weights, squares), exact.diagonal(), 1e-13)
     assert torch.equal(base, kept)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits, load_iris, load_wine
 from sklearn.linear_model import LogisticRegression as ScikitLearn
-from torch.func import grad, hessian
+from torch.func import grad, hessian, jvp
 from torch.nn.functional import cross_entropy
 
 from solvers import SOLVERS, Status, Stop, minimize
@@ -65,6 +65,7 @@ def test_the_closed_forms_agree_with_autograd(case):
     agree(point.hessian, H)
     agree(point.hessian, point.hessian.T, 1e-15)
     agree(point.hvp(v), H @ v)
+    agree(point.along(v).third(), jvp(hessian(loss), (w,), (v,))[1] @ v)
     agree(point.hessian_diagonal, H.diagonal())
     m = problem.size // problem.classes
     blocks = torch.stack([H[k * m : (k + 1) * m, k * m : (k + 1) * m] for k in range(problem.classes)])

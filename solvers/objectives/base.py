@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..checks import EPS
 from ..phases import current
 
 NewtonDirection = Callable[[], Tensor | None]
@@ -168,6 +169,15 @@ class Ray:
     def at(self, t: float) -> Point:
         """The point x + t direction."""
         return self.point.objective.at(torch.add(self.point.x, self.direction, alpha=t))
+
+    def third(self) -> Tensor:
+        """D^3 f(x)[d, d], (d,): the change of H d along the direction d, here by a difference of two products."""
+        t = EPS[self.direction.dtype] ** 0.5  # balances the fourth derivative against rounding, along a Newton step
+        return (self.at(t).hvp(self.direction) - self.point.hvp(self.direction)).div_(t)
+
+    def turned(self, step: Tensor) -> Ray:
+        """The ray along direction + step."""
+        return type(self)(self.point, self.direction + step)
 
 
 class Objective:

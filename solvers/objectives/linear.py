@@ -54,6 +54,10 @@ class LinearPoint(Point):
         """The change of f, to first order, if the margins move by `drift`, and the gap that this hides, to second."""
         raise NotImplementedError
 
+    def third(self, moves: Tensor) -> Tensor:
+        """D^3 f(x)[d, d], (d,), along a direction that moves the margins by `moves`."""
+        raise NotImplementedError
+
     def gradient_noise(self) -> float:
         """eps (scale ||X||_F ||residuals|| + l2 ||w||): each entry of X^T r is a sum of rounded products."""
         f = self.objective
@@ -98,11 +102,21 @@ class LinearRay(Ray):
 
     point: LinearPoint
 
-    def __init__(self, point: LinearPoint, direction: Tensor) -> None:
+    def __init__(self, point: LinearPoint, direction: Tensor, moves: Tensor | None = None) -> None:
         self.point = point
         self.direction = direction
+        if moves is None:
+            count("margins")
+            moves = point.objective.margins(direction)
+        self.moves = moves
+
+    def third(self) -> Tensor:
+        count("third_derivatives")
+        return self.point.third(self.moves)
+
+    def turned(self, step: Tensor) -> LinearRay:
         count("margins")
-        self.moves = point.objective.margins(direction)
+        return LinearRay(self.point, self.direction + step, self.moves + self.point.objective.margins(step))
 
     def at(self, t: float) -> LinearPoint:
         point = self.point

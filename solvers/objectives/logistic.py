@@ -6,14 +6,15 @@ import math
 
 import torch
 from torch import Tensor
-from torch.nn.functional import logsigmoid
+from torch.nn.functional import softplus
 
 from ..checks import EPS, design_matrix, non_negative, reduction_scale, row_labels
 from ..kernels import (
     fits_one_block,
     is_sparse,
     one_block_gram,
-    small_squares,
+    short_indices,
+    squares_of,
     take_rows,
     transposed,
     weighted_gram,
@@ -62,6 +63,7 @@ class LogisticRegression(Objective):
         self.size = X.shape[1] + self.fit_intercept
         self.strong_convexity = 0.0 if self.fit_intercept else self.l2
         self.hessian_price = hessian_price(X)
+        self.X_short = short_indices(X)  # what products with X are computed from
         self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
         self._signed = self._signed_transposed = None
         if self.binary and not self.fit_intercept and fits_one_block(X):
@@ -86,7 +88,7 @@ class LogisticRegression(Objective):
 
     def logits(self, w: Tensor) -> Tensor:
         """z = X w (+ intercept), (n,)."""
-        return self.X @ w[:-1] + w[-1] if self.fit_intercept else self.X @ w
+        return self.X_short @ w[:-1] + w[-1] if self.fit_intercept else self.X_short @ w
 
     def margins(self, w: Tensor) -> Tensor:
         """sign_i z_i, (n,)."""
@@ -143,7 +145,7 @@ class LogisticRegression(Objective):
     @kept
     def squares(self) -> Tensor | None:
         with torch.inference_mode(False):
-            return small_squares(self.X)
+            return squares_of(self.X, self._transposed)
 
     def no_minimiser(self, point: LogisticPoint, newton_direction: NewtonDirection | None = None) -> str | None:
         """Proofs that the infimum is not attained (Albert & Anderson 1984, Biometrika 71, p. 1).
@@ -193,6 +195,11 @@ class LogisticRegression(Objective):
         return bool((self.y == self.y[0]).all())
 
 
+def log_sigmoid(m: Tensor) -> Tensor:
+    """log(1 / (1 + exp(-m))): torch's logsigmoid allocates a second tensor of the same size."""
+    return softplus(m, beta=-1, threshold=40)  # below -40 it is m, to the last digit
+
+
 class LogisticPoint(LinearPoint):
     """f near w, built on the margins sign * z, (n,): two vectors of length n give every derivative."""
 
@@ -201,7 +208,7 @@ class LogisticPoint(LinearPoint):
     @kept
     def value(self) -> Tensor:
         f, m = self.objective, self.margins
-        gains = logsigmoid(m) if f.binary else f.y * logsigmoid(m) + (1 - f.y) * logsigmoid(-m)  # (n,), not positive
+        gains = log_sigmoid(m) if f.binary else f.y * log_sigmoid(m) + (1 - f.y) * log_sigmoid(-m)  # (n,)
         loss = gains.sum().mul_(-f.scale)
         if f.l2 > 0:
             w = self.x[:-1] if f.fit_intercept else self.x
@@ -211,7 +218,7 @@ class LogisticPoint(LinearPoint):
     @kept
     def miss(self) -> Tensor:
         """sigmoid(-m): for 0/1 labels the probability given to the wrong class, |p - y|, (n,)."""
-        return self.margins.neg().sigmoid()
+        return self.margins.neg().sigmoid_()
 
     @kept
     def residuals(self) -> Tensor:
@@ -262,6 +269,14 @@ class LogisticPoint(LinearPoint):
         """H v = scale X^T (c * X v) + l2 v, (d,)."""
         f = self.objective
         return f.transposed_product(self.curvature * f.logits(v), f.penalised(v) if f.l2 > 0 else None)
+
+    def third(self, moves: Tensor) -> Tensor:
+        """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
+        f = self.objective
+        bends = torch.mul(self.miss, 2).sub_(1).mul_(self.curvature).mul_(moves).mul_(moves)  # (n,), by sign * z
+        if f._signed is not None:
+            return (f._signed_transposed @ bends).mul_(f.scale)
+        return f.transposed_product(bends.mul_(f.signs))
 
     def change(self, drift: Tensor) -> tuple[float, float]:
         f = self.objective

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import design_matrix, non_negative, reduction_scale, row_labels
-from ..kernels import is_sparse, small_squares, transposed, weighted_gram, weighted_square_sums
+from ..kernels import is_sparse, short_indices, squares_of, transposed, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, Objective, kept
 from .linear import LinearPoint, hessian_price, norm_squared
 
@@ -58,7 +58,7 @@ class SoftmaxRegression(Objective):
         self.strong_convexity = 0.0 if self.fit_intercept else self.l2
         self.hessian_price = (self.classes + 1) / 2 * hessian_price(X)  # a block for each pair of classes
         self._own = self.y.unsqueeze(1)  # (n, 1)
-        self._transposed = transposed(X)
+        self.X_short, self._transposed = short_indices(X), transposed(X)  # what products are computed from
 
     def at(self, x: Tensor) -> SoftmaxPoint:
         return SoftmaxPoint(self, x)
@@ -74,7 +74,7 @@ class SoftmaxRegression(Objective):
     def logits(self, w: Tensor) -> Tensor:
         """Z, (n, K)."""
         W = self.rows(w)
-        return (self.X @ W[:, :-1].T).add_(W[:, -1]) if self.fit_intercept else self.X @ W.T
+        return (self.X_short @ W[:, :-1].T).add_(W[:, -1]) if self.fit_intercept else self.X_short @ W.T
 
     def margins(self, w: Tensor) -> Tensor:
         """z_ik - z_i,y_i, (n, K): 0 for the row's own class, and negative for all others where it is classified."""
@@ -115,7 +115,7 @@ class SoftmaxRegression(Objective):
     @kept
     def squares(self) -> Tensor | None:
         with torch.inference_mode(False):
-            return small_squares(self.X)
+            return squares_of(self.X, self._transposed)
 
     @kept
     def absent_class(self) -> int | None:
@@ -267,6 +267,13 @@ class SoftmaxPoint(LinearPoint):
         f, p = self.objective, self.probabilities.p
         U = f.margins(v)
         return f.transposed_product(p * (U - (p * U).sum(1, keepdim=True)), v)
+
+    def third(self, moves: Tensor) -> Tensor:
+        """scale T^T X,  t_ik = p_ik ((u_ik - m_i)^2 - v_i), m_i and v_i the mean and the variance of u_i under p_i."""
+        p = self.probabilities.p
+        away = moves - (p * moves).sum(1, keepdim=True)  # (n, K)
+        squares = away.square()
+        return self.objective.transposed_product(p * (squares - (p * squares).sum(1, keepdim=True)))
 
     def flat(self, v: Tensor) -> bool:
         """Adding the same to every class, in what is not penalised."""
