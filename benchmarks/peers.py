@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from datasets import build, certificate
 from solvers import SOLVERS, Status, Stop, minimize
-from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer, rebuilt
+from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer
+from solvers.names import library
 from solvers.objectives import LogisticRegression
 
 from .racing import TARGET, Course, race, sweep
@@ -37,12 +39,18 @@ PROBLEMS = (
 class Ours:
     """A solver of ours as a contender: `minimize` on a new objective, stopped by its gap tolerance."""
 
+    general: ClassVar[bool] = True
+    needs: ClassVar[str] = "hessian"
+
     solver: str
+    iterations: int = Stop.iterations
     dtypes: tuple[str, ...] = ("float64", "float32")
 
-    def prepare(self, objective: LogisticRegression) -> Fit:
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
+        stop = Stop(iterations=self.iterations)
+
         def fit(tolerance: float) -> Claim:
-            result = minimize(SOLVERS[self.solver], rebuilt(objective), stop=Stop(gap_tolerance=tolerance))
+            result = minimize(SOLVERS[self.solver], objective, start, replace(stop, gap_tolerance=tolerance))
             return Claim(result.x.double(), result.iterations, result.status is Status.CONVERGED, result.message)
 
         return fit
@@ -52,6 +60,7 @@ OURS: dict[str, Peer] = {
     f"hessbench:{name}": Ours(name) for name in ("auto", "newton-cholesky", "newton-cg") if name in SOLVERS
 }
 CONTENDERS: dict[str, Peer] = OURS | PEERS
+RACERS = [name for name in CONTENDERS if library(name) != "statsmodels"]  # no penalty can be given: PROBLEMS have one
 
 
 def measure_problem(
