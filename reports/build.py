@@ -126,12 +126,12 @@ def draw_all(
             several = frame["machine"].nunique() > 1
             stem = f"{problem}--{name}" + _suffix(frame, problem, machine, device, threads)
             progress(stem)
-            canvas = Canvas(figsize=(7.2, 4.2), layout="constrained")
+            canvas = Canvas(figsize=(7.2, style.height(cell["label"].nunique())), layout="constrained")
             axes = canvas.add_subplot()
             figure.draw(cell, axes)
             axes.set_title(f"{figure.title}\n{where}" + (f"\n{machine}" if several else ""))
             if handles := axes.get_legend_handles_labels()[0]:
-                canvas.legend(handles=handles, loc="outside lower center", ncols=3)
+                style.legend(canvas, handles)
             svg = write_figure(canvas, folder / stem, behind.words(keys(cell)))
             title = f"{figure.title}: {where}"
             words = figure.caption + peer_note(cell)

@@ -58,6 +58,8 @@ def decades(axes: Axes, which: str) -> None:
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
     for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
         path = path[np.isfinite(path[quantity])]
+        if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
+            path = path[path["seconds"] > 0]
         y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
         at = path.index if x == "iteration" else path["seconds"] * 1e3
         spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows

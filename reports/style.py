@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from functools import cache
 
 import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
 
 from solvers import SOLVERS
 from solvers.adapters import PEERS
@@ -35,7 +38,9 @@ LIBRARIES: dict[str, str] = {
 }
 _COLOURS = ("#000000", "#8C6D31", "#5254A3", "#637939", "#843C39", "#7B4173")
 _MARKERS = ("*", "h", "<", ">", "p", "d", "o", "s", "^", "v", "D", "P", "X", "H", "8")
+_METHODS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
 _SPARE = [(colour, marker) for colour in _COLOURS for marker in _MARKERS]
+FEW = 12  # curves, whose legend has four rows
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -55,8 +60,8 @@ def _registered() -> dict[str, tuple[str, str]]:
     found = dict(LOOKS)
     for name in (*SOLVERS, *PEERS):
         methods = [other for other in PEERS if library(other) == library(name)]
-        if library(name) in LIBRARIES and len(methods) <= len(_MARKERS):
-            found[name] = LIBRARIES[library(name)], _MARKERS[methods.index(name)]
+        if library(name) in LIBRARIES and len(methods) <= len(_METHODS):
+            found[name] = LIBRARIES[library(name)], _METHODS[methods.index(name)]
         elif name not in found:
             places = ((_place(name) + step) % len(_SPARE) for step in range(len(_SPARE)))
             found[name] = next((spare for at in places if (spare := _SPARE[at]) not in found.values()), _SPARE[0])
@@ -70,6 +75,17 @@ def _place(name: str) -> int:
 def line(variant: int, solver: str = "") -> str:
     """The line style of the nth variant of one solver; only lines of ours are full."""
     return _LINES[1 + variant % 3] if library(solver) else _LINES[variant % len(_LINES)]
+
+
+def height(curves: int) -> float:
+    """Inches that a figure with so many curves, or rows, takes: the legend grows, and its axes do not shrink."""
+    return 4.2 if curves <= FEW else 4.2 + 0.2 * (curves - FEW)
+
+
+def legend(canvas: Figure, handles: Sequence[Artist]) -> None:
+    """Below the axes; in smaller letters where there are many."""
+    many = {"fontsize": 8, "columnspacing": 1.0} if len(handles) > FEW else {}
+    canvas.legend(handles=handles, loc="outside lower center", ncols=3, **many)
 
 
 def apply() -> None:
