@@ -12,6 +12,9 @@ from typing import Any
 
 from datasets import PROBLEMS
 from solvers import SOLVERS, Solver, Stop
+from solvers.adapters import PEERS, Peer
+
+from .peer_runs import installed
 
 DTYPES = ("float32", "float64")
 
@@ -21,7 +24,7 @@ class Case:
     """One cell of a benchmark: everything that determines a run but its repeat, its machine and the code."""
 
     problem: str  # a name of PROBLEMS
-    solver: str  # a name of SOLVERS
+    solver: str  # a name of SOLVERS or of PEERS
     settings: tuple[tuple[str, Any], ...] = ()  # what differs from the registered solver
     stop: Stop = Stop()  # noqa: RUF009, it is immutable
     dtype: str = "float64"
@@ -49,16 +52,19 @@ class Case:
             words.append(f"{self.stop.seconds:g} s")
         return ", ".join(words)
 
-    def make_solver(self) -> Solver:
-        return replace(SOLVERS[self.solver], **dict(self.settings))
+    def make_solver(self) -> Solver | Peer:
+        return replace((PEERS if self.solver in PEERS else SOLVERS)[self.solver], **dict(self.settings))
 
     def describe(self) -> dict[str, Any]:
         """Everything that determines the run, as plain values."""
         solver = self.make_solver()
+        settings = {"class": type(solver).__name__, **asdict(solver)}
+        if self.solver in PEERS:
+            settings["version"] = installed(self.solver)
         return {
             "problem": self.problem,
             "solver": self.solver,
-            "settings": {"class": type(solver).__name__, **asdict(solver)},
+            "settings": settings,
             "stop": asdict(self.stop),
             "dtype": self.dtype,
             "device": self.device,
@@ -96,6 +102,28 @@ def quick() -> list[Case]:
 def every_solver(problems: Iterable[str]) -> list[Case]:
     """As they are registered, in float64 with one thread."""
     return [Case(problem, solver) for problem, solver in product(problems, SOLVERS)]
+
+
+def peers() -> list[Case]:
+    """The methods of other libraries on the problems of `quick` and by its rules, in float64 where they have it.
+
+    `run` leaves out by name who is not installed, and who cannot express a problem.
+    """
+    return beside(quick(), PEERS)
+
+
+def beside(cases: Iterable[Case], names: Iterable[str]) -> list[Case]:
+    """Peers on the problems of these cases, by their rules where those have a tolerance for the gap; in another
+    precision where a peer does not have that of the case."""
+    names = list(names)
+    return list(
+        dict.fromkeys(
+            replace(case, solver=name, settings=(), variant="", dtype=dtype)
+            for case, name in product(cases, names)
+            if case.stop.gap_tolerance is not None
+            for dtype in [case.dtype if case.dtype in PEERS[name].dtypes else PEERS[name].dtypes[0]]
+        )
+    )
 
 
 def full() -> list[Case]:
@@ -153,7 +181,10 @@ def problems(*, small: bool | None = None, files: bool | None = None) -> list[st
     ]
 
 
-SUITES = {"classic": classic, "quick": quick, "full": full, "real": real, "sizes": sizes, "sweep": sweep}
+SUITES = {
+    **{"classic": classic, "quick": quick, "peers": peers},
+    **{"full": full, "real": real, "sizes": sizes, "sweep": sweep},
+}
 
 
 def fixed(iterations: int) -> Stop:

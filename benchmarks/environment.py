@@ -17,7 +17,13 @@ import torch
 from solvers import device_clock
 
 ROOT = Path(__file__).resolve().parent.parent
-MEASURING = ("solvers/**/*.py", "datasets/**/*.py", "benchmarks/measure.py")
+MEASURING = (
+    "solvers/**/*.py",
+    "datasets/**/*.py",
+    "benchmarks/measure.py",
+    "benchmarks/peer_runs.py",
+    "benchmarks/deadline.py",
+)
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")
 
 

@@ -11,9 +11,11 @@ import torch
 
 from datasets import Certificate, Problem, build, certificate
 from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
+from solvers.adapters import PEERS
 
 from .cases import Case
 from .environment import memory
+from .peer_runs import run_peer
 
 WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
 WARM_UP_SECONDS = 1.0  # after which no further one is begun
@@ -40,10 +42,18 @@ def _problem(name: str, dtype: str, device: str) -> Problem:
     return build(name, getattr(torch, dtype), device)
 
 
+def problem_of(case: Case) -> Problem:
+    """As the case meets it: in its precision, on its device."""
+    return _problem(case.problem, case.dtype, case.device)
+
+
 def measure(case: Case, repeat: int = 0) -> Measurement:
-    """Run a case once. The clock covers `minimize` and nothing else; what the solver raises becomes a message."""
+    """Run a case once. The clock covers `minimize` and nothing else; what the solver raises becomes a message.
+
+    A peer cannot be stepped: `peer_runs` says how it is sampled.
+    """
     torch.set_num_threads(case.threads)
-    problem, solver = _problem(case.problem, case.dtype, case.device), case.make_solver()
+    problem, solver = problem_of(case), case.make_solver()
     if reason := too_large(solver, problem):
         return Measurement(case, repeat, None, reason)
     warm_up = replace(
@@ -52,6 +62,9 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
         seconds=min(WARM_UP_SECONDS, case.stop.seconds),
     )
     try:
+        if case.solver in PEERS:
+            result = run_peer(case.solver, solver, problem, case.stop)
+            return Measurement(case, repeat, result, result.message)
         minimize(solver, problem.objective, problem.x0, warm_up)
         result = minimize(solver, problem.objective, problem.x0, case.stop)
     except Exception as error:  # one bad solver never ends a suite

@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
 from datasets import build, certificate
 from solvers import SOLVERS, Status, Stop, minimize
-from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer, rebuilt
+from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer
+from solvers.names import library
 from solvers.objectives import LogisticRegression
 
 from .racing import TARGET, Course, race, sweep
@@ -40,14 +42,20 @@ class Ours:
     The gradient is what the peers test, too; the gap is what ours promise, and its proof is on the clock.
     """
 
+    general: ClassVar[bool] = True
+    needs: ClassVar[str] = "hessian"
+
     solver: str
     by_gradient: bool = False
+    iterations: int = Stop.iterations
     dtypes: tuple[str, ...] = ("float64", "float32")
 
-    def prepare(self, objective: LogisticRegression) -> Fit:
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
+        test = "gradient_tolerance" if self.by_gradient else "gap_tolerance"
+        stop = Stop(gap_tolerance=None, iterations=self.iterations)
+
         def fit(tolerance: float) -> Claim:
-            stop = Stop(None, gradient_tolerance=tolerance) if self.by_gradient else Stop(gap_tolerance=tolerance)
-            result = minimize(SOLVERS[self.solver], rebuilt(objective), stop=stop)
+            result = minimize(SOLVERS[self.solver], objective, start, replace(stop, **{test: tolerance}))
             return Claim(result.x.double(), result.iterations, result.status is Status.CONVERGED, result.message)
 
         return fit
@@ -58,6 +66,7 @@ OURS: dict[str, Peer] = {
     f"hessbench:{name}{test}": Ours(name, by_gradient=bool(test)) for name in RACED for test in ("", " by gradient")
 }
 CONTENDERS: dict[str, Peer] = OURS | PEERS
+RACERS = [name for name in CONTENDERS if library(name) != "statsmodels"]  # no penalty can be given: PROBLEMS have one
 
 
 def measure_problem(

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-import signal
-from collections.abc import Callable, Container, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from itertools import product
 from statistics import median
@@ -16,9 +14,11 @@ import torch
 from torch import Tensor
 
 from datasets import Problem
-from solvers.adapters import Claim, Fit, MissingPeerError, Peer
+from solvers.adapters import Claim, Fit, MissingPeerError, Peer, rebuilt
 from solvers.kernels import is_sparse
 from solvers.objectives import LogisticRegression
+
+from .deadline import OutOfTimeError, deadline
 
 TARGET = 1e-6
 TOLERANCES = tuple(10.0**-k for k in range(1, 14))
@@ -93,24 +93,13 @@ class Course:
         return (float(self.exact.at(w).value) - self.optimum) / self.drop
 
 
-class OutOfTimeError(BaseException):
-    """Raised in the middle of a fit: no library may take it for an error of its own, hence no Exception."""
-
-
-@contextmanager
-def deadline(seconds: float) -> Iterator[None]:
-    """OutOfTimeError after so many seconds. Native code is not interrupted: it is noticed when that returns."""
-
-    def ring(*_: object) -> None:
-        raise OutOfTimeError
-
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+def ready(peer: Peer, objective: LogisticRegression) -> Fit:
+    """What a peer prepares. One that works on our objective makes it anew in each fit, and so pays for the checks of
+    its input as those do that are given the data."""
+    if not peer.general:
+        return peer.prepare(objective)
+    peer.prepare(objective)  # raises now what it raises
+    return lambda tolerance: peer.prepare(rebuilt(objective))(tolerance)
 
 
 def timed(fit: Fit, tolerance: float, budget: float) -> tuple[float, Claim | None]:
@@ -136,7 +125,7 @@ def sweep(peer: Peer, course: Course, budget: float) -> tuple[Entry, Fit | None]
     for layout, dtype in product(course.layouts, peer.dtypes):
         reached = 0
         try:
-            fit = fits[layout, dtype] = peer.prepare(course.objective(layout, dtype))
+            fit = fits[layout, dtype] = ready(peer, course.objective(layout, dtype))
             for tolerance in TOLERANCES:
                 seconds, claim = timed(fit, tolerance, budget)
                 if claim is None:

@@ -20,7 +20,17 @@ from .racing import REACHED
 
 DEFAULT = ROOT / "reports" / "peers"
 SCHEMA = 1
-PACKAGES = ("scikit-learn", "scipy", "glum", "snapml", "pytorch-minimize", "torch", "numpy", "threadpoolctl")
+PACKAGES = (
+    "scikit-learn",
+    "scipy",
+    "glum",
+    "snapml",
+    "pytorch-minimize",
+    "statsmodels",
+    "torch",
+    "numpy",
+    "threadpoolctl",
+)
 FEWEST = 6  # rounds that make an interval: of fewer, even the least to the largest covers the median too seldom
 RESAMPLES = 2000
 
@@ -29,7 +39,7 @@ RESAMPLES = 2000
 def identity() -> dict[str, Any]:
     """What must be the same for a result not to be measured again."""
     digest = hashlib.sha256(code_version().encode())
-    for name in ("peers", "racing"):
+    for name in ("deadline", "peers", "racing"):
         digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return {
         "schema": SCHEMA,

@@ -15,6 +15,8 @@ from .findings import findings, markdown
 from .load import Runs
 from .overall import overall_sections
 from .page import Shown, page
+from .peer_notes import TABLES as WITH_PEERS
+from .peer_notes import peer_note
 from .provenance import Sources, keys, sources
 from .recommend import recommend_sections
 from .scoreboard import scoreboard_sections
@@ -66,8 +68,9 @@ def build(
     def show(name: str, title: str, make: Callable[..., pd.DataFrame], *arguments: object) -> None:
         progress(name)
         tables[name] = make(*arguments)
-        write_table(tables[name], caption(make), out / "tables" / name, behind)
-        shown.append(Shown(name, title, caption(make), html_table(tables[name], behind)))
+        words = caption(make) + (peer_note(runs.frame) if name in WITH_PEERS else "")
+        write_table(tables[name], words, out / "tables" / name, behind)
+        shown.append(Shown(name, title, words, html_table(tables[name], behind)))
 
     race = raced(runs.frame)
     for name, make in TABLES.items():
@@ -123,15 +126,16 @@ def draw_all(
             several = frame["machine"].nunique() > 1
             stem = f"{problem}--{name}" + _suffix(frame, problem, machine, device, threads)
             progress(stem)
-            canvas = Canvas(figsize=(7.2, 4.2), layout="constrained")
+            canvas = Canvas(figsize=(7.2, style.height(cell["label"].nunique())), layout="constrained")
             axes = canvas.add_subplot()
             figure.draw(cell, axes)
             axes.set_title(f"{figure.title}\n{where}" + (f"\n{machine}" if several else ""))
             if handles := axes.get_legend_handles_labels()[0]:
-                canvas.legend(handles=handles, loc="outside lower center", ncols=3)
+                style.legend(canvas, handles)
             svg = write_figure(canvas, folder / stem, behind.words(keys(cell)))
             title = f"{figure.title}: {where}"
-            drawn.setdefault(problem, []).append(Shown(stem, title, figure.caption, svg, behind.line(keys(cell))))
+            words = figure.caption + peer_note(cell)
+            drawn.setdefault(problem, []).append(Shown(stem, title, words, svg, behind.line(keys(cell))))
     return drawn
 
 

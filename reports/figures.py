@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from . import style
-from .statistics import estimate, one_row_a_run, seconds
+from .statistics import ended, estimate, one_row_a_run, seconds
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 
@@ -26,7 +26,7 @@ class Figure:
     has_gap: bool | None = None  # None: for every problem
 
 
-def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str], str, pd.DataFrame]]:
+def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
     """Label, look, line style and, by iteration, the values and the quartiles of the times over the repeats."""
     variants: dict[str, int] = {}
     for (solver, label), cell in frame.groupby(["solver", "label"], sort=False):
@@ -36,7 +36,7 @@ def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str], str, pd.
         path["seconds"] = by_iteration["seconds"].median()
         path["early"] = by_iteration["seconds"].quantile(0.25)
         path["late"] = by_iteration["seconds"].quantile(0.75)
-        yield label, style.look(solver), style.line(variant), path
+        yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), path
 
 
 def plain(value: float, _: int = 0) -> str:
@@ -56,12 +56,14 @@ def decades(axes: Axes, which: str) -> None:
 
 
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
-    for order, (label, (colour, marker), line, path) in enumerate(curves(frame)):
+    for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
         path = path[np.isfinite(path[quantity])]
+        if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
+            path = path[path["seconds"] > 0]
         y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
         at = path.index if x == "iteration" else path["seconds"] * 1e3
         spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
-        axes.plot(at, y, line, color=colour, marker=marker, markevery=spread, label=label)
+        axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label)
         if x == "seconds" and frame["repeat"].nunique() > 1:
             axes.fill_betweenx(y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0)
     axes.set_xlabel("time (ms)" if x == "seconds" else "iteration")
@@ -118,10 +120,12 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
         found = estimate(last["total_seconds"] * 1e3)
         colour, marker = style.look(solver)
         errors = None if np.isnan(found.low) else [[found.median - found.low], [found.high - found.median]]
-        axes.errorbar(found.median, row, xerr=errors, color=colour, marker=marker, markersize=8, capsize=4)
+        axes.errorbar(
+            found.median, row, xerr=errors, color=colour, marker=marker, mfc=style.face(solver), markersize=8, capsize=4
+        )
         end = last.iloc[0]
         high = found.median if errors is None else found.high
-        text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {end['status']}"
+        text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {ended(end)}"
         axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
         labels.append(label)
         least, seen = min(least, found.median if errors is None else found.low), max(seen, high)

@@ -112,7 +112,8 @@ def _steps(race: Race, values: np.ndarray, axes: Axes, *, start: float) -> None:
         colour, marker = style.look(solver)
         # markers side by side: one curve under another still shows
         axes.plot(
-            steps, shares(values, steps)[order], style.line(order), drawstyle="steps-post", color=colour, marker=marker,
+            steps, shares(values, steps)[order], style.line(order, solver), drawstyle="steps-post", color=colour,
+            marker=marker, mfc=style.face(solver),
             markevery=(0.02 * order, 0.2), label=label,
         )  # fmt: skip
     decades(axes, "x")

@@ -109,7 +109,8 @@ def cost_figure(panel: pd.DataFrame, against: str, axes: Axes) -> None:
         if part[against].nunique() > 1:
             exponent, *_ = slope(np.array(list(groups.groups), float), [group.to_numpy() for _, group in groups])
             label += f": {against}^{exponent:.2f}"
-        axes.plot(median.index, 1e3 * median, style.line(order), color=colour, marker=marker, label=label)
+        looks = {"color": colour, "marker": marker, "mfc": style.face(solver)}
+        axes.plot(median.index, 1e3 * median, style.line(order, solver), **looks, label=label)
         axes.fill_between(
             median.index,
             1e3 * by_size.quantile(0.25),

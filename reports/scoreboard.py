@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks.scores import Interval, Score, geometric_mean, read, reference, scores, standing
 
-from .figures import decades
+from . import style
+from .figures import plain
 from .page import Section, Shown
 from .provenance import distinct, when
 from .statistics import Estimate, show
@@ -20,15 +23,6 @@ from .write import caption, html_table, write_figure, write_table
 
 NAME, TITLE = "scoreboard", "Beside other libraries"
 MAKE = "no other library has been timed here: `make peers` installs them and runs `python -m benchmarks peers`"
-LOOKS = {  # library -> colour and marker, from the palette of the solvers
-    "hessbench": ("#0072B2", "D"),
-    "scikit-learn": ("#E69F00", "o"),
-    "scipy": ("#56B4E9", "s"),
-    "glum": ("#009E73", "^"),
-    "snapml": ("#D55E00", "v"),
-    "torch.optim": ("#CC79A7", "P"),
-    "pytorch-minimize": ("#000000", "X"),
-}
 FIGURE = (
     "The time of each contender over ours in the same round (the median of the rounds), each at its fastest setting "
     "that reaches the gap. Right of the line ours is faster. Who does not reach it is in the table alone."
@@ -89,20 +83,34 @@ def contenders(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 
 def draw(results: Iterable[dict[str, Any]], axes: Axes) -> None:
-    """One line a problem, one dot a contender: its time over ours."""
+    """One line a problem, one dot a contender: its time over ours. Solvers of ours are filled, as everywhere."""
     results = list(results)
+    order = sorted({score.contender for result in results for score in scores(result) if _drawn(result, score)})
     for place, result in enumerate(results):
-        for score in scores(result):
-            if score.contender == reference(result) or score.ratio.rounds == 0:
+        for score in sorted(scores(result), key=lambda score: score.contender):
+            if not _drawn(result, score):
                 continue
-            colour, marker = LOOKS.get(score.library, ("#999999", "o"))
-            shift = 0.5 * (list(LOOKS).index(score.library) / (len(LOOKS) - 1) - 0.5) if score.library in LOOKS else 0.0
-            axes.plot(score.ratio.median, place + shift, marker, color=colour, label=score.library, linestyle="none")
+            name = score.contender.removeprefix("hessbench:")
+            (colour, marker), inside = style.look(name), style.face(name)
+            shift = 0.6 * (order.index(score.contender) / max(len(order) - 1, 1) - 0.5)  # dots side by side
+            axes.plot(score.ratio.median, place + shift, marker, color=colour, mfc=inside, label=name, linestyle="none")
     axes.axvline(1.0, color="0.4", linewidth=1, zorder=0)
-    decades(axes, "x")
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    axes.set_xlim(min(low, 0.45), max(high, 2.2))  # a lone cluster of dots beside the line still has a scale
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1e3 else (1.0,)))
+    axes.xaxis.set_major_formatter(plain)
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_yticks(range(len(results)), [result["problem"] for result in results])
     axes.set_ylim(len(results) - 0.5, -0.5)
-    axes.set_xlabel("time / our time")
+    ours = {reference(result) for result in results} - {None}
+    whose = ours.pop().removeprefix("hessbench:") if len(ours) == 1 else "the fastest of ours"
+    axes.set_xlabel(f"time / time of {whose}  (right of the line: slower)")
+
+
+def _drawn(result: dict[str, Any], score: Score) -> bool:
+    """The reference is the line itself."""
+    return score.contender != reference(result) and score.ratio.rounds > 0
 
 
 def scoreboard_sections(folder: Path, out: Path) -> list[Section]:
@@ -124,14 +132,16 @@ def _section(name: str, results: list[dict[str, Any]], out: Path, note: str) -> 
     best, every = best_peers(results), contenders(results)
     write_table(best, caption(best_peers), out / "tables" / name)
     write_table(every, caption(contenders), out / "tables" / f"{name}-contenders")
-    canvas = Figure(figsize=(7.2, 1.6 + 0.5 * len(results)), layout="constrained")
+    canvas = Figure(layout="constrained")
     axes = canvas.add_subplot()
     draw(results, axes)
-    title = f"Time to a gap of {results[0]['target']:g} over ours, {_threads(results)}"
+    title = f"Time to a relative gap of {results[0]['target']:g}, over ours, {_threads(results)}"
     axes.set_title(title)
     handles, labels = axes.get_legend_handles_labels()
-    if unique := dict(zip(labels, handles, strict=True)):
-        canvas.legend(unique.values(), unique.keys(), loc="outside lower center", ncols=4)
+    unique = dict(zip(labels, handles, strict=True))
+    canvas.set_size_inches(7.2, 1.6 + 0.6 * len(results) + 0.2 * math.ceil(len(unique) / 3))
+    if unique:
+        style.legend(canvas, [unique[name] for name in sorted(unique, key=lambda name: (":" in name, name))])
     figure = Shown(name, title, FIGURE, write_figure(canvas, out / "figures" / name))
     tables = html_table(best) + f'<p class="soft">{caption(contenders)}</p>' + html_table(every)
     heading = f"{TITLE}, {_threads(results)}"

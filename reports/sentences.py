@@ -12,6 +12,7 @@ import pandas as pd
 
 from datasets import Certificate, DataError, certificate
 from solvers import Status
+from solvers.names import library
 
 from .claims import Contest, ratio
 from .honesty import judged
@@ -158,8 +159,12 @@ def threads(frame: pd.DataFrame) -> Iterator[Finding]:
 
 
 def claimed(frame: pd.DataFrame) -> Iterator[Finding]:
-    """Of the runs that said `converged` those whose certified gap says otherwise, as the honesty table judges them."""
-    ends = judged(frame)
+    """Of the runs that said `converged` those whose certified gap says otherwise, as the honesty table judges them.
+    What other libraries claim of themselves is in that table alone."""
+    ours = frame[frame["solver"].map(library) == ""]
+    if ours.empty:
+        return
+    ends = judged(ours)
     said = ends[ends["status"] == Status.CONVERGED]
     known_ = said[said["judged"]]
     if known_.empty:

@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
+from solvers.names import library
+
 CONFIDENCE = 0.95
 SEED = 20260101  # of every bootstrap: the same runs give the same intervals
 FEWEST = 6  # with five, even the interval from the least to the largest covers the median in only 94 % of cases
@@ -65,6 +67,12 @@ def estimate_censored(times: Sequence[float], waited: Sequence[float]) -> Estima
 def one_row_a_run(frame: pd.DataFrame) -> pd.DataFrame:
     """The last iterate of every run."""
     return frame.loc[frame.groupby("run")["iteration"].idxmax()]
+
+
+def ended(row: pd.Series) -> str:
+    """The status of a run in words; what a method of another library says of itself is marked as its claim."""
+    claim = row["status"] == "converged" and library(row["solver"])
+    return "converged (its claim)" if claim else str(row["status"])
 
 
 def first_time(run: pd.DataFrame, reached: pd.Series) -> float:

@@ -16,7 +16,7 @@ from .costs import break_even, devices, iteration_cost
 from .honesty import honesty
 from .precision import precision
 from .provenance import keys
-from .statistics import CELL, Estimate, estimate, estimate_censored, one_row_a_run, show, varying
+from .statistics import CELL, Estimate, ended, estimate, estimate_censored, one_row_a_run, show, varying
 
 TARGETS = {"gap": tuple(10.0**-k for k in range(2, 11)), "accuracy": (0.90, 0.93, 0.95, 0.96)}
 
@@ -48,7 +48,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
                 "best test loss": example["test_loss"].min(),
                 "at iteration": "-" if failed else int(example.loc[example["test_loss"].idxmin(), "iteration"]),
                 "test accuracy": end["test_accuracy"],
-                "status": end["status"],
+                "status": ended(end),
                 "runs": keys(cell),
             }
         )

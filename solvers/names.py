@@ -16,3 +16,9 @@ def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
     near = get_close_matches(str(name), registry, n=3, cutoff=0.5)
     remedy = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(registry)}"
     raise ValueError(f"unknown {kind} {name!r}: {remedy}")
+
+
+def library(name: str) -> str:
+    """The library of a peer's name (scipy of scipy:BFGS); empty for a solver of ours."""
+    before, colon, _ = name.partition(":")
+    return before if colon else ""

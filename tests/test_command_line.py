@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from benchmarks.command import main as command
 from datasets.__main__ import app as datasets_app
 from solvers import SOLVERS
+from solvers.adapters import PEERS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -43,7 +44,7 @@ def test_the_help_of_each_verb_has_an_example(app, verb, program):
 def test_list_names_all_there_is():
     outcome = CliRunner().invoke(command.app, ["list"])
     assert outcome.exit_code == 0
-    for name in (*SOLVERS, "breast-cancer-raw", "classic", "quick", "full"):
+    for name in (*SOLVERS, *PEERS, "installed", "breast-cancer-raw", "classic", "quick", "full"):
         assert name in outcome.stdout
 
 

@@ -50,6 +50,8 @@ def clock(monkeypatch):
 class Fake:
     """A peer whose distance from the optimum is `offset(tolerance)`, in `seconds(tolerance)` of the clock."""
 
+    general = False
+
     def __init__(self, optimum, clock, *, offset=lambda tolerance: tolerance, seconds=lambda tolerance: 0.1, **more):
         self.optimum, self.clock, self.offset, self.seconds = optimum, clock, offset, seconds
         self.dtypes, self.iterations = more.get("dtypes", ("float64",)), more.get("iterations", count(1).__next__)
@@ -140,7 +142,7 @@ def test_an_endless_fit_is_interrupted_even_where_the_library_catches_errors(cou
     caught = []
 
     class Endless:
-        dtypes = ("float64",)
+        dtypes, general = ("float64",), False
 
         def prepare(self, objective):
             def fit(tolerance):
@@ -159,7 +161,7 @@ def test_an_endless_fit_is_interrupted_even_where_the_library_catches_errors(cou
 
 def test_a_peer_that_raises_and_one_that_is_missing_are_rows_that_say_so(course):
     class Raising:
-        dtypes = ("float64",)
+        dtypes, general = ("float64",), False
 
         def __init__(self, error):
             self.error = error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import signal
 import sys
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -15,17 +16,20 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from benchmarks.cases import DTYPES, SUITES, Case, every_solver, select
+from benchmarks.cases import DTYPES, SUITES, Case, beside, every_solver, select
 from benchmarks.command.counters import counters
 from benchmarks.command.failure import fail
 from benchmarks.command.peers import peers
 from benchmarks.command.profile import profile
+from benchmarks.command.refusals import expressible
 from benchmarks.environment import calibration
 from benchmarks.measure import measure
+from benchmarks.peer_runs import installed
 from benchmarks.store import DEFAULT, Store, run_key
 from datasets import PROBLEMS, DataError, build, present_device
 from datasets.problems import recipe, summary
 from solvers import SOLVERS
+from solvers.adapters import PEERS
 from solvers.names import lookup
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -43,17 +47,28 @@ def main() -> None:
 
 @app.command("list")
 def list_all() -> None:
-    """The solvers, the problems and the suites, a line each. Example: python -m benchmarks list"""
+    """The solvers, the peers in other libraries, the problems and the suites, a line each.
+
+    Example: python -m benchmarks list
+    """
     console = Console()
     for title, rows in (
-        ("solvers", [(name, (type(solver).__doc__ or "").splitlines()[0]) for name, solver in SOLVERS.items()]),
+        ("solvers", [(name, first_line(solver)) for name, solver in SOLVERS.items()]),
+        ("peers", [(name, first_line(peer), installed(name) or "no") for name, peer in PEERS.items()]),
         ("problems", [(name, summary(name)) for name in PROBLEMS]),
-        ("suites", [(n, f"{len(s())} cases. {(s.__doc__ or '').splitlines()[0]}") for n, s in SUITES.items()]),
+        ("suites", [(n, f"{len(s())} cases. {first_line(s)}") for n, s in SUITES.items()]),
     ):
         table = Table("name", "what it is", title=title, title_justify="left")
+        if title == "peers":
+            table.add_column("installed")
         for row in rows:
             table.add_row(*row)
         console.print(table)
+
+
+def first_line(named: object) -> str:
+    """Of the docstring of a suite, or of what a solver or a peer is."""
+    return ((named if callable(named) else type(named)).__doc__ or "").split("\n")[0]
 
 
 @app.command()
@@ -61,12 +76,15 @@ def run(
     suite: Annotated[
         list[str],
         typer.Option(
-            help="classic, quick, full, real, sizes or sweep; may be repeated.",
+            help="classic, quick, peers, full, real, sizes or sweep; may be repeated.",
             show_default="quick, or all of --problem",
         ),
     ] = [],  # noqa: B006
     problem: Annotated[list[str], typer.Option(help="Only this problem; may be repeated.")] = [],  # noqa: B006
     solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
+    peer: Annotated[
+        list[str], typer.Option(help="This method of another library, as library:method; may be repeated.")
+    ] = [],  # noqa: B006
     device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float32 or float64; may be repeated.")] = [],  # noqa: B006
     threads: Annotated[list[int], typer.Option(help="Threads torch may use; may be repeated.")] = [],  # noqa: B006
@@ -81,9 +99,12 @@ def run(
     Example: python -m benchmarks run --problem breast-cancer-l2 --solver newton --solver newton-cholesky --threads 2
 
     Example: python -m benchmarks run --problem mnist --solver newton-cg --budget 60 --repeats 3
+
+    Example: python -m benchmarks run --peer scipy:trust-exact --peer scikit-learn:lbfgs --problem breast-cancer-l2
     """
     try:
-        cases = _there(_cases(suite, problem, solver, device, dtype, threads, repeats, budget), problem)
+        cases = _there(_cases(suite, problem, solver, device, dtype, threads, repeats, budget, peer), problem)
+        cases = expressible(cases)
     except (ValueError, DataError) as error:
         fail(str(error))
     except MemoryError as error:
@@ -160,6 +181,7 @@ def _cases(
     threads: list[int],
     repeats: int,
     budget: float | None,
+    peers: Sequence[str] = (),
 ) -> list[Case]:
     for name in problems:
         recipe(name)
@@ -170,6 +192,8 @@ def _cases(
         pool = [case for suite in suites for case in lookup(SUITES, suite, "suite")()]
     for name in solvers:
         lookup(SOLVERS, name, "solver")
+    for name in peers:
+        lookup(PEERS, name, "peer")
     for name in dtypes:
         lookup(dict.fromkeys(DTYPES), name, "dtype")
     devices = _present(devices)
@@ -180,10 +204,12 @@ def _cases(
         raise ValueError(f"--threads must lie between 1 and 1024, found {', '.join(map(str, threads))}")
     if budget is not None and not 0 < budget < math.inf:
         raise ValueError(f"--budget must be a positive number of seconds, found {budget}")
+    if peers:  # alone, unless solvers are named, too
+        pool = [*(pool if solvers else ()), *beside(pool, peers)]
     cases = select(
         pool,
         problems=problems,
-        solvers=solvers,
+        solvers=[*solvers, *peers],
         dtypes=dtypes,
         devices=devices,
         threads=threads,

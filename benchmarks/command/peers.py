@@ -17,7 +17,7 @@ from rich.table import Table
 
 from benchmarks import scores
 from benchmarks.command.failure import fail
-from benchmarks.peers import CONTENDERS, OURS, PROBLEMS, measure_problem
+from benchmarks.peers import CONTENDERS, OURS, PROBLEMS, RACERS, measure_problem
 from datasets import DataError, build
 from datasets.problems import recipe
 from solvers.names import lookup
@@ -58,7 +58,7 @@ def peers(
         problems = _there(problem)
     except (ValueError, DataError) as error:
         fail(str(error))
-    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else list(CONTENDERS)
+    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else RACERS
     cells = list(product(problems, dict.fromkeys(threads or [1])))
     signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a polite end, too
     try:

@@ -9,6 +9,7 @@ from .pytorch_minimize import PyTorchMinimize
 from .scikit_learn import ScikitLearn
 from .scipy_optimize import SciPy
 from .snap_ml import SnapML
+from .stats_models import StatsModels
 from .torch_lbfgs import TorchLBFGS
 
 PEERS: dict[str, Peer] = {
@@ -25,6 +26,7 @@ PEERS: dict[str, Peer] = {
         f"pytorch-minimize:{name}": PyTorchMinimize(name)
         for name in ("newton-exact", "newton-cg", "trust-exact", "l-bfgs")
     },
+    **{f"statsmodels:{name}": StatsModels(name) for name in ("newton", "irls")},
 }
 
 __all__ = [
@@ -38,6 +40,7 @@ __all__ = [
     "SciPy",
     "ScikitLearn",
     "SnapML",
+    "StatsModels",
     "TorchLBFGS",
     "rebuilt",
 ]

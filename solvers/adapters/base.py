@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from ..kernels import is_sparse
-from ..objectives import LogisticRegression
+from ..objectives import LogisticRegression, Objective
 
 FLOATS = ("float64", "float32")
 MOST = 10_000  # iterations: a peer ends by its own test, or by the caller's patience
@@ -44,13 +44,19 @@ class Peer(Protocol):
 
     `prepare` takes an objective in the dtype and the layout (dense or CSR) that the peer shall work in, and puts the
     data in the form the peer likes best: this is meant to happen before a clock starts. What it returns fits, from
-    w = 0: checks of the input, the construction of an objective and all else that a library does in `fit` are inside.
-    Raises MissingPeerError, and ValueError for an objective that the method cannot express.
+    `start` (0 where that is None): checks of the input and all else that a library does in `fit` are inside. Raises
+    MissingPeerError, and ValueError for an objective that the method cannot express.
     """
 
+    general: ClassVar[bool]  # whether it works on any objective of ours, by its points; if not, on LogisticRegression
+    iterations: int  # at most; a fit that ends there claims no success
     dtypes: tuple[str, ...]  # of the data it can work on without a copy in another
 
-    def prepare(self, objective: LogisticRegression) -> Fit: ...
+    @property
+    def needs(self) -> str:
+        """The dearest derivative it asks a point for, or assembles itself: as DirectionalSolver.needs."""
+
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit: ...
 
 
 def require(module: str, package: str) -> ModuleType:
@@ -64,8 +70,20 @@ def require(module: str, package: str) -> ModuleType:
 
 
 def rebuilt(f: LogisticRegression) -> LogisticRegression:
-    """The same objective made anew from its data: a fit that uses our objective pays for its checks, too."""
+    """The same objective made anew from its data, with all its checks."""
     return LogisticRegression(f.X, f.y, f.l2, f.fit_intercept, f.reduction)
+
+
+def beginning(objective: Objective, start: Tensor | None) -> Tensor:
+    """Where a general peer begins: a copy, since some work in place."""
+    return (objective.zeros() if start is None else start).clone()
+
+
+def logistic(objective: Any, start: Tensor | None, method: str) -> LogisticRegression:
+    """What a peer of one model takes: logistic regression, from 0."""
+    only(isinstance(objective, LogisticRegression), method, "fits logistic regression alone")
+    only(start is None or not bool(start.any()), method, "starts from 0 alone")
+    return objective
 
 
 def rows_and_labels(f: LogisticRegression) -> tuple[Any, Any]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
-from ..objectives import LogisticRegression
-from .base import FLOATS, MOST, Claim, Fit, require, rows_and_labels
+from .base import FLOATS, MOST, Claim, Fit, logistic, require, rows_and_labels
 
 
 @dataclass(frozen=True)
@@ -18,13 +19,16 @@ class Glum:
     Fortran-ordered or CSC data. The tolerance is `gradient_tol`, of max |g_i|.
     """
 
+    general: ClassVar[bool] = False
+    needs: ClassVar[str] = "hessian"
+
     solver: str = "irls-ls"
     iterations: int = MOST
     dtypes: tuple[str, ...] = FLOATS
 
-    def prepare(self, objective: LogisticRegression) -> Fit:
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         glum, np = require("glum", "glum"), require("numpy", "NumPy")
-        f = objective
+        f = logistic(objective, start, "glum")
         X, y = rows_and_labels(f)
         X = np.asfortranarray(X) if isinstance(X, np.ndarray) else X.tocsc()
 

@@ -3,54 +3,71 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
-from ..objectives import LogisticRegression
-from .base import FLOATS, MOST, Claim, Fit, rebuilt, require
+from .base import FLOATS, MOST, Claim, Fit, beginning, require
+from .torch_lbfgs import awake
 
 
 @dataclass(frozen=True)
 class PyTorchMinimize:
-    """torchmin.minimize on our objective in closed form, in place of the autograd it would use.
+    """torchmin.minimize(method=...) on any objective of ours, with our derivatives in place of its autograd.
 
     It takes derivatives from any `Minimizer` that answers `closure` and `dir_evaluate`: ours computes the Hessian once
     a point and not once a column. The tolerance is `tol`: of the step (Newton methods) or of the gradient.
     """
 
+    general: ClassVar[bool] = True
+
     method: str
     iterations: int = MOST
     dtypes: tuple[str, ...] = FLOATS
 
-    def prepare(self, objective: LogisticRegression) -> Fit:
+    @property
+    def needs(self) -> str:
+        return {"newton-cg": "hvp", "l-bfgs": "gradient"}.get(self.method, "hessian")
+
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         torchmin = require("torchmin", "pytorch-minimize")
-        function = require("torchmin.function", "pytorch-minimize")
-        operators = require("torchmin.optim.minimizer", "pytorch-minimize")
-
-        class ClosedForm(torchmin.Minimizer):
-            """Our objective where the library expects its own wrapper of a function."""
-
-            def __init__(self, f: LogisticRegression, method: str) -> None:
-                super().__init__([f.zeros().requires_grad_()], method)
-                self.f = f
-
-            def closure(self, x):
-                point = self.f.at(x)
-                hessian = point.hessian if self._hess else None
-                shape = (len(x), len(x))
-                products = operators.LinearOperator(point.hvp, shape, x.dtype) if self._hessp else None
-                return function.sf_value(f=point.value, grad=point.gradient, hessp=products, hess=hessian)
-
-            def dir_evaluate(self, x, t, d):
-                point = self.f.at(x + d.mul(t))
-                return function.de_value(f=float(point.value), grad=point.gradient)
+        wrapper = our_points()
+        awake()
 
         def fit(tolerance: float) -> Claim:
-            f = rebuilt(objective)
             with torch.no_grad():
+                w = beginning(objective, start)
                 found = torchmin.minimize(
-                    ClosedForm(f, self.method), f.zeros(), self.method, max_iter=self.iterations, tol=tolerance
+                    wrapper(objective, w, self.method), w, self.method, max_iter=self.iterations, tol=tolerance
                 )
             return Claim(found.x.double(), int(found.nit), bool(found.success), str(found.message))
 
         return fit
+
+
+@cache
+def our_points() -> type:
+    """The class of our objectives as the library expects its own wrapper of a function."""
+    torchmin = require("torchmin", "pytorch-minimize")
+    function = require("torchmin.function", "pytorch-minimize")
+    operators = require("torchmin.optim.minimizer", "pytorch-minimize")
+
+    class OurPoints(torchmin.Minimizer):
+        def __init__(self, f: Any, w: Tensor, method: str) -> None:
+            super().__init__([w.clone().requires_grad_()], method)
+            self.f = f
+
+        def closure(self, x):
+            point = self.f.at(x)
+            hessian = point.hessian if self._hess else None
+            shape = (len(x), len(x))
+            products = operators.LinearOperator(point.hvp, shape, x.dtype) if self._hessp else None
+            return function.sf_value(f=point.value, grad=point.gradient, hessp=products, hess=hessian)
+
+        def dir_evaluate(self, x, t, d):
+            point = self.f.at(x + d.mul(t))
+            return function.de_value(f=float(point.value), grad=point.gradient)
+
+    return OurPoints

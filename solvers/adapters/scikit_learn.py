@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
-from ..objectives import LogisticRegression
-from .base import FLOATS, MOST, Claim, Fit, only, require, rows_and_labels
+from .base import FLOATS, MOST, Claim, Fit, logistic, only, require, rows_and_labels
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,21 @@ class ScikitLearn:
     is the message.
     """
 
+    general: ClassVar[bool] = False
+
     solver: str
     iterations: int = MOST
     dtypes: tuple[str, ...] = FLOATS
 
-    def prepare(self, objective: LogisticRegression) -> Fit:
+    @property
+    def needs(self) -> str:
+        return "hessian" if self.solver == "newton-cholesky" else "gradient"
+
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         linear_model = require("sklearn.linear_model", "scikit-learn")
-        X, y = rows_and_labels(objective)
-        f, name = objective, f"scikit-learn's {self.solver}"
+        name = f"scikit-learn's {self.solver}"
+        f = logistic(objective, start, name)
+        X, y = rows_and_labels(f)
         only(f.binary and not f.one_class, name, "takes labels 0 and 1, both of them")
         if self.solver == "liblinear":
             only(not f.fit_intercept, name, "penalises the intercept")

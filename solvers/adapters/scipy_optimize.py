@@ -4,49 +4,63 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
-from ..objectives import LogisticRegression, Objective, Point
-from .base import FLOATS, MOST, Claim, Fit, rebuilt, require
+from ..objectives import Objective, Point
+from .base import FLOATS, MOST, Claim, Fit, beginning, require
 
 HESSIAN = ("trust-exact", "dogleg")  # what a method asks for, beside the value and the gradient
 PRODUCTS = ("Newton-CG", "trust-ncg", "trust-krylov")
+TRIALS = 20  # evaluations of a line search at most: maxls of L-BFGS-B
 
 
 @dataclass(frozen=True)
 class SciPy:
-    """scipy.optimize.minimize with our objective in closed form: value and gradient together, and the Hessian or
-    products with it as the method asks, at the point that was evaluated last.
+    """scipy.optimize.minimize(method=...) on any objective of ours.
 
+    It is given value and gradient together, and the Hessian or products with it as the method asks, of the point that
+    was evaluated last.
     SciPy itself works in float64; the objective in the dtype of its data. The tolerance is `tol`, which each method
     takes for its own: of the gradient, of the step (Newton-CG), of the value and the gradient (L-BFGS-B).
     """
+
+    general: ClassVar[bool] = True
 
     method: str
     iterations: int = MOST
     dtypes: tuple[str, ...] = FLOATS
 
-    def prepare(self, objective: LogisticRegression) -> Fit:
+    @property
+    def needs(self) -> str:
+        if self.method in (*HESSIAN, "BFGS"):  # which keeps an inverse of that size
+            return "hessian"
+        return "hvp" if self.method in PRODUCTS else "gradient"
+
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         optimize = require("scipy.optimize", "SciPy")
+        closed_form = getattr(objective, "closed_form", False)  # autograd does not work in inference mode
 
         def fit(tolerance: float) -> Claim:
-            f = Evaluations(rebuilt(objective))
+            f = Evaluations(objective, beginning(objective, start))
             options = {"maxiter": self.iterations}
             if self.method == "L-BFGS-B":
-                options["maxfun"] = 2 * self.iterations
+                options["maxfun"] = 1 + TRIALS * self.iterations  # so that the iterations are what is limited
             derivatives: dict[str, Any] = {"jac": True}
             if self.method in HESSIAN:
                 derivatives["hess"] = f.hessian
             elif self.method in PRODUCTS:
                 derivatives["hessp"] = f.product
-            with warnings.catch_warnings(), torch.inference_mode():
+            with warnings.catch_warnings(), torch.inference_mode(closed_form):
                 warnings.simplefilter("ignore")
                 found = optimize.minimize(
                     f.value_and_gradient, f.start, method=self.method, tol=tolerance, options=options, **derivatives
                 )
-            return Claim(torch.tensor(found.x, dtype=torch.float64), int(found.nit), bool(found.success), found.message)
+            return Claim(
+                torch.tensor(found.x, dtype=torch.float64), int(found.nit), bool(found.success), str(found.message)
+            )
 
         return fit
 
@@ -54,10 +68,9 @@ class SciPy:
 class Evaluations:
     """An objective as functions of NumPy vectors in float64; those of one x share a Point."""
 
-    def __init__(self, objective: Objective) -> None:
-        self.objective, zeros = objective, objective.zeros()
-        self.dtype = zeros.dtype
-        self.start = zeros.double().numpy()
+    def __init__(self, objective: Objective, start: Tensor) -> None:
+        self.objective, self.dtype = objective, start.dtype
+        self.start = start.double().numpy()
         self.last: tuple[bytes, Point] | None = None
 
     def at(self, x: Any) -> Point:

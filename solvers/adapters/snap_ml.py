@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
-from ..objectives import LogisticRegression
-from .base import MOST, Claim, Fit, only, require, rows_and_labels
+from .base import MOST, Claim, Fit, logistic, only, require, rows_and_labels
 
 
 @dataclass(frozen=True)
@@ -19,13 +20,16 @@ class SnapML:
     iterations than allowed is taken for it.
     """
 
+    general: ClassVar[bool] = False
+    needs: ClassVar[str] = "gradient"
+
     dual: bool = True
     iterations: int = MOST
     dtypes: tuple[str, ...] = ("float32",)
 
-    def prepare(self, objective: LogisticRegression) -> Fit:
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         snapml = require("snapml", "Snap ML")
-        f = objective
+        f = logistic(objective, start, "Snap ML")
         only(f.binary and not f.one_class, "Snap ML", "takes labels 0 and 1, both of them")
         only(not f.fit_intercept, "Snap ML", "penalises the intercept")
         only(f.l2 > 0, "Snap ML", "needs a penalty")

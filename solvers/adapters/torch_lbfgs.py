@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from typing import Any, ClassVar
 
 import torch
+from torch import Tensor
 
-from ..objectives import LogisticRegression
-from .base import FLOATS, MOST, Claim, Fit, rebuilt
+from .base import FLOATS, MOST, Claim, Fit, beginning
+
+TRIALS = 25  # evaluations of a line search at most: the library's own limit
+
+
+@cache
+def awake() -> None:
+    """The first optimiser of a process makes torch import its compiler, for seconds: before the clock starts."""
+    torch.optim.LBFGS([torch.zeros(1)])
 
 
 @dataclass(frozen=True)
 class TorchLBFGS:
-    """torch.optim.LBFGS with its strong Wolfe search, on our value and gradient in closed form.
+    """torch.optim.LBFGS with its strong Wolfe search, on any objective of ours.
 
     The tolerance is `tolerance_grad`, of max |g_i|; `tolerance_change` keeps its default.
     """
+
+    general: ClassVar[bool] = True
+    needs: ClassVar[str] = "gradient"
 
     history: int = 10
     iterations: int = MOST
     dtypes: tuple[str, ...] = FLOATS
 
-    def prepare(self, objective: LogisticRegression) -> Fit:
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
+        f = objective
+        awake()
+
         def fit(tolerance: float) -> Claim:
-            f = rebuilt(objective)
-            w = f.zeros().requires_grad_()
+            w = beginning(f, start).requires_grad_()
             w.grad = torch.zeros_like(w)
             optimizer = torch.optim.LBFGS(
                 [w],
                 max_iter=self.iterations,
+                max_eval=TRIALS * self.iterations,  # so that the iterations are what is limited
                 history_size=self.history,
                 tolerance_grad=tolerance,
                 line_search_fn="strong_wolfe",

@@ -1,0 +1,59 @@
+"""statsmodels: maximum likelihood without a penalty."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..kernels import is_sparse
+from .base import MOST, Claim, Fit, logistic, only, require, rows_and_labels
+
+
+@dataclass(frozen=True)
+class StatsModels:
+    """Logit by Newton's method, and GLM by iteratively reweighted least squares, both without a penalty.
+
+    Dense data in float64, the only precision it has. The tolerance is `tol`, of the coefficients (newton) or of the
+    deviance (irls). Neither method takes a penalty (fit_regularized has others), so only objectives with l2 = 0 can be
+    expressed; Logit takes labels 0 and 1, GLM shares in between, too. An intercept is a column of ones. `fit` computes
+    covariances at its end, which is part of its time.
+    """
+
+    general: ClassVar[bool] = False
+    needs: ClassVar[str] = "hessian"
+
+    method: str
+    iterations: int = MOST
+    dtypes: tuple[str, ...] = ("float64",)
+
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
+        models = require("statsmodels.api", "statsmodels")
+        name = f"statsmodels' {self.method}"
+        f = logistic(objective, start, name)
+        only(f.l2 == 0, name, "takes no penalty")
+        only(not is_sparse(f.X), name, "takes dense data")
+        only(f.binary or self.method == "irls", name, "takes labels 0 and 1")
+        X, y = rows_and_labels(f)
+        if f.fit_intercept:
+            X = models.add_constant(X, prepend=False, has_constant="add")
+
+        def fit(tolerance: float) -> Claim:
+            zeros = f.zeros().numpy()
+            with warnings.catch_warnings(record=True) as remarks:
+                warnings.simplefilter("always")
+                if self.method == "newton":
+                    model = models.Logit(y, X)
+                    found = model.fit(zeros, method="newton", maxiter=self.iterations, tol=tolerance, disp=False)
+                    iterations, success = found.mle_retvals["iterations"], found.mle_retvals["converged"]
+                else:
+                    model = models.GLM(y, X, family=models.families.Binomial())
+                    found = model.fit(zeros, maxiter=self.iterations, method="IRLS", tol=tolerance)
+                    iterations, success = found.fit_history["iteration"], found.converged
+            message = str(remarks[0].message).splitlines()[0] if remarks else ""
+            return Claim(torch.as_tensor(found.params), int(iterations), bool(success), message)
+
+        return fit
