@@ -4,17 +4,23 @@ from .auto import Auto
 from .base import DirectionalSolver, Proposal, Solver, needs_hessian, towards
 from .cholesky_newton import CholeskyNewton
 from .clock import Clock, device_clock
+from .cubic import Cubic
 from .damped_newton import DampedNewton
 from .diagonal_newton import DampedDiagonalNewton, DiagonalNewton
 from .gradient_descent import GradientDescent
 from .levenberg_newton import LevenbergNewton
 from .minimize import Result, minimize
+from .modified_cholesky import ModifiedCholeskyNewton
 from .newton import Newton
 from .newton_cg import NewtonCG
 from .phases import COUNTERS, PHASES, Ledger
 from .sampled_newton import SampledNewton
 from .stopping import Status, Stop
 from .trace import Trace
+from .trust_region import TrustRegion
+from .trust_region_dogleg import DoglegTrustRegion
+from .trust_region_exact import ExactTrustRegion
+from .trust_region_steihaug import SteihaugTrustRegion
 
 SOLVERS: dict[str, Solver] = {
     "auto": Auto(),
@@ -23,8 +29,13 @@ SOLVERS: dict[str, Solver] = {
     "newton-cholesky": CholeskyNewton(),
     "newton-damped": DampedNewton(),
     "newton-levenberg": LevenbergNewton(),
+    "newton-modified-cholesky": ModifiedCholeskyNewton(),
     "newton-cg": NewtonCG(),
     "newton-sampled": SampledNewton(),
+    "trust-region-exact": ExactTrustRegion(),
+    "trust-region-steihaug": SteihaugTrustRegion(),
+    "trust-region-dogleg": DoglegTrustRegion(),
+    "cubic": Cubic(),
     "newton-diagonal": DiagonalNewton(),
     "newton-diagonal-damped": DampedDiagonalNewton(),
 }
@@ -36,13 +47,17 @@ __all__ = [
     "Auto",
     "CholeskyNewton",
     "Clock",
+    "Cubic",
     "DampedDiagonalNewton",
     "DampedNewton",
     "DiagonalNewton",
     "DirectionalSolver",
+    "DoglegTrustRegion",
+    "ExactTrustRegion",
     "GradientDescent",
     "Ledger",
     "LevenbergNewton",
+    "ModifiedCholeskyNewton",
     "Newton",
     "NewtonCG",
     "Proposal",
@@ -50,8 +65,10 @@ __all__ = [
     "SampledNewton",
     "Solver",
     "Status",
+    "SteihaugTrustRegion",
     "Stop",
     "Trace",
+    "TrustRegion",
     "device_clock",
     "minimize",
     "needs_hessian",

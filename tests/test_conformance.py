@@ -12,13 +12,28 @@ import pytest
 import torch
 from scipy.optimize import minimize as scipy_minimize
 
-from solvers import SOLVERS, DampedDiagonalNewton, DiagonalNewton, GradientDescent, Newton, Status, Stop, minimize
+from solvers import (
+    SOLVERS,
+    DampedDiagonalNewton,
+    DiagonalNewton,
+    DoglegTrustRegion,
+    ExactTrustRegion,
+    GradientDescent,
+    Newton,
+    Status,
+    SteihaugTrustRegion,
+    Stop,
+    minimize,
+)
 from solvers.objectives import FunctionObjective, LogisticRegression
 
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
 SETTINGS = {"gradient-descent": {"learning_rate": 2.0}, "newton-diagonal": {"learning_rate": 0.7}}
-STATELESS = [name for name in SOLVERS if name not in ("newton-levenberg", "newton-cg")]
-SEARCHING = ["newton-cholesky", "newton-damped", "newton-levenberg", "newton-cg", "newton-diagonal-damped"]
+REGIONS = ["trust-region-exact", "trust-region-steihaug", "trust-region-dogleg", "cubic"]  # a radius, or sigma, is kept
+STATELESS = [name for name in SOLVERS if name not in ("newton-levenberg", "newton-cg", *REGIONS)]
+SEARCHING = ["newton-cholesky", "newton-damped", "newton-levenberg", "newton-cg", "newton-diagonal-damped", *REGIONS]
+GLOBALISED = ["newton-cholesky", "newton-damped", "newton-modified-cholesky", "trust-region-exact"]
+SEARCHING += ["newton-modified-cholesky"]
 DTYPES = [torch.float64, torch.float32]
 
 
@@ -184,7 +199,7 @@ def test_values_never_rise_where_a_search_promises_it(name, start, dtype):
         assert all(after <= before + noise for before, after in pairwise(fresh))
 
 
-@pytest.mark.parametrize("name", ["newton-cholesky", "newton-damped"])
+@pytest.mark.parametrize("name", GLOBALISED)
 @pytest.mark.parametrize("kind", NASTY[torch.float64])
 def test_globalised_newton_methods_finish_the_nasty_problems(name, kind):
     result = minimize(SOLVERS[name], NASTY[torch.float64][kind])
@@ -237,6 +252,12 @@ INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entr
     "newton-cholesky": (SOLVERS["newton-cholesky"], {"general", "diagonal", "orthogonal"}),
     "newton-damped": (SOLVERS["newton-damped"], {"general", "diagonal", "orthogonal"}),
     "newton-cg": (SOLVERS["newton-cg"], {"diagonal"}),
+    "newton-modified-cholesky": (SOLVERS["newton-modified-cholesky"], {"general", "diagonal", "orthogonal"}),
+    # Regions so small that they bind: they are measured by the diagonal of H.
+    "trust-region-exact": (ExactTrustRegion(start=0.1), {"diagonal"}),
+    "trust-region-steihaug": (SteihaugTrustRegion(start=0.1), {"diagonal"}),
+    "trust-region-dogleg": (DoglegTrustRegion(start=0.1), {"diagonal"}),
+    "cubic": (SOLVERS["cubic"], {"diagonal"}),
     "newton-diagonal": (DiagonalNewton(0.5, eps=0.0), {"diagonal"}),
     "newton-diagonal-damped": (DampedDiagonalNewton(), {"diagonal"}),
     "gradient-descent": (GradientDescent(0.1), {"orthogonal"}),

@@ -1,0 +1,81 @@
+"""Trust regions with the subproblem solved: More and Sorensen's method, its hard case included."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .checks import positive
+from .linear_algebra import Factor, factor, newton_direction, newton_factor
+from .objectives.base import Point
+from .phases import count, phase
+from .spectrum import ShiftedStep, spectrum
+from .trust_region import Trial, TrustRegion, length
+
+ROOT_STEPS = 20  # Newton on the secular equation takes two or three
+
+
+@dataclass(frozen=True)
+class ExactTrustRegion(TrustRegion):
+    """TrustRegion with s = -(H + lambda D)^-1 g, lambda >= 0 the least for which the region holds s.
+
+    Where H is positive definite and its Newton step too long, lambda comes from Newton's method on 1 / ||D^1/2 s|| =
+    1 / radius, one Cholesky factorisation a step (Nocedal & Wright, Alg. 4.3), until the length is within `accuracy`
+    of the radius. Elsewhere it comes from the eigenvectors of D^-1/2 H D^-1/2 (ibid., eq. 4.38; the hard case: 4.45),
+    found once a point: shorter radii, tried after a rejection, then cost no factorisation.
+    """
+
+    accuracy: float = 0.1  # Conn, Gould & Toint 2000, Trust-Region Methods, section 7.3.10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if positive("accuracy", self.accuracy) >= 1:
+            raise ValueError(f"accuracy must lie between 0 and 1, found {self.accuracy!r}")
+
+    def trial(self, point: Point, radius: float, first: float) -> Trial | None:
+        newton = newton_direction(point)
+        if newton is not None:
+            free = ShiftedStep(newton, length(self.sizes(point), newton), 0.0)
+            if free.length <= radius:
+                return told(point, free)
+        count("shifted")
+        with phase("solve"):
+            found = None
+            if newton is not None and point.dual is None:
+                found = bounded(point.hessian, point.gradient, newton_factor(point), radius, self.accuracy)
+            if found is None:
+                known = spectrum(point)
+                found = None if known is None else known.within(radius)
+        return None if found is None else told(point, found)
+
+
+def told(point: Point, found: ShiftedStep) -> Trial:
+    """As (H + lambda D) s = -g, s^T H s = -g^T s - lambda s^T D s."""
+    slope = float(torch.dot(point.gradient, found.step))
+    return Trial(found.step, slope, found.length, 0.5 * (found.shift * found.length**2 - slope), found.shift > 0)
+
+
+def bounded(hessian: Tensor, gradient: Tensor, lower: Factor, radius: float, accuracy: float) -> ShiftedStep | None:
+    """s = -(H + lambda D)^-1 g of length radius for a positive definite H whose Newton step is longer.
+
+    From lambda = 0 the steps never pass the root (see `secular_root`): no safeguards, and every factorisation
+    succeeds, but for rounding: then None. lower: of H.
+    """
+    shift = 0.0
+    for _ in range(ROOT_STEPS):
+        scaled = -torch.cholesky_solve((lower.scale * gradient).unsqueeze(1), lower.lower)
+        half = torch.linalg.solve_triangular(lower.lower, scaled, upper=False)
+        count("solves")
+        long, steep = torch.stack([scaled, half]).norm(dim=(1, 2)).tolist()
+        if abs(long - radius) <= accuracy * radius:
+            return ShiftedStep(lower.scale * scaled.squeeze(1), long, shift)
+        raised = shift + (long / steep) ** 2 * (long - radius) / radius
+        if not raised > shift:
+            return None
+        shift = raised
+        if (found := factor(hessian, shift)) is None:
+            return None
+        lower = found
+    return None
