@@ -22,11 +22,12 @@ RANGE = 1e-280, 1e280  # of sigma
 class Weight(NamedTuple):
     """The state: sigma is `cube` / ||D^1/2 step||^3, so that it follows D as the radius of a trust region does.
 
-    step: (d,), the last one, or at the start that of diagonal Newton.
+    step: (d,), the last one, or at the start that of diagonal Newton. known: of the units, (d,).
     """
 
     cube: float
     step: Tensor
+    known: Tensor
     rejections: int = 0  # in a row
 
 
@@ -57,23 +58,24 @@ class Cubic(DirectionalSolver):
             raise ValueError(f"rise and fall must be greater than 1, found {self.rise!r} and {self.fall!r}")
 
     def init(self, point: Point) -> Weight:
-        sizes = units(point)
-        step = point.gradient / sizes.square()
-        return Weight(self.start * length(sizes, step) ** 2, step)
+        known, sizes = units(point)
+        step = point.gradient / sizes / sizes
+        return Weight(self.start * length(sizes, step) ** 2, step, known)
 
     def propose(self, point: Point, state: Weight) -> Proposal | None:
-        if (known := spectrum(point)) is None:
+        known, sizes = units(point, state.known)
+        if (eigen := spectrum(point, sizes)) is None:
             return None
         with phase("solve"):
             count("solves")
-            size = length(units(point), state.step)
+            size = length(sizes, state.step)
             sigma = state.cube / size / size / size if size > 0 else self.start
-            step, long, shift = known.regularised(min(max(sigma, RANGE[0]), RANGE[1]))
+            step, long, shift = eigen.regularised(min(max(sigma, RANGE[0]), RANGE[1]))
             slope = float(torch.dot(point.gradient, step))
         if shift > 1:
             count("shifted")  # as (H + lambda D) s = -g, s^T H s = -g^T s - lambda s^T D s
         gain = shift * long**2 / 6 - 0.5 * slope
-        return Proposal(step, slope, (state, gain, Weight(shift * long**2, step), shift > 1))
+        return Proposal(step, slope, (state, gain, Weight(shift * long**2, step, known), shift > 1))
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Weight]:
         state, gain, same, held = proposal.state

@@ -13,7 +13,7 @@ from .linear_algebra import newton_direction, rounding_shift
 from .objectives.base import Point
 from .phases import booked, count, phase
 from .search import LineSearch
-from .spectrum import units
+from .spectrum import in_units, units
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class ModifiedCholeskyNewton(LineSearch):
 
 def modified_direction(point: Point) -> Tensor | None:
     """The direction above, (d,); None where the scaled Hessian is not finite."""
-    scale = units(point).reciprocal()
-    scaled = torch.outer(scale, scale).mul_(point.hessian)
+    sizes = units(point).sizes
+    scaled = in_units(point.hessian, sizes)
     if not bool(scaled.isfinite().all()):
         return None
     factors, pivots = modified_factors(scaled)
     with phase("solve"):
         count("solves")
-        return torch.linalg.ldl_solve(factors, pivots, -(scale * point.gradient).unsqueeze(1)).squeeze(1).mul_(scale)
+        return torch.linalg.ldl_solve(factors, pivots, -(point.gradient / sizes).unsqueeze(1)).squeeze(1) / sizes
 
 
 @booked("factorise", "factorisations")

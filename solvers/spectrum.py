@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .linear_algebra import rounding_shift
 from .objectives.base import Point
-from .phases import booked, count, phase
+from .phases import booked, count
 
 UNSEEN = 1e-150  # in place of a slope of exactly 0 along the lowest eigenvector: its square is a number still
 ROUNDED = 1e-5  # so much an entry of a scaled positive semidefinite Hessian may exceed 1
@@ -29,26 +29,21 @@ class ShiftedStep(NamedTuple):
 
 
 class Spectrum(NamedTuple):
-    """S H S = V diag(values) V^T with S = D^-1/2, D by `units`: all steps -(H + shift D)^-1 g for the price of one.
+    """D^-1/2 H D^-1/2 = V diag(values) V^T: all steps -(H + shift D)^-1 g for the price of one.
 
-    In the scaled variables S^-1 s the slopes along the eigenvectors are V^T S g. values and slopes are kept in
+    In the scaled variables D^1/2 s the slopes along the eigenvectors are V^T D^-1/2 g. values and slopes are kept in
     double precision on the host, where the shift is looked for.
     """
 
     values: Tensor  # (d,), ascending
     slopes: Tensor  # (d,)
     vectors: Tensor  # (d, d)
-    scale: Tensor  # (d,), the diagonal of S
+    sizes: Tensor  # (d,), D^1/2
 
     @property
     def pole(self) -> float:
         """The lowest eigenvalue where that is negative, else 0: shifts are looked for above -pole."""
         return min(float(self.values[0]), 0.0)
-
-    def step(self, shift: float, above: float | None = None) -> ShiftedStep:
-        """above: shift + pole, where that is known to more digits than the shift."""
-        above = shift + self.pole if above is None else above
-        return self._at(*self._seen(), above)
 
     def within(self, radius: float, accuracy: float = 1e-12) -> ShiftedStep:
         """The minimiser of g^T s + s^T H s / 2 over s^T D s <= radius^2 (More & Sorensen 1983, theorem 2.4)."""
@@ -98,7 +93,7 @@ class Spectrum(NamedTuple):
         shifted = gaps + above
         components = torch.where(slopes == 0, 0.0, slopes / shifted)
         length = float(torch.linalg.vector_norm(components))
-        step = self.scale * (self.vectors @ -components.to(self.vectors))
+        step = (self.vectors @ -components.to(self.vectors)) / self.sizes
         return ShiftedStep(step, length, above - self.pole)
 
 
@@ -128,50 +123,62 @@ def secular_root(gaps: Tensor, slopes: Tensor, low: float, reciprocal: Reciproca
     return u
 
 
-def units(point: Point) -> Tensor:
-    """D^1/2, (d,): steps are measured in these units, whatever those of the variables; kept on the point.
+class Units(NamedTuple):
+    """D^1/2, (d,): steps are measured in these units, whatever those of the variables."""
 
-    D = |diag H|, and 1 for 0, times the largest entries of the rows of D^-1/2 |H| D^-1/2: those are 1 where H is
-    positive semidefinite, and elsewhere make all entries of D^-1/2 H D^-1/2 at most 1 in size, though a diagonal entry
-    vanish between two signs. (One step of Ruiz's equilibration, 2001, RAL-TR-2001-034.)
+    known: Tensor  # with 0 where no curvature was seen so far
+    sizes: Tensor  # with 1 there
+
+
+def units(point: Point, before: Tensor | float = 0.0) -> Units:
+    """The units at a point, kept on it; before: the `known` ones of the points before, which never shrink.
+
+    D = |diag H| times the largest entries of the rows of D^-1/2 |H| D^-1/2: those are 1 where H is positive
+    semidefinite, and elsewhere make all entries of D^-1/2 H D^-1/2 at most 1 in size, though a diagonal entry vanish
+    between two signs (one step of Ruiz's equilibration, 2001, RAL-TR-2001-034). A variable that was once seen to be
+    stiff is still so where its curvature hides, as in the flat parts of a saturated loss (More 1978, Lecture Notes in
+    Mathematics 630, eq. 6.3).
     """
     kept = point.__dict__
     if "_units" not in kept:
         diagonal = point.hessian.diagonal() if point.dual is None else point.hessian_diagonal
-        sizes = diagonal.abs().sqrt()
-        sizes = sizes.where(sizes > 0, 1.0)
+        known = diagonal.abs().sqrt()
         if point.dual is None:
-            rows = torch.div(point.hessian, torch.outer(sizes, sizes)).abs_().amax(1)
-            sizes = torch.where(rows > 1 + ROUNDED, sizes * rows.sqrt(), sizes)
-        kept["_units"] = sizes
+            sizes = known.where(known > 0, 1.0)
+            rows = in_units(point.hessian, sizes).abs_().amax(1)
+            known = torch.where(rows > 1 + ROUNDED, sizes * rows.sqrt(), known)
+        known = torch.maximum(known, torch.as_tensor(before).to(known))
+        kept["_units"] = Units(known, known.where(known > 0, 1.0))
     return kept["_units"]
 
 
-def spectrum(point: Point) -> Spectrum | None:
-    """The spectrum at a point, kept on it; None where the scaled Hessian is not finite.
+def in_units(hessian: Tensor, sizes: Tensor) -> Tensor:
+    """D^-1/2 H D^-1/2, (d, d); side by side, for products of two sizes may leave the range of numbers."""
+    scale = sizes.reciprocal()
+    return (hessian * scale).mul_(scale.unsqueeze(1))
+
+
+def spectrum(point: Point, sizes: Tensor) -> Spectrum | None:
+    """The spectrum at a point, kept on it; None where the scaled Hessian is not finite. sizes: D^1/2, (d,).
 
     A Hessian whose lowest eigenvalue is 0 to rounding is taken for positive definite, with no eigenvalue below the
     rounding level: a negative one of that size would send every step to the boundary.
     """
     kept = point.__dict__
     if "_spectrum" not in kept:
-        kept["_spectrum"] = _decomposed(point)
+        kept["_spectrum"] = _decomposed(in_units(point.hessian, sizes), point.gradient / sizes, sizes)
     return kept["_spectrum"]
 
 
 @booked("factorise")
-def _decomposed(point: Point) -> Spectrum | None:
-    scale = units(point).reciprocal()
-    scaled = torch.outer(scale, scale).mul_(point.hessian)
+def _decomposed(scaled: Tensor, gradient: Tensor, sizes: Tensor) -> Spectrum | None:
     if not bool(scaled.isfinite().all()):
         return None
     count("eigendecompositions")
     values, vectors = torch.linalg.eigh(scaled)
-    with phase("solve"):
-        slopes = vectors.T @ (scale * point.gradient)
-        host = torch.stack([values, slopes]).to("cpu", torch.float64)
-        large = max(1.0, float(host[0].abs().max()) / len(values))  # 1 unless the Hessian is indefinite
-        level = rounding_shift(len(values), values.dtype) * large
-        if float(host[0, 0]) >= -level:
-            host[0].clamp_(min=level)
-    return Spectrum(host[0], host[1], vectors, scale)
+    host = torch.stack([values, vectors.T @ gradient]).to("cpu", torch.float64)
+    large = max(1.0, float(host[0].abs().max()) / len(values))  # 1 unless the Hessian is indefinite
+    level = rounding_shift(len(values), values.dtype) * large
+    if float(host[0, 0]) >= -level:
+        host[0].clamp_(min=level)
+    return Spectrum(host[0], host[1], vectors, sizes)

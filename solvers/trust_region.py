@@ -14,7 +14,7 @@ from .checks import positive
 from .line_search import flatter, resolution
 from .objectives.base import Point
 from .phases import count, phase
-from .spectrum import units
+from .spectrum import Units, units
 
 
 class Trial(NamedTuple):
@@ -36,6 +36,7 @@ class Region(NamedTuple):
 
     factor: float
     step: Tensor  # (d,)
+    known: Tensor | float  # of the units, (d,)
     first: float  # sqrt(g^T D^-1 g) at the start
     rejections: int = 0  # in a row
 
@@ -78,28 +79,30 @@ class TrustRegion(DirectionalSolver):
         if not self.shrink < 1 < self.grow:
             raise ValueError(f"shrink < 1 < grow must hold, found {self.shrink!r} and {self.grow!r}")
 
-    def sizes(self, point: Point) -> Tensor:
-        """D^1/2, (d,)."""
-        return units(point)
+    def units(self, point: Point, before: Tensor | float = 0.0) -> Units:
+        """D^1/2 at a point."""
+        return units(point, before)
 
-    def trial(self, point: Point, radius: float, first: float) -> Trial | None:
+    def trial(self, point: Point, sizes: Tensor, radius: float, first: float) -> Trial | None:
         """The (approximate) minimiser of the model in the region; None where there is none that is finite."""
         raise NotImplementedError
 
     def init(self, point: Point) -> Region:
-        sizes = self.sizes(point)
-        step = point.gradient / sizes.square()
-        return Region(self.start, step, length(sizes, step))
+        known, sizes = self.units(point)
+        step = point.gradient / sizes / sizes
+        return Region(self.start, step, known, length(sizes, step))
 
     def propose(self, point: Point, state: Region) -> Proposal | None:
-        radius = state.factor * length(self.sizes(point), state.step) or 1.0
-        trial = self.trial(point, radius, state.first)
+        known, sizes = self.units(point, state.known)
+        radius = state.factor * length(sizes, state.step) or 1.0
+        trial = self.trial(point, sizes, radius, state.first)
         if trial is None or not (math.isfinite(trial.slope) or bool(trial.step.isfinite().all())):
             return None
-        return Proposal(trial.step, trial.slope, (state, trial, radius))
+        same = Region(radius / trial.length, trial.step, known, state.first) if trial.length > 0 else state
+        return Proposal(trial.step, trial.slope, (state, trial, same))
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Region]:
-        state, trial, _ = proposal.state
+        state, trial, same = proposal.state
         with phase("line search"):
             count("line_search_trials")
             reached = point.along(trial.step).at(1.0)
@@ -108,23 +111,18 @@ class TrustRegion(DirectionalSolver):
             ratio = (float(point.value) - float(reached.value)) / trial.gain
         if not ratio > self.accept:  # NaN, too
             rejections = state.rejections + 1
-            return point, Region(self.shrink**rejections, trial.step, state.first, rejections)
+            return point, same._replace(factor=self.shrink**rejections, rejections=rejections)
         if ratio < self.poor:
-            return reached, Region(self.shrink, trial.step, state.first)
+            return reached, same._replace(factor=self.shrink)
         if ratio > self.good and trial.bounded:
-            return reached, Region(self.grow, trial.step, state.first)
-        return reached, self._kept(proposal)
+            return reached, same._replace(factor=self.grow)
+        return reached, same
 
     def _unseen(self, point: Point, reached: Point, proposal: Proposal) -> tuple[Point, Region]:
         """The move where rounding hides the gain: as far as the slope at its end allows it."""
-        state, trial, _ = proposal.state
+        state, trial, same = proposal.state
         if flatter(point, reached, trial.step, trial.slope):
-            return reached, self._kept(proposal)
+            return reached, same
         if trial.bounded and still_falling(point, reached, trial.step):
-            return reached, Region(self.grow, trial.step, state.first)
+            return reached, same._replace(factor=self.grow)
         return point, state
-
-    def _kept(self, proposal: Proposal) -> Region:
-        """The same radius, told by the new step."""
-        state, trial, radius = proposal.state
-        return Region(radius / trial.length, trial.step, state.first) if trial.length > 0 else state

@@ -32,30 +32,27 @@ class DoglegTrustRegion(TrustRegion):
     less than H does, never more. So no step uses negative curvature that the gradient does not point along.
     """
 
-    def trial(self, point: Point, radius: float, first: float) -> Trial | None:
-        path = self.legs(point)
-        return None if path is None else along(point, self.sizes(point), path, radius)
-
-    def legs(self, point: Point) -> Legs | None:
-        """The path, kept on the point."""
+    def trial(self, point: Point, sizes: Tensor, radius: float, first: float) -> Trial | None:
         kept = point.__dict__
         if "_dogleg" not in kept:
-            kept["_dogleg"] = self._legs(point)
-        return kept["_dogleg"]
+            kept["_dogleg"] = legs(point, sizes)
+        path: Legs | None = kept["_dogleg"]
+        return None if path is None else along(point, sizes, path, radius)
 
-    def _legs(self, point: Point) -> Legs | None:
-        squares, g = self.sizes(point).square(), point.gradient
-        newton, shifts = newton_direction(point), None
-        if newton is None:
-            if (found := shifted_factor(point.hessian)) is None:
-                return None
-            newton, shifts = -found.solve(g), found.shift / found.scale.square()
-        with phase("solve"):
-            steepest = -g / squares
-            bends = point.hvp(steepest) if shifts is None else point.hvp(steepest).addcmul(shifts, steepest)
-            slope, curvature = torch.stack([g, bends]).mv(steepest).tolist()
-            t = -slope / curvature if curvature > 0 else 1.0  # positive, but for rounding
-            return Legs(t * steepest, t * bends, newton)
+
+def legs(point: Point, sizes: Tensor) -> Legs | None:
+    g = point.gradient
+    newton, shifts = newton_direction(point), None
+    if newton is None:
+        if (found := shifted_factor(point.hessian)) is None:
+            return None
+        newton, shifts = -found.solve(g), found.shift / found.scale.square()
+    with phase("solve"):
+        steepest = -g / sizes / sizes
+        bends = point.hvp(steepest) if shifts is None else point.hvp(steepest).addcmul(shifts, steepest)
+        slope, curvature = torch.stack([g, bends]).mv(steepest).tolist()
+        t = -slope / curvature if curvature > 0 else 1.0  # positive, but for rounding
+        return Legs(t * steepest, t * bends, newton)
 
 
 def along(point: Point, sizes: Tensor, path: Legs, radius: float) -> Trial:

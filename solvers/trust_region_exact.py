@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from .checks import positive
-from .linear_algebra import Factor, factor, newton_direction, newton_factor
+from .linear_algebra import factor, newton_direction, newton_factor
 from .objectives.base import Point
 from .phases import count, phase
-from .spectrum import ShiftedStep, spectrum
+from .spectrum import ShiftedStep, in_units, spectrum
 from .trust_region import Trial, TrustRegion, length
 
 ROOT_STEPS = 20  # Newton on the secular equation takes two or three
@@ -34,20 +34,18 @@ class ExactTrustRegion(TrustRegion):
         if positive("accuracy", self.accuracy) >= 1:
             raise ValueError(f"accuracy must lie between 0 and 1, found {self.accuracy!r}")
 
-    def trial(self, point: Point, radius: float, first: float) -> Trial | None:
-        newton = newton_direction(point)
+    def trial(self, point: Point, sizes: Tensor, radius: float, first: float) -> Trial | None:
+        newton, found = newton_direction(point), None
         if newton is not None:
-            free = ShiftedStep(newton, length(self.sizes(point), newton), 0.0)
+            free = ShiftedStep(newton, length(sizes, newton), 0.0)
             if free.length <= radius:
                 return told(point, free)
         count("shifted")
         with phase("solve"):
-            found = None
-            if newton is not None and point.dual is None:
-                found = bounded(point.hessian, point.gradient, newton_factor(point), radius, self.accuracy)
-            if found is None:
-                known = spectrum(point)
-                found = None if known is None else known.within(radius)
+            if newton is not None:
+                found = bounded(point, free, sizes, radius, self.accuracy)
+            if found is None and (eigen := spectrum(point, sizes)):
+                found = eigen.within(radius)
         return None if found is None else told(point, found)
 
 
@@ -57,25 +55,26 @@ def told(point: Point, found: ShiftedStep) -> Trial:
     return Trial(found.step, slope, found.length, 0.5 * (found.shift * found.length**2 - slope), found.shift > 0)
 
 
-def bounded(hessian: Tensor, gradient: Tensor, lower: Factor, radius: float, accuracy: float) -> ShiftedStep | None:
-    """s = -(H + lambda D)^-1 g of length radius for a positive definite H whose Newton step is longer.
+def bounded(point: Point, free: ShiftedStep, sizes: Tensor, radius: float, accuracy: float) -> ShiftedStep | None:
+    """s = -(H + lambda D)^-1 g of length radius where H is positive definite and its Newton step, free, is longer.
 
-    From lambda = 0 the steps never pass the root (see `secular_root`): no safeguards, and every factorisation
-    succeeds, but for rounding: then None. lower: of H.
+    From lambda = 0 on the steps never pass the root (see `secular_root`): no safeguards, and every factorisation
+    succeeds, but for rounding: then None.
     """
-    shift = 0.0
+    stiff = sizes * sizes * free.step
+    steep, reached = float(torch.dot(stiff, newton_factor(point).solve(stiff))), free  # s^T D (H + lambda D)^-1 D s
+    scaled, slopes = in_units(point.hessian, sizes), point.gradient / sizes
     for _ in range(ROOT_STEPS):
-        scaled = -torch.cholesky_solve((lower.scale * gradient).unsqueeze(1), lower.lower)
-        half = torch.linalg.solve_triangular(lower.lower, scaled, upper=False)
-        count("solves")
-        long, steep = torch.stack([scaled, half]).norm(dim=(1, 2)).tolist()
-        if abs(long - radius) <= accuracy * radius:
-            return ShiftedStep(lower.scale * scaled.squeeze(1), long, shift)
-        raised = shift + (long / steep) ** 2 * (long - radius) / radius
-        if not raised > shift:
+        raised = reached.shift + reached.length**2 / steep * (reached.length - radius) / radius if steep > 0 else 0.0
+        if not raised > reached.shift:
             return None
-        shift = raised
-        if (found := factor(hessian, shift)) is None:
+        shifted = scaled.clone()
+        shifted.diagonal().add_(raised)
+        if (found := factor(shifted)) is None:
             return None
-        lower = found
+        step = -found.solve(slopes)
+        square, steep = torch.stack([step, found.solve(step)]).mv(step).tolist()
+        reached = ShiftedStep(step / sizes, square**0.5, raised)
+        if abs(reached.length - radius) <= accuracy * radius:
+            return reached
     return None

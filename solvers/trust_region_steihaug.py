@@ -14,6 +14,7 @@ from .checks import EPS, positive, whole
 from .conjugate_gradients import CGStep, conjugate_gradients, gradient_norm, jacobi
 from .objectives.base import Point
 from .phases import phase
+from .spectrum import Units
 from .trust_region import Trial, TrustRegion
 
 
@@ -25,7 +26,7 @@ class SteihaugTrustRegion(TrustRegion):
     a step would leave the region, or the curvature along the search direction is not positive, s goes along that to the
     boundary. The first step is the Cauchy point, and the model only falls from there. (Steihaug 1983, SIAM J. Numer.
     Anal. 20, p. 626; Nocedal & Wright, Alg. 7.2.) D = |diag H| preconditions, and measures the region, where the
-    objective knows it without H; elsewhere it is I.
+    objective knows it without H; elsewhere it is I. (It remembers no larger ones.)
 
     forcing, cg_iterations: as in NewtonCG.
     """
@@ -40,11 +41,12 @@ class SteihaugTrustRegion(TrustRegion):
             raise ValueError(f"forcing must lie between 0 and 1, found {self.forcing!r}")
         whole("cg_iterations", self.cg_iterations)
 
-    def sizes(self, point: Point) -> Tensor:
+    def units(self, point: Point, before: Tensor | float = 0.0) -> Units:
         inverse = jacobi(point)
-        return torch.ones_like(point.x) if inverse is None else inverse.rsqrt()
+        sizes = torch.ones_like(point.x) if inverse is None else inverse.rsqrt()
+        return Units(sizes, sizes)
 
-    def trial(self, point: Point, radius: float, first: float) -> Trial | None:
+    def trial(self, point: Point, sizes: Tensor, radius: float, first: float) -> Trial | None:
         with phase("solve"):
             return self.truncated(point, radius, first)
 
