@@ -43,11 +43,14 @@ class Cubic(DirectionalSolver):
     (Cartis, Gould & Toint 2011, Math. Program. 127, Alg. 2.1.)
     """
 
-    start: float = 1.0
+    # Iterations on breast-cancer-l2, -mean10, -raw, synthetic-ill, -rare, iris, Rosenbrock's function:
+    #     start 0.1, fall 10:   8  8 10 11  9  6 33        start 1, fall 10:   8  8 11 12  9  7 34
+    #     start 0.1, fall 2:    8 15 20 27  9  7 28        start 1, fall 2:    9 18 23 31 10  7 28
+    start: float = 0.1
     accept: float = 0.1  # ibid., section 7: eta_1, and eta_2 below
     good: float = 0.9
     rise: float = 2.0
-    fall: float = 2.0
+    fall: float = 10.0
 
     def __post_init__(self) -> None:
         for name in ("start", "accept", "good", "rise", "fall"):
