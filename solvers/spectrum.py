@@ -9,12 +9,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .linear_algebra import rounding_shift
+from .linear_algebra import newton_factor, rounding_shift
 from .objectives.base import Point
 from .phases import booked, count
 
 UNSEEN = 1e-150  # in place of a slope of exactly 0 along the lowest eigenvector: its square is a number still
-ROUNDED = 1e-5  # so much an entry of a scaled positive semidefinite Hessian may exceed 1
 ROOT_STEPS = 100  # Newton on the secular equation takes about five
 
 Reciprocal = Callable[[float], tuple[float, float]]
@@ -133,20 +132,20 @@ class Units(NamedTuple):
 def units(point: Point, before: Tensor | float = 0.0) -> Units:
     """The units at a point, kept on it; before: the `known` ones of the points before, which never shrink.
 
-    D = |diag H| times the largest entries of the rows of D^-1/2 |H| D^-1/2: those are 1 where H is positive
-    semidefinite, and elsewhere make all entries of D^-1/2 H D^-1/2 at most 1 in size, though a diagonal entry vanish
-    between two signs (one step of Ruiz's equilibration, 2001, RAL-TR-2001-034). A variable that was once seen to be
-    stiff is still so where its curvature hides, as in the flat parts of a saturated loss (More 1978, Lecture Notes in
-    Mathematics 630, eq. 6.3).
+    D = |diag H| where H is positive definite. Elsewhere that is multiplied by the largest entries of the rows of
+    D^-1/2 |H| D^-1/2, so that none of D^-1/2 H D^-1/2 exceeds 1, though a diagonal entry vanish between two signs
+    (one step of Ruiz's equilibration, 2001, RAL-TR-2001-034). A variable that was once seen to be stiff is still so
+    where its curvature hides, as in the flat parts of a saturated loss (More 1978, Lecture Notes in Mathematics 630,
+    p. 105, who does the same to the columns of a Jacobian).
     """
     kept = point.__dict__
     if "_units" not in kept:
         diagonal = point.hessian.diagonal() if point.dual is None else point.hessian_diagonal
         known = diagonal.abs().sqrt()
-        if point.dual is None:
+        if newton_factor(point) is None:
             sizes = known.where(known > 0, 1.0)
             rows = in_units(point.hessian, sizes).abs_().amax(1)
-            known = torch.where(rows > 1 + ROUNDED, sizes * rows.sqrt(), known)
+            known = torch.where(rows > 1, sizes * rows.sqrt(), known)
         known = torch.maximum(known, torch.as_tensor(before).to(known))
         kept["_units"] = Units(known, known.where(known > 0, 1.0))
     return kept["_units"]

@@ -59,7 +59,7 @@ class TrustRegion(DirectionalSolver):
     rejections in a row shrink^k), above `good` `grow` times that, if s lies on the boundary (Nocedal & Wright, Alg.
     4.1). Where rounding hides the gain the slope at x + s decides, as in a line search.
 
-    D = |diag H| where H is positive semidefinite (Nocedal & Wright, section 4.5; elsewhere `spectrum.units`), so that
+    D = |diag H| where H is positive definite (Nocedal & Wright, section 4.5; elsewhere `spectrum.units`), so that
     the units of the variables do not matter, and those of the radius are the ones of sqrt f. The first radius is
     `start` times the length of the step of diagonal Newton, and 1 where the gradient is 0.
     """

@@ -206,6 +206,16 @@ def test_globalised_newton_methods_finish_the_nasty_problems(name, kind):
     assert result.status in (Status.CONVERGED, Status.SEPARABLE)
 
 
+@pytest.mark.parametrize("name", ["trust-region-exact", "cubic"])
+@pytest.mark.parametrize("start", [0.0, 100.0])  # from 100 most curvatures are 0 to the last digit
+@pytest.mark.parametrize("kind", NASTY[torch.float64])
+def test_regions_with_exact_steps_reach_every_minimum_there_is_from_saturation_too(name, start, kind):
+    problem = NASTY[torch.float64][kind]
+    result = minimize(SOLVERS[name], problem, torch.full((problem.size,), start, dtype=torch.float64))
+    assert result.status in (Status.CONVERGED, Status.SEPARABLE)
+    assert result.status == Status.SEPARABLE or gap(problem, result.x) <= 1e-9 * abs(minimum(problem))
+
+
 # --- repeatability
 
 
