@@ -12,20 +12,41 @@ import pytest
 import torch
 from scipy.optimize import minimize as scipy_minimize
 
-from solvers import SOLVERS, DampedDiagonalNewton, DiagonalNewton, GradientDescent, Newton, Status, Stop, minimize
+from solvers import (
+    SOLVERS,
+    DampedDiagonalNewton,
+    DiagonalNewton,
+    DoglegTrustRegion,
+    ExactTrustRegion,
+    GradientDescent,
+    Newton,
+    Status,
+    SteihaugTrustRegion,
+    Stop,
+    minimize,
+)
 from solvers.objectives import FunctionObjective, LogisticRegression
 
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
 SETTINGS = {"gradient-descent": {"learning_rate": 2.0}, "newton-diagonal": {"learning_rate": 0.7}}
-STATELESS = [name for name in SOLVERS if name not in ("newton-levenberg", "newton-cg")]
+REGIONS = ["trust-region-exact", "trust-region-steihaug", "trust-region-dogleg", "cubic"]  # a radius, or sigma, is kept
+STATEFUL = {  # what they learned is lost where a run starts again
+    *REGIONS,
+    "newton-levenberg",
+    "newton-cg",
+}
+STATELESS = [name for name in SOLVERS if name not in STATEFUL]
 SEARCHING = [
+    *REGIONS,
     "newton-cholesky",
     "newton-chebyshev",
     "newton-damped",
     "newton-levenberg",
+    "newton-modified-cholesky",
     "newton-cg",
     "newton-diagonal-damped",
 ]
+GLOBALISED = ["newton-cholesky", "newton-chebyshev", "newton-damped", "newton-modified-cholesky", "trust-region-exact"]
 DTYPES = [torch.float64, torch.float32]
 
 
@@ -191,11 +212,21 @@ def test_values_never_rise_where_a_search_promises_it(name, start, dtype):
         assert all(after <= before + noise for before, after in pairwise(fresh))
 
 
-@pytest.mark.parametrize("name", ["newton-cholesky", "newton-chebyshev", "newton-damped"])
+@pytest.mark.parametrize("name", GLOBALISED)
 @pytest.mark.parametrize("kind", NASTY[torch.float64])
 def test_globalised_newton_methods_finish_the_nasty_problems(name, kind):
     result = minimize(SOLVERS[name], NASTY[torch.float64][kind])
     assert result.status in (Status.CONVERGED, Status.SEPARABLE)
+
+
+@pytest.mark.parametrize("name", ["trust-region-exact", "cubic"])
+@pytest.mark.parametrize("start", [0.0, 100.0])  # from 100 most curvatures are 0 to the last digit
+@pytest.mark.parametrize("kind", NASTY[torch.float64])
+def test_regions_with_exact_steps_reach_every_minimum_there_is_from_saturation_too(name, start, kind):
+    problem = NASTY[torch.float64][kind]
+    result = minimize(SOLVERS[name], problem, torch.full((problem.size,), start, dtype=torch.float64))
+    assert result.status in (Status.CONVERGED, Status.SEPARABLE)
+    assert result.status == Status.SEPARABLE or gap(problem, result.x) <= 1e-9 * abs(minimum(problem))
 
 
 # --- repeatability
@@ -245,6 +276,12 @@ INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entr
     "newton-chebyshev": (SOLVERS["newton-chebyshev"], {"general", "diagonal", "orthogonal"}),
     "newton-damped": (SOLVERS["newton-damped"], {"general", "diagonal", "orthogonal"}),
     "newton-cg": (SOLVERS["newton-cg"], {"diagonal"}),
+    "newton-modified-cholesky": (SOLVERS["newton-modified-cholesky"], {"general", "diagonal", "orthogonal"}),
+    # Regions so small that they bind: they are measured by the diagonal of H.
+    "trust-region-exact": (ExactTrustRegion(start=0.1), {"diagonal"}),
+    "trust-region-steihaug": (SteihaugTrustRegion(start=0.1), {"diagonal"}),
+    "trust-region-dogleg": (DoglegTrustRegion(start=0.1), {"diagonal"}),
+    "cubic": (SOLVERS["cubic"], {"diagonal"}),
     "newton-diagonal": (DiagonalNewton(0.5, eps=0.0), {"diagonal"}),
     "newton-diagonal-damped": (DampedDiagonalNewton(), {"diagonal"}),
     "gradient-descent": (GradientDescent(0.1), {"orthogonal"}),

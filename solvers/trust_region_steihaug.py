@@ -1,0 +1,101 @@
+"""Trust regions on products alone: conjugate gradients that end at the boundary."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .checks import EPS, positive, whole
+from .conjugate_gradients import CGStep, conjugate_gradients, gradient_norm, jacobi
+from .objectives.base import Point
+from .phases import phase
+from .spectrum import Units
+from .trust_region import Trial, TrustRegion
+
+
+@dataclass(frozen=True)
+class SteihaugTrustRegion(TrustRegion):
+    """TrustRegion with s from conjugate gradients on H s = -g, as far as the region reaches.
+
+    They end as in NewtonCG, where ||H s + g|| <= eta ||g||, eta = min(forcing, sqrt(||g|| / ||g at the start||)). Where
+    a step would leave the region, or the curvature along the search direction is not positive, s goes along that to the
+    boundary. The first step is the Cauchy point, and the model only falls from there. (Steihaug 1983, SIAM J. Numer.
+    Anal. 20, p. 626; Nocedal & Wright, Alg. 7.2.) D = |diag H| preconditions, and measures the region, where the
+    objective knows it without H; elsewhere it is I. (It remembers no larger ones.)
+
+    forcing, cg_iterations: as in NewtonCG.
+    """
+
+    needs = "hvp"
+    forcing: float = 0.5  # Nocedal & Wright, p. 168
+    cg_iterations: int = 200
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if positive("forcing", self.forcing) >= 1:
+            raise ValueError(f"forcing must lie between 0 and 1, found {self.forcing!r}")
+        whole("cg_iterations", self.cg_iterations)
+
+    def units(self, point: Point, before: Tensor | float = 0.0) -> Units:
+        inverse = jacobi(point)
+        sizes = torch.ones_like(point.x) if inverse is None else inverse.rsqrt()
+        return Units(sizes, sizes)
+
+    def trial(self, point: Point, sizes: Tensor, radius: float, first: float) -> Trial | None:
+        with phase("solve"):
+            return self.truncated(point, radius, first)
+
+    def truncated(self, point: Point, radius: float, first: float) -> Trial:
+        norm = gradient_norm(point)
+        eta = min(self.forcing, math.sqrt(norm / first)) if first > 0 else self.forcing
+        reached = Reached(torch.zeros_like(point.gradient), 0.0, 0.0, 0.0, norm**2, norm**2)
+        steps = conjugate_gradients(point, EPS[point.x.dtype])
+        for step in islice(steps, min(self.cg_iterations, len(point.x))):
+            further = reached.after(step) if step.positive else None
+            if further is None or not further.square < radius**2:
+                return boundary(point, reached, step, radius)
+            reached = further
+            if reached.residual <= (eta * norm) ** 2:
+                break
+        s = reached.solution
+        return Trial(s, float(torch.dot(point.gradient, s)), math.sqrt(reached.square), 0.5 * reached.energy, False)
+
+
+class Reached(NamedTuple):
+    """Where conjugate gradients stand inside the region, in the scalar product <a, b> = a^T D b.
+
+    What is known of lengths costs no product and no number read off the device (Conn, Gould & Toint 2000,
+    Trust-Region Methods, eq. 7.5.5 to 7.5.7).
+    """
+
+    solution: Tensor  # (d,), s
+    square: float  # <s, s>
+    along: float  # <s, p>, p the next direction
+    energy: float  # -g^T s, twice the gain
+    residual: float  # r^T D^-1 r
+    size: float  # <p, p>
+
+    def after(self, step: CGStep) -> Reached:
+        length, turn = self.residual / step.curvature, step.residual / self.residual
+        return Reached(
+            step.solution,
+            self.square + 2 * length * self.along + length**2 * self.size,
+            turn * (self.along + length * self.size),
+            step.energy,
+            step.residual,
+            step.residual + turn**2 * self.size,
+        )
+
+
+def boundary(point: Point, inside: Reached, step: CGStep, radius: float) -> Trial:
+    """On from there along the search direction p to the boundary: <s + t p, s + t p> = radius^2, t > 0."""
+    root = math.sqrt(inside.along**2 + inside.size * max(radius**2 - inside.square, 0.0))
+    t = (radius**2 - inside.square) / (inside.along + root) if root > 0 else math.nan
+    s = torch.add(inside.solution, step.search, alpha=t)
+    gain = 0.5 * inside.energy + t * inside.residual - 0.5 * t**2 * step.curvature  # g^T p + s^T H p = -r^T D^-1 r
+    return Trial(s, float(torch.dot(point.gradient, s)), radius, gain, True)
