@@ -2,11 +2,13 @@
 
 from .auto import Auto
 from .base import DirectionalSolver, Proposal, Solver, needs_hessian, towards
+from .bfgs import BFGS
 from .cholesky_newton import CholeskyNewton
 from .clock import Clock, device_clock
 from .damped_newton import DampedNewton
 from .diagonal_newton import DampedDiagonalNewton, DiagonalNewton
 from .gradient_descent import GradientDescent
+from .lbfgs import LBFGS
 from .levenberg_newton import LevenbergNewton
 from .minimize import Result, minimize
 from .newton import Newton
@@ -27,10 +29,14 @@ SOLVERS: dict[str, Solver] = {
     "newton-sampled": SampledNewton(),
     "newton-diagonal": DiagonalNewton(),
     "newton-diagonal-damped": DampedDiagonalNewton(),
+    "lbfgs": LBFGS(),
+    "bfgs": BFGS(),
 }
 
 __all__ = [
+    "BFGS",
     "COUNTERS",
+    "LBFGS",
     "PHASES",
     "SOLVERS",
     "Auto",

@@ -17,8 +17,17 @@ from solvers.objectives import FunctionObjective, LogisticRegression
 
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
 SETTINGS = {"gradient-descent": {"learning_rate": 2.0}, "newton-diagonal": {"learning_rate": 0.7}}
-STATELESS = [name for name in SOLVERS if name not in ("newton-levenberg", "newton-cg")]
-SEARCHING = ["newton-cholesky", "newton-damped", "newton-levenberg", "newton-cg", "newton-diagonal-damped"]
+STATEFUL = {"newton-levenberg", "newton-cg", "lbfgs", "bfgs"}  # what they learned is lost where a run starts again
+STATELESS = [name for name in SOLVERS if name not in STATEFUL]
+SEARCHING = [
+    "newton-cholesky",
+    "newton-damped",
+    "newton-levenberg",
+    "newton-cg",
+    "newton-diagonal-damped",
+    "lbfgs",
+    "bfgs",
+]
 DTYPES = [torch.float64, torch.float32]
 
 
@@ -240,6 +249,8 @@ INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entr
     "newton-diagonal": (DiagonalNewton(0.5, eps=0.0), {"diagonal"}),
     "newton-diagonal-damped": (DampedDiagonalNewton(), {"diagonal"}),
     "gradient-descent": (GradientDescent(0.1), {"orthogonal"}),
+    "lbfgs": (SOLVERS["lbfgs"], {"orthogonal"}),
+    "bfgs": (SOLVERS["bfgs"], {"orthogonal"}),
 }
 
 

@@ -169,6 +169,10 @@ class Ray:
         """The point x + t direction."""
         return self.point.objective.at(torch.add(self.point.x, self.direction, alpha=t))
 
+    def slope(self, trial: Point) -> float:
+        """g^T direction at a point of the ray."""
+        return float(torch.dot(trial.gradient, self.direction))
+
 
 class Objective:
     """A function to be minimised. Only `at` is required; `minimize` uses what else is there."""

@@ -54,6 +54,10 @@ class LinearPoint(Point):
         """The change of f, to first order, if the margins move by `drift`, and the gap that this hides, to second."""
         raise NotImplementedError
 
+    def loss_slope(self, moves: Tensor) -> float:
+        """How fast the loss rises, without its penalty, as the margins move."""
+        raise NotImplementedError
+
     def gradient_noise(self) -> float:
         """eps (scale ||X||_F ||residuals|| + l2 ||w||): each entry of X^T r is a sum of rounded products."""
         f = self.objective
@@ -112,3 +116,9 @@ class LinearRay(Ray):
             return type(point)(point.objective, x)
         margins = point.margins + self.moves if whole else torch.add(point.margins, self.moves, alpha=t)
         return type(point)(point.objective, x, margins, point.age + 1)
+
+    def slope(self, trial: LinearPoint) -> float:
+        """From the margins, in O(n): the gradient itself is left to whoever accepts the trial."""
+        f = trial.objective
+        penalty = float(torch.dot(f.penalised(trial.x).flatten(), self.direction)) if f.l2 > 0 else 0.0
+        return trial.loss_slope(self.moves) + penalty

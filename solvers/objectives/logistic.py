@@ -269,6 +269,10 @@ class LogisticPoint(LinearPoint):
         hidden = 0.5 * f.scale * float(torch.dot(self.curvature, drift * drift))
         return f.scale * float(torch.dot(slopes, drift)), hidden
 
+    def loss_slope(self, moves: Tensor) -> float:
+        f = self.objective
+        return f.scale * float(torch.dot(-self.miss if f.binary else self.residuals, moves))
+
     def curvature_noise(self, v: Tensor) -> float:
         """scale sum_i c_i e_i^2 at most, with e = eps |X| |v|, the rounding of X v (Higham, section 3.5).
 

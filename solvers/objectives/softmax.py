@@ -283,6 +283,9 @@ class SoftmaxPoint(LinearPoint):
         scale, p = self.objective.scale, self.probabilities.p
         return scale * float((p * drift).sum()), scale * float((self.curvature * drift.square()).sum())
 
+    def loss_slope(self, moves: Tensor) -> float:
+        return self.objective.scale * float((self.probabilities.p * moves).sum())
+
     def curvature_noise(self, v: Tensor) -> float:
         """2 scale sum_ik p_ik (1 - p_ik) e_ik^2 at most, with e = eps |X| |v_k|, the rounding of X v_k.
 
