@@ -1,6 +1,8 @@
 """Second-order solvers behind one interface: `minimize(SOLVERS["newton-cholesky"], objective)`."""
 
+from .armijo_descent import ArmijoGradientDescent
 from .auto import Auto
+from .barzilai_borwein import BarzilaiBorwein
 from .base import DirectionalSolver, Proposal, Solver, needs_hessian, towards
 from .bfgs import BFGS
 from .cholesky_newton import CholeskyNewton
@@ -8,13 +10,16 @@ from .clock import Clock, device_clock
 from .damped_newton import DampedNewton
 from .diagonal_newton import DampedDiagonalNewton, DiagonalNewton
 from .gradient_descent import GradientDescent
+from .gradient_regularised_newton import GradientRegularisedNewton
 from .lbfgs import LBFGS
 from .levenberg_newton import LevenbergNewton
 from .minimize import Result, minimize
+from .nesterov import Nesterov
 from .newton import Newton
 from .newton_cg import NewtonCG
 from .phases import COUNTERS, PHASES, Ledger
 from .sampled_newton import SampledNewton
+from .self_concordant_newton import SelfConcordantNewton
 from .stopping import Status, Stop
 from .trace import Trace
 
@@ -31,6 +36,11 @@ SOLVERS: dict[str, Solver] = {
     "newton-diagonal-damped": DampedDiagonalNewton(),
     "lbfgs": LBFGS(),
     "bfgs": BFGS(),
+    "gradient-descent-armijo": ArmijoGradientDescent(),
+    "barzilai-borwein": BarzilaiBorwein(),
+    "nesterov": Nesterov(),
+    "newton-self-concordant": SelfConcordantNewton(),
+    "newton-gradient-regularised": GradientRegularisedNewton(),
 }
 
 __all__ = [
@@ -39,7 +49,9 @@ __all__ = [
     "LBFGS",
     "PHASES",
     "SOLVERS",
+    "ArmijoGradientDescent",
     "Auto",
+    "BarzilaiBorwein",
     "CholeskyNewton",
     "Clock",
     "DampedDiagonalNewton",
@@ -47,13 +59,16 @@ __all__ = [
     "DiagonalNewton",
     "DirectionalSolver",
     "GradientDescent",
+    "GradientRegularisedNewton",
     "Ledger",
     "LevenbergNewton",
+    "Nesterov",
     "Newton",
     "NewtonCG",
     "Proposal",
     "Result",
     "SampledNewton",
+    "SelfConcordantNewton",
     "Solver",
     "Status",
     "Stop",

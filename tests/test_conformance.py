@@ -17,7 +17,17 @@ from solvers.objectives import FunctionObjective, LogisticRegression
 
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
 SETTINGS = {"gradient-descent": {"learning_rate": 2.0}, "newton-diagonal": {"learning_rate": 0.7}}
-STATEFUL = {"newton-levenberg", "newton-cg", "lbfgs", "bfgs"}  # what they learned is lost where a run starts again
+STATEFUL = {  # what they learned is lost where a run starts again
+    "newton-levenberg",
+    "newton-cg",
+    "lbfgs",
+    "bfgs",
+    "gradient-descent-armijo",
+    "barzilai-borwein",
+    "nesterov",
+    "newton-self-concordant",
+    "newton-gradient-regularised",
+}
 STATELESS = [name for name in SOLVERS if name not in STATEFUL]
 SEARCHING = [
     "newton-cholesky",
@@ -27,6 +37,9 @@ SEARCHING = [
     "newton-diagonal-damped",
     "lbfgs",
     "bfgs",
+    "gradient-descent-armijo",
+    "newton-self-concordant",
+    "newton-gradient-regularised",
 ]
 DTYPES = [torch.float64, torch.float32]
 
@@ -251,6 +264,11 @@ INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entr
     "gradient-descent": (GradientDescent(0.1), {"orthogonal"}),
     "lbfgs": (SOLVERS["lbfgs"], {"orthogonal"}),
     "bfgs": (SOLVERS["bfgs"], {"orthogonal"}),
+    "gradient-descent-armijo": (SOLVERS["gradient-descent-armijo"], {"orthogonal"}),
+    "barzilai-borwein": (SOLVERS["barzilai-borwein"], {"orthogonal"}),
+    "nesterov": (SOLVERS["nesterov"], {"orthogonal"}),
+    "newton-self-concordant": (SOLVERS["newton-self-concordant"], {"general", "diagonal", "orthogonal"}),
+    "newton-gradient-regularised": (SOLVERS["newton-gradient-regularised"], {"orthogonal"}),
 }
 
 
