@@ -8,9 +8,12 @@ from .bfgs import BFGS
 from .cholesky_newton import CholeskyNewton
 from .clock import Clock, device_clock
 from .damped_newton import DampedNewton
+from .diagonal_majoriser import DiagonalMajoriser
 from .diagonal_newton import DampedDiagonalNewton, DiagonalNewton
+from .fixed_hessian import FixedHessianNewton
 from .gradient_descent import GradientDescent
 from .gradient_regularised_newton import GradientRegularisedNewton
+from .hutchinson_newton import HutchinsonNewton
 from .lbfgs import LBFGS
 from .levenberg_newton import LevenbergNewton
 from .minimize import Result, minimize
@@ -20,6 +23,8 @@ from .newton_cg import NewtonCG
 from .phases import COUNTERS, PHASES, Ledger
 from .sampled_newton import SampledNewton
 from .self_concordant_newton import SelfConcordantNewton
+from .shamanskii_newton import ShamanskiiNewton
+from .sketched_newton import SketchedNewton
 from .stopping import Status, Stop
 from .trace import Trace
 
@@ -41,6 +46,11 @@ SOLVERS: dict[str, Solver] = {
     "nesterov": Nesterov(),
     "newton-self-concordant": SelfConcordantNewton(),
     "newton-gradient-regularised": GradientRegularisedNewton(),
+    "newton-fixed-hessian": FixedHessianNewton(),
+    "newton-shamanskii": ShamanskiiNewton(),
+    "newton-sketched": SketchedNewton(),
+    "diagonal-majoriser": DiagonalMajoriser(),
+    "newton-diagonal-hutchinson": HutchinsonNewton(),
 }
 
 __all__ = [
@@ -56,10 +66,13 @@ __all__ = [
     "Clock",
     "DampedDiagonalNewton",
     "DampedNewton",
+    "DiagonalMajoriser",
     "DiagonalNewton",
     "DirectionalSolver",
+    "FixedHessianNewton",
     "GradientDescent",
     "GradientRegularisedNewton",
+    "HutchinsonNewton",
     "Ledger",
     "LevenbergNewton",
     "Nesterov",
@@ -69,6 +82,8 @@ __all__ = [
     "Result",
     "SampledNewton",
     "SelfConcordantNewton",
+    "ShamanskiiNewton",
+    "SketchedNewton",
     "Solver",
     "Status",
     "Stop",

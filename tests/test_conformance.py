@@ -12,7 +12,17 @@ import pytest
 import torch
 from scipy.optimize import minimize as scipy_minimize
 
-from solvers import SOLVERS, DampedDiagonalNewton, DiagonalNewton, GradientDescent, Newton, Status, Stop, minimize
+from solvers import (
+    SOLVERS,
+    DampedDiagonalNewton,
+    DiagonalNewton,
+    GradientDescent,
+    Newton,
+    SketchedNewton,
+    Status,
+    Stop,
+    minimize,
+)
 from solvers.objectives import FunctionObjective, LogisticRegression
 
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
@@ -27,6 +37,9 @@ STATEFUL = {  # what they learned is lost where a run starts again
     "nesterov",
     "newton-self-concordant",
     "newton-gradient-regularised",
+    "newton-shamanskii",
+    "newton-sketched",
+    "newton-diagonal-hutchinson",
 }
 STATELESS = [name for name in SOLVERS if name not in STATEFUL]
 SEARCHING = [
@@ -40,6 +53,10 @@ SEARCHING = [
     "gradient-descent-armijo",
     "newton-self-concordant",
     "newton-gradient-regularised",
+    "newton-fixed-hessian",
+    "newton-shamanskii",
+    "newton-sketched",
+    "newton-diagonal-hutchinson",
 ]
 DTYPES = [torch.float64, torch.float32]
 
@@ -236,7 +253,12 @@ def test_stopping_and_starting_again_is_not_stopping(logistic, name, k):
     assert torch.allclose(rest.x, whole.x, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+ANOTHER_SKETCH = pytest.mark.xfail(reason="a sketch of twice as many rows is another sketch", strict=True)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=ANOTHER_SKETCH if name == "newton-sketched" else ()) for name in SOLVERS]
+)
 def test_doubling_every_row_changes_no_mean(logistic, name):
     problem = logistic(l2=0.1)
     doubled = LogisticRegression(torch.cat([problem.X, problem.X]), torch.cat([problem.y, problem.y]), l2=0.1)
@@ -269,6 +291,10 @@ INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entr
     "nesterov": (SOLVERS["nesterov"], {"orthogonal"}),
     "newton-self-concordant": (SOLVERS["newton-self-concordant"], {"general", "diagonal", "orthogonal"}),
     "newton-gradient-regularised": (SOLVERS["newton-gradient-regularised"], {"orthogonal"}),
+    "newton-fixed-hessian": (SOLVERS["newton-fixed-hessian"], {"general", "diagonal", "orthogonal"}),
+    "newton-shamanskii": (SOLVERS["newton-shamanskii"], {"general", "diagonal", "orthogonal"}),
+    "newton-sketched": (SketchedNewton(rows_per_coefficient=5), {"general", "diagonal", "orthogonal"}),
+    "diagonal-majoriser": (SOLVERS["diagonal-majoriser"], set()),
 }
 
 

@@ -20,7 +20,7 @@ from ..kernels import (
     weighted_square_sums,
 )
 from .base import NewtonDirection, Objective, kept
-from .linear import LinearPoint, hessian_price, norm_squared
+from .linear import LinearPoint, diagonal_bound, hessian_price, norm_squared, penalties
 
 
 class LogisticRegression(Objective):
@@ -145,6 +145,13 @@ class LogisticRegression(Objective):
         with torch.inference_mode(False):
             return small_squares(self.X)
 
+    def curvature_bound(self) -> Tensor:
+        """scale X^T X / 4 + l2 I, for p (1 - p) <= 1/4 (Boehning & Lindsay 1988): the Hessian at 0, where p = 1/2."""
+        return self.at(self.zeros()).hessian
+
+    def diagonal_curvature_bound(self) -> Tensor:
+        return self.scale / 4 * diagonal_bound(self.X, self.fit_intercept) + penalties(self)
+
     def no_minimiser(self, point: LogisticPoint, newton_direction: NewtonDirection | None = None) -> str | None:
         """Proofs that the infimum is not attained (Albert & Anderson 1984, Biometrika 71, p. 1).
 
@@ -268,6 +275,9 @@ class LogisticPoint(LinearPoint):
         slopes = self.miss if f.binary else self.residuals  # |df/dm| of each row
         hidden = 0.5 * f.scale * float(torch.dot(self.curvature, drift * drift))
         return f.scale * float(torch.dot(slopes, drift)), hidden
+
+    def root_weights(self, signs: Tensor) -> Tensor:
+        return signs * (self.objective.scale * self.curvature).sqrt().unsqueeze(1)
 
     def loss_slope(self, moves: Tensor) -> float:
         f = self.objective
