@@ -63,6 +63,24 @@ def short_indices(X: Tensor) -> Tensor:
     return torch.sparse_csr_tensor(*indices, X.values(), X.shape, check_invariants=False)
 
 
+def bucket_sums(X: Tensor, weights: Tensor, buckets: Tensor, size: int) -> Tensor:
+    """A dense tensor, (size, d), to whose row buckets[i] weights[i] X[i] is added for every i."""
+    sums = torch.zeros(size, X.shape[1], dtype=X.dtype, device=X.device)
+    for rows, block in row_blocks(X):
+        sums.index_add_(0, buckets[rows], block * weights[rows].unsqueeze(1))
+    return sums
+
+
+def row_sums_of_absolute_gram(X: Tensor) -> tuple[Tensor, Tensor]:
+    """|X|^T |X| 1, (d,), and |X|^T 1, (d,)."""
+    products, sums = (torch.zeros(X.shape[1], dtype=X.dtype, device=X.device) for _ in range(2))
+    for _, block in row_blocks(X):
+        sizes = block.abs()
+        products.addmv_(sizes.T, sizes.sum(1))
+        sums.add_(sizes.sum(0))
+    return products, sums
+
+
 def fits_one_block(X: Tensor) -> bool:
     return not is_sparse(X) and X.numel() * X.element_size() <= SMALL_BYTES
 

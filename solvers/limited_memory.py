@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from .checks import EPS
+from .objectives.base import Point
 
 
 class Pair(NamedTuple):
@@ -21,6 +25,14 @@ def remember(pairs: tuple[Pair, ...], s: Tensor, y: Tensor, memory: int) -> tupl
     """The last `memory` pairs with (s, y); without it where s^T y <= 0, for it would make B indefinite."""
     curvature = float(torch.dot(s, y))
     return (*pairs, Pair(s, y, curvature))[-memory:] if curvature > 0 else pairs
+
+
+def difference(before: Point, point: Point) -> Pair | None:
+    """The pair of two iterates; None where s^T y is not positive, or beside ||s|| ||y|| no more than rounding."""
+    s, y = point.x - before.x, point.gradient - before.gradient
+    curvature = float(torch.dot(s, y))
+    rounding = EPS[s.dtype] * float(torch.linalg.vector_norm(s)) * float(torch.linalg.vector_norm(y))
+    return Pair(s, y, curvature) if rounding < curvature < math.inf else None
 
 
 def two_loop(gradient: Tensor, pairs: tuple[Pair, ...], inverse: Callable[[Tensor], Tensor]) -> Tensor:

@@ -15,7 +15,7 @@ COUNTERS = (
     "values",
     "gradients",
     "hessians",
-    "sample_hessians",  # of the loss on a sample of the rows; nothing else that is done there is counted
+    "sample_hessians",  # of the loss on a sample or a sketch of the rows; nothing else that is done there is counted
     "hessian_diagonals",
     "hessian_vector_products",
     "third_derivatives",  # of a linear model, along a direction: one product with X^T
@@ -32,7 +32,7 @@ PHASES = (
     "value",  # f where neither a line search nor a test of convergence asked for it: theirs is part of them
     "gradient",
     "hessian",
-    "sample",  # all that is done with a sample of the rows
+    "sample",  # all that is done with a sample or a sketch of the rows
     "factorise",
     "solve",
     "line search",

@@ -20,6 +20,7 @@ from solvers import (
     ExactTrustRegion,
     GradientDescent,
     Newton,
+    SketchedNewton,
     Status,
     SteihaugTrustRegion,
     Stop,
@@ -34,6 +35,16 @@ STATEFUL = {  # what they learned is lost where a run starts again
     *REGIONS,
     "newton-levenberg",
     "newton-cg",
+    "lbfgs",
+    "bfgs",
+    "gradient-descent-armijo",
+    "barzilai-borwein",
+    "nesterov",
+    "newton-self-concordant",
+    "newton-gradient-regularised",
+    "newton-shamanskii",
+    "newton-sketched",
+    "newton-diagonal-hutchinson",
 }
 STATELESS = [name for name in SOLVERS if name not in STATEFUL]
 SEARCHING = [
@@ -45,6 +56,15 @@ SEARCHING = [
     "newton-modified-cholesky",
     "newton-cg",
     "newton-diagonal-damped",
+    "lbfgs",
+    "bfgs",
+    "gradient-descent-armijo",
+    "newton-self-concordant",
+    "newton-gradient-regularised",
+    "newton-fixed-hessian",
+    "newton-shamanskii",
+    "newton-sketched",
+    "newton-diagonal-hutchinson",
 ]
 GLOBALISED = ["newton-cholesky", "newton-chebyshev", "newton-damped", "newton-modified-cholesky", "trust-region-exact"]
 DTYPES = [torch.float64, torch.float32]
@@ -252,7 +272,12 @@ def test_stopping_and_starting_again_is_not_stopping(logistic, name, k):
     assert torch.allclose(rest.x, whole.x, rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", SOLVERS)
+ANOTHER_SKETCH = pytest.mark.xfail(reason="a sketch of twice as many rows is another sketch", strict=True)
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=ANOTHER_SKETCH if name == "newton-sketched" else ()) for name in SOLVERS]
+)
 def test_doubling_every_row_changes_no_mean(logistic, name):
     problem = logistic(l2=0.1)
     doubled = LogisticRegression(torch.cat([problem.X, problem.X]), torch.cat([problem.y, problem.y]), l2=0.1)
@@ -285,6 +310,17 @@ INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entr
     "newton-diagonal": (DiagonalNewton(0.5, eps=0.0), {"diagonal"}),
     "newton-diagonal-damped": (DampedDiagonalNewton(), {"diagonal"}),
     "gradient-descent": (GradientDescent(0.1), {"orthogonal"}),
+    "lbfgs": (SOLVERS["lbfgs"], {"orthogonal"}),
+    "bfgs": (SOLVERS["bfgs"], {"orthogonal"}),
+    "gradient-descent-armijo": (SOLVERS["gradient-descent-armijo"], {"orthogonal"}),
+    "barzilai-borwein": (SOLVERS["barzilai-borwein"], {"orthogonal"}),
+    "nesterov": (SOLVERS["nesterov"], {"orthogonal"}),
+    "newton-self-concordant": (SOLVERS["newton-self-concordant"], {"general", "diagonal", "orthogonal"}),
+    "newton-gradient-regularised": (SOLVERS["newton-gradient-regularised"], {"orthogonal"}),
+    "newton-fixed-hessian": (SOLVERS["newton-fixed-hessian"], {"general", "diagonal", "orthogonal"}),
+    "newton-shamanskii": (SOLVERS["newton-shamanskii"], {"general", "diagonal", "orthogonal"}),
+    "newton-sketched": (SketchedNewton(rows_per_coefficient=5), {"general", "diagonal", "orthogonal"}),
+    "diagonal-majoriser": (SOLVERS["diagonal-majoriser"], set()),
 }
 
 

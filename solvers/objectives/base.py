@@ -151,6 +151,11 @@ class Point:
         """X (n, d), X X^T, c (n,) and l2 with H = X^T diag(c) X + l2 I, where they are a cheaper way to H^-1."""
         return None
 
+    def sketched_hessian(self, size: int, generator: torch.Generator) -> Tensor | None:
+        """A^T S^T S A + the rest of H, (d, d), with H = A^T A + the rest and a random S of `size` rows; None where no
+        such A is known."""
+        return None
+
     def along(self, direction: Tensor) -> Ray:
         """The half-line x + t direction, t >= 0."""
         return Ray(self, direction)
@@ -179,6 +184,10 @@ class Ray:
         """The ray along direction + step."""
         return type(self)(self.point, self.direction + step)
 
+    def slope(self, trial: Point) -> float:
+        """g^T direction at a point of the ray."""
+        return float(torch.dot(trial.gradient, self.direction))
+
 
 class Objective:
     """A function to be minimised. Only `at` is required; `minimize` uses what else is there."""
@@ -190,6 +199,14 @@ class Objective:
     def at(self, x: Tensor) -> Point:
         """f near x, (d,)."""
         raise NotImplementedError
+
+    def curvature_bound(self) -> Tensor | None:
+        """B, (d, d), with B - H(x) positive semidefinite at every x; None where none is known."""
+        return None
+
+    def diagonal_curvature_bound(self) -> Tensor | None:
+        """The same of a diagonal matrix, (d,)."""
+        return None
 
     def no_minimiser(self, point: Point, newton_direction: NewtonDirection | None = None) -> str | None:
         """Why f has no minimiser, as far as this point proves it; None where it does not.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import EPS
-from ..kernels import is_sparse
+from ..kernels import bucket_sums, is_sparse, row_sums_of_absolute_gram
 from ..phases import count
 from .base import Point, Ray, kept
 
@@ -30,6 +30,21 @@ def hessian_price(X: Tensor) -> float:
 def norm_squared(X: Tensor) -> float:
     """||X||_F^2; infinite where that cannot be said in X's precision."""
     return float(torch.linalg.vector_norm(X.values() if is_sparse(X) else X)) ** 2
+
+
+def penalties(f: Any) -> Tensor:
+    """The diagonal of the penalty's Hessian, (d,)."""
+    return f.penalised(torch.ones_like(f.zeros())).flatten()
+
+
+def diagonal_bound(X: Tensor, fit_intercept: bool) -> Tensor:
+    """b, (d [+ 1],), with diag(b) - X^T X positive semidefinite, X with its intercept's column of ones.
+
+    b_j = sum_i |x_ij| ||x_i||_1, the row sums of |X|^T |X|: what is left is diagonally dominant. (As in de Pierro 1995,
+    IEEE Trans. Med. Imaging 14, p. 132, where convexity is used instead, row by row.)
+    """
+    products, sums = row_sums_of_absolute_gram(X)
+    return torch.cat([products + sums, (sums.sum() + len(X)).unsqueeze(0)]) if fit_intercept else products
 
 
 class LinearPoint(Point):
@@ -56,6 +71,10 @@ class LinearPoint(Point):
 
     def third(self, moves: Tensor) -> Tensor:
         """D^3 f(x)[d, d], (d,), along a direction that moves the margins by `moves`."""
+        raise NotImplementedError
+
+    def loss_slope(self, moves: Tensor) -> float:
+        """How fast the loss rises, without its penalty, as the margins move."""
         raise NotImplementedError
 
     def gradient_noise(self) -> float:
@@ -89,6 +108,31 @@ class LinearPoint(Point):
             return self
         fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
         return fresh
+
+    def root_weights(self, signs: Tensor) -> Tensor:
+        """Of the rows of X in each class's part of s_i A_i, (n, K), for signs (n, K): see `sketched_hessian`."""
+        raise NotImplementedError
+
+    def sketched_hessian(self, size: int, generator: torch.Generator) -> Tensor:
+        """By a count sketch: every row of X, with random signs, is added to one of `size` rows, each of which gets
+        equally many. (Clarkson & Woodruff 2017, J. ACM 63, article 54; the buckets there are drawn independently.)
+
+        Where there are as many as X has and A has no more, S is a signed permutation, and nothing is lost.
+        """
+        f = self.objective
+        n, classes = len(f.X), f.size // (f.X.shape[1] + f.fit_intercept)
+        size = min(size, n)
+        buckets = (torch.randperm(n, generator=generator) % size).to(self.x.device)
+        signs = (2 * torch.randint(2, (n, classes), generator=generator) - 1).to(self.x)
+        parts = []
+        for weights in self.root_weights(signs).T:
+            parts.append(bucket_sums(f.X, weights, buckets, size))
+            if f.fit_intercept:
+                parts.append(weights.new_zeros(size, 1).index_add_(0, buckets, weights.unsqueeze(1)))
+        rows = torch.cat(parts, dim=1)  # (size, d)
+        sketched = rows.T @ rows
+        sketched.diagonal().add_(penalties(f))
+        return sketched
 
     def along(self, direction: Tensor) -> LinearRay:
         return LinearRay(self, direction)
@@ -126,3 +170,9 @@ class LinearRay(Ray):
             return type(point)(point.objective, x)
         margins = point.margins + self.moves if whole else torch.add(point.margins, self.moves, alpha=t)
         return type(point)(point.objective, x, margins, point.age + 1)
+
+    def slope(self, trial: LinearPoint) -> float:
+        """From the margins, in O(n): the gradient itself is left to whoever accepts the trial."""
+        f = trial.objective
+        penalty = float(torch.dot(f.penalised(trial.x).flatten(), self.direction)) if f.l2 > 0 else 0.0
+        return trial.loss_slope(self.moves) + penalty

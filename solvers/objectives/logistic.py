@@ -21,7 +21,7 @@ from ..kernels import (
     weighted_square_sums,
 )
 from .base import NewtonDirection, Objective, kept
-from .linear import LinearPoint, hessian_price, norm_squared
+from .linear import LinearPoint, diagonal_bound, hessian_price, norm_squared, penalties
 
 
 class LogisticRegression(Objective):
@@ -146,6 +146,13 @@ class LogisticRegression(Objective):
     def squares(self) -> Tensor | None:
         with torch.inference_mode(False):
             return squares_of(self.X, self._transposed)
+
+    def curvature_bound(self) -> Tensor:
+        """scale X^T X / 4 + l2 I, for p (1 - p) <= 1/4 (Boehning & Lindsay 1988): the Hessian at 0, where p = 1/2."""
+        return self.at(self.zeros()).hessian
+
+    def diagonal_curvature_bound(self) -> Tensor:
+        return self.scale / 4 * diagonal_bound(self.X, self.fit_intercept) + penalties(self)
 
     def no_minimiser(self, point: LogisticPoint, newton_direction: NewtonDirection | None = None) -> str | None:
         """Proofs that the infimum is not attained (Albert & Anderson 1984, Biometrika 71, p. 1).
@@ -283,6 +290,13 @@ class LogisticPoint(LinearPoint):
         slopes = self.miss if f.binary else self.residuals  # |df/dm| of each row
         hidden = 0.5 * f.scale * float(torch.dot(self.curvature, drift * drift))
         return f.scale * float(torch.dot(slopes, drift)), hidden
+
+    def root_weights(self, signs: Tensor) -> Tensor:
+        return signs * (self.objective.scale * self.curvature).sqrt().unsqueeze(1)
+
+    def loss_slope(self, moves: Tensor) -> float:
+        f = self.objective
+        return f.scale * float(torch.dot(-self.miss if f.binary else self.residuals, moves))
 
     def curvature_noise(self, v: Tensor) -> float:
         """scale sum_i c_i e_i^2 at most, with e = eps |X| |v|, the rounding of X v (Higham, section 3.5).

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..checks import design_matrix, non_negative, reduction_scale, row_labels
 from ..kernels import is_sparse, short_indices, squares_of, transposed, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, Objective, kept
-from .linear import LinearPoint, hessian_price, norm_squared
+from .linear import LinearPoint, diagonal_bound, hessian_price, norm_squared, penalties
 
 
 class SoftmaxRegression(Objective):
@@ -122,6 +122,15 @@ class SoftmaxRegression(Objective):
         """The first class that no row has."""
         counts = torch.bincount(self.y, minlength=self.classes)
         return None if bool((counts > 0).all()) else int((counts == 0).nonzero()[0])
+
+    def curvature_bound(self) -> Tensor:
+        """diag(p) - p p^T <= (I - 1 1^T / K) / 2 (Boehning 1992): K / 2 times what it is at 0, where p = 1 / K."""
+        penalty = penalties(self).diag()
+        return (self.at(self.zeros()).hessian - penalty) * (self.classes / 2) + penalty
+
+    def diagonal_curvature_bound(self) -> Tensor:
+        """The same without 1 1^T."""
+        return self.scale / 2 * diagonal_bound(self.X, self.fit_intercept).repeat(self.classes) + penalties(self)
 
     def no_minimiser(self, point: SoftmaxPoint, newton_direction: NewtonDirection | None = None) -> str | None:
         """Proofs that the infimum is not attained (Albert & Anderson 1984, Biometrika 71, p. 1).
@@ -289,6 +298,16 @@ class SoftmaxPoint(LinearPoint):
     def change(self, drift: Tensor) -> tuple[float, float]:
         scale, p = self.objective.scale, self.probabilities.p
         return scale * float((p * drift).sum()), scale * float((self.curvature * drift.square()).sum())
+
+    def root_weights(self, signs: Tensor) -> Tensor:
+        """A_i of the row i has K rows, sqrt(p_k) (e_k - p) for k = 1..K: A_i^T A_i = diag(p) - p p^T. They share a
+        bucket, and their signs keep them apart in the mean."""
+        p = self.probabilities.p
+        signed = signs * p.sqrt()
+        return (signed - p * signed.sum(1, keepdim=True)) * math.sqrt(self.objective.scale)
+
+    def loss_slope(self, moves: Tensor) -> float:
+        return self.objective.scale * float((self.probabilities.p * moves).sum())
 
     def curvature_noise(self, v: Tensor) -> float:
         """2 scale sum_ik p_ik (1 - p_ik) e_ik^2 at most, with e = eps |X| |v_k|, the rounding of X v_k.

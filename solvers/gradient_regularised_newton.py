@@ -1,0 +1,78 @@
+"""Newton with a shift that follows the root of the gradient: globally convergent without a line search."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from .base import DirectionalSolver, Proposal, newton_proposal
+from .checks import positive
+from .line_search import flatter, resolution
+from .linear_algebra import factor
+from .objectives.base import Point
+from .phases import count, phase
+
+
+class Lipschitz(NamedTuple):
+    """The state: L, the constant that stands for that of the Hessian."""
+
+    size: float
+
+
+@dataclass(frozen=True)
+class GradientRegularisedNewton(DirectionalSolver):
+    """x+ = x + s,  s = -(H + sqrt(L ||g||) I)^-1 g.
+
+    With lambda = sqrt(L ||g||) a step is taken if ||g+|| <= 2 lambda ||s|| and f(x+) <= f(x) - 2/3 lambda ||s||^2: both
+    hold for a convex f once L is half the Lipschitz constant of H, or more. L is multiplied by `rise` where one fails
+    or H + lambda I is not positive definite, and divided by it after each step. At the start lambda is `start` times
+    the Frobenius norm of H. Where the decrease is lost in rounding, LevenbergNewton's rule decides. (Mishchenko 2023,
+    SIAM J. Optim. 33, p. 1440, arXiv:2112.02089, its adaptive variant.)
+    """
+
+    start: float = 0.1
+    rise: float = 4.0
+
+    def __post_init__(self) -> None:
+        positive("start", self.start)
+        if positive("rise", self.rise) <= 1:
+            raise ValueError(f"rise must be greater than 1, found {self.rise!r}")
+
+    def init(self, point: Point) -> Lipschitz:
+        size, norm = float(torch.linalg.matrix_norm(point.hessian)), length(point.gradient)
+        usual = 0 < size < math.inf and 0 < norm < math.inf
+        return Lipschitz(max((self.start * size) ** 2 / norm, math.ulp(0.0)) if usual else 1.0)
+
+    def propose(self, point: Point, state: Lipschitz) -> Proposal | None:
+        hessian, norm = point.hessian, length(point.gradient)
+        while math.isfinite(state.size):
+            shifted = hessian.clone()
+            shifted.diagonal().add_(math.sqrt(state.size * norm))
+            if (found := factor(shifted)) is not None:
+                return newton_proposal(point, -found.solve(point.gradient), state)
+            if not bool(hessian.isfinite().all()) or norm == 0:
+                return None
+            count("shifted")
+            state = Lipschitz(state.size * self.rise)
+        return None
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Lipschitz]:
+        state, step = proposal.state, proposal.direction
+        with phase("line search"):
+            count("line_search_trials")
+            trial = point.along(step).at(1.0)
+            shift, size = math.sqrt(state.size * length(point.gradient)), length(step)
+            # The first test alone would accept any step where f is flat; the second is lost in rounding near the end.
+            if not -proposal.slope > resolution(point):
+                return (trial if flatter(point, trial, step, proposal.slope) else point), state
+            fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * size**2
+            if not (fell and length(trial.gradient) <= 2 * shift * size):
+                return point, Lipschitz(state.size * self.rise)
+        return trial, Lipschitz(state.size / self.rise)
+
+
+def length(v: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(v))
