@@ -6,7 +6,9 @@ from .cholesky_newton import CholeskyNewton
 from .clock import Clock, device_clock
 from .damped_newton import DampedNewton
 from .diagonal_newton import DampedDiagonalNewton, DiagonalNewton
+from .gauss_newton import GaussNewton
 from .gradient_descent import GradientDescent
+from .levenberg_marquardt import LevenbergMarquardt
 from .levenberg_newton import LevenbergNewton
 from .minimize import Result, minimize
 from .newton import Newton
@@ -25,6 +27,8 @@ SOLVERS: dict[str, Solver] = {
     "newton-levenberg": LevenbergNewton(),
     "newton-cg": NewtonCG(),
     "newton-sampled": SampledNewton(),
+    "gauss-newton": GaussNewton(),
+    "levenberg-marquardt": LevenbergMarquardt(),
     "newton-diagonal": DiagonalNewton(),
     "newton-diagonal-damped": DampedDiagonalNewton(),
 }
@@ -40,8 +44,10 @@ __all__ = [
     "DampedNewton",
     "DiagonalNewton",
     "DirectionalSolver",
+    "GaussNewton",
     "GradientDescent",
     "Ledger",
+    "LevenbergMarquardt",
     "LevenbergNewton",
     "Newton",
     "NewtonCG",

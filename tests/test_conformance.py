@@ -17,8 +17,9 @@ from solvers.objectives import FunctionObjective, LogisticRegression
 
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
 SETTINGS = {"gradient-descent": {"learning_rate": 2.0}, "newton-diagonal": {"learning_rate": 0.7}}
-STATELESS = [name for name in SOLVERS if name not in ("newton-levenberg", "newton-cg")]
+STATELESS = [name for name in SOLVERS if name not in ("newton-levenberg", "newton-cg", "levenberg-marquardt")]
 SEARCHING = ["newton-cholesky", "newton-damped", "newton-levenberg", "newton-cg", "newton-diagonal-damped"]
+SEARCHING += ["gauss-newton", "levenberg-marquardt"]
 DTYPES = [torch.float64, torch.float32]
 
 
@@ -236,6 +237,8 @@ INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entr
     "newton": (Newton(0.0), {"general", "diagonal", "orthogonal"}),
     "newton-cholesky": (SOLVERS["newton-cholesky"], {"general", "diagonal", "orthogonal"}),
     "newton-damped": (SOLVERS["newton-damped"], {"general", "diagonal", "orthogonal"}),
+    "gauss-newton": (SOLVERS["gauss-newton"], {"general", "diagonal", "orthogonal"}),
+    "levenberg-marquardt": (SOLVERS["levenberg-marquardt"], {"diagonal"}),
     "newton-cg": (SOLVERS["newton-cg"], {"diagonal"}),
     "newton-diagonal": (DiagonalNewton(0.5, eps=0.0), {"diagonal"}),
     "newton-diagonal-damped": (DampedDiagonalNewton(), {"diagonal"}),

@@ -23,7 +23,7 @@ from benchmarks.command.profile import profile
 from benchmarks.environment import calibration
 from benchmarks.measure import measure
 from benchmarks.store import DEFAULT, Store, run_key
-from datasets import PROBLEMS, DataError, build, present_device
+from datasets import FUNCTIONS, PROBLEMS, DataError, build, present_device
 from datasets.problems import recipe, summary
 from solvers import SOLVERS
 from solvers.names import lookup
@@ -44,10 +44,11 @@ def main() -> None:
 @app.command("list")
 def list_all() -> None:
     """The solvers, the problems and the suites, a line each. Example: python -m benchmarks list"""
-    console = Console()
+    console, functions = Console(), [function.name for function in FUNCTIONS]
     for title, rows in (
         ("solvers", [(name, (type(solver).__doc__ or "").splitlines()[0]) for name, solver in SOLVERS.items()]),
-        ("problems", [(name, summary(name)) for name in PROBLEMS]),
+        ("problems", [(name, summary(name)) for name in PROBLEMS if name not in functions]),
+        ("test functions", [(name, summary(name)) for name in functions]),
         ("suites", [(n, f"{len(s())} cases. {(s.__doc__ or '').splitlines()[0]}") for n, s in SUITES.items()]),
     ):
         table = Table("name", "what it is", title=title, title_justify="left")
@@ -61,7 +62,7 @@ def run(
     suite: Annotated[
         list[str],
         typer.Option(
-            help="classic, quick, full, real, sizes or sweep; may be repeated.",
+            help="classic, quick, full, real, sizes, sweep or functions; may be repeated.",
             show_default="quick, or all of --problem",
         ),
     ] = [],  # noqa: B006
