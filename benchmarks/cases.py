@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from datasets import FUNCTIONS, PROBLEMS, TestFunction
+from datasets import FUNCTIONS, NIST, PROBLEMS, TestFunction
 from solvers import SOLVERS, Solver, Stop
 
 DTYPES = ("float32", "float64")
@@ -159,7 +159,16 @@ def problems(*, small: bool | None = None, files: bool | None = None) -> list[st
 def functions() -> list[Case]:
     """Every solver on every test function from its published start, in float64, 1,000 iterations and 5 seconds at
     most: what its globalisation is worth where f is not convex."""
-    stop, names = Stop(iterations=1000, seconds=5.0), [function.name for function in FUNCTIONS]
+    return _on_functions(FUNCTIONS)
+
+
+def nist() -> list[Case]:
+    """The same on NIST's nonlinear regressions, from both of their starts."""
+    return _on_functions(NIST)
+
+
+def _on_functions(functions: Iterable[TestFunction]) -> list[Case]:
+    stop, names = Stop(iterations=1000, seconds=5.0), [function.name for function in functions]
     return [Case(problem, solver, stop=stop) for problem, solver in product(names, SOLVERS)]
 
 
@@ -171,6 +180,7 @@ SUITES = {
     "sizes": sizes,
     "sweep": sweep,
     "functions": functions,
+    "nist": nist,
 }
 
 

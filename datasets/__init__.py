@@ -9,6 +9,7 @@ from .libsvm import libsvm
 from .mnist import mnist
 from .mnist_two_view import MNISTTwoView
 from .multiclass import multiclass
+from .nist import NIST, correct_digits
 from .problem import Problem, Published
 from .problems import PROBLEMS, Recipe, build, present_device
 from .storage import DataError
@@ -16,6 +17,7 @@ from .synthetic import synthetic
 
 __all__ = [
     "FUNCTIONS",
+    "NIST",
     "PROBLEMS",
     "Certificate",
     "DataError",
@@ -30,6 +32,7 @@ __all__ = [
     "build",
     "certificate",
     "certify",
+    "correct_digits",
     "libsvm",
     "mnist",
     "multiclass",

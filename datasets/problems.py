@@ -21,6 +21,7 @@ from .functions import FUNCTIONS
 from .libsvm import libsvm
 from .mnist import mnist
 from .multiclass import multiclass
+from .nist import NIST
 from .problem import Problem
 from .synthetic import synthetic
 
@@ -232,7 +233,7 @@ RECIPES = (
     ),
 )
 PROBLEMS: dict[str, Callable[[torch.dtype, torch.device], Problem]] = {
-    recipe.name: recipe for recipe in (*RECIPES, *FUNCTIONS)
+    recipe.name: recipe for recipe in (*RECIPES, *FUNCTIONS, *NIST)
 }
 
 MOST = 10**9  # entries of X

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from unittest.mock import patch
 
 import mpmath
 import numpy as np
 
-import datasets.more_garbow_hillstrom
+from datasets import more_garbow_hillstrom
 
 DIGITS = 40
 
@@ -46,9 +46,9 @@ STAND_IN = SimpleNamespace(
 )
 
 
-def sum_of_squares(residuals: Callable, x: list) -> mpmath.mpf:
-    """f(x) of a function of residuals, to 40 digits of what is written there."""
-    with mpmath.workdps(DIGITS), patch.object(datasets.more_garbow_hillstrom, "torch", STAND_IN):
+def sum_of_squares(residuals: Callable, x: list, module: ModuleType = more_garbow_hillstrom) -> mpmath.mpf:
+    """f(x) of a function of residuals in a module, to 40 digits of what is written there."""
+    with mpmath.workdps(DIGITS), patch.object(module, "torch", STAND_IN):
         return mpmath.fsum(np.asarray(r).item() ** 2 for r in residuals(array(x)))
 
 

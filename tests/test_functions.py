@@ -10,7 +10,7 @@ import torch
 
 from benchmarks.cases import SUITES, Case
 from benchmarks.measure import Measurement, evaluate, measure
-from datasets import FUNCTIONS, PROBLEMS, build, certificate
+from datasets import FUNCTIONS, NIST, PROBLEMS, build, certificate
 from solvers import SOLVERS, GradientDescent, Newton, Status, Stop, minimize
 from solvers.objectives import FunctionObjective, LeastSquares
 from solvers.objectives.check import check_derivatives
@@ -186,10 +186,10 @@ def test_a_run_that_ends_at_a_known_local_minimum_says_so_and_its_gap_is_to_the_
 
 
 def test_functions_have_a_suite_of_their_own_and_are_in_no_other():
-    assert {case.problem for case in SUITES["functions"]()} == set(BY_NAME) <= set(PROBLEMS)
+    own = {"functions": set(BY_NAME), "nist": {function.name for function in NIST}}
     for name, suite in SUITES.items():
-        if name != "functions":
-            assert not {case.problem for case in suite()} & set(BY_NAME)
+        named = {case.problem for case in suite()}
+        assert named == own[name] <= set(PROBLEMS) if name in own else not named & set().union(*own.values())
 
 
 def test_a_run_that_raised_on_a_function_is_one_row():

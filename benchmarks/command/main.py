@@ -23,7 +23,7 @@ from benchmarks.command.profile import profile
 from benchmarks.environment import calibration
 from benchmarks.measure import measure
 from benchmarks.store import DEFAULT, Store, run_key
-from datasets import FUNCTIONS, PROBLEMS, DataError, build, present_device
+from datasets import FUNCTIONS, NIST, PROBLEMS, DataError, build, present_device
 from datasets.problems import recipe, summary
 from solvers import SOLVERS
 from solvers.names import lookup
@@ -44,7 +44,7 @@ def main() -> None:
 @app.command("list")
 def list_all() -> None:
     """The solvers, the problems and the suites, a line each. Example: python -m benchmarks list"""
-    console, functions = Console(), [function.name for function in FUNCTIONS]
+    console, functions = Console(), [function.name for function in (*FUNCTIONS, *NIST)]
     for title, rows in (
         ("solvers", [(name, (type(solver).__doc__ or "").splitlines()[0]) for name, solver in SOLVERS.items()]),
         ("problems", [(name, summary(name)) for name in PROBLEMS if name not in functions]),
@@ -62,7 +62,7 @@ def run(
     suite: Annotated[
         list[str],
         typer.Option(
-            help="classic, quick, full, real, sizes, sweep or functions; may be repeated.",
+            help="classic, quick, full, real, sizes, sweep, functions or nist; may be repeated.",
             show_default="quick, or all of --problem",
         ),
     ] = [],  # noqa: B006
