@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from datasets import PROBLEMS
+from datasets import FUNCTIONS, NIST, PROBLEMS, TestFunction
 from solvers import SOLVERS, Solver, Stop
 from solvers.adapters import PEERS, Peer
 
@@ -173,17 +173,43 @@ LARGE = {"reuters": LINEAR, "mnist": LINEAR, "mnist-views": LINEAR, "mlp-mnist-v
 
 
 def problems(*, small: bool | None = None, files: bool | None = None) -> list[str]:
-    """The problems that are small or not, need files or not; a builder that does not say is small and needs none."""
+    """The problems that are small or not, need files or not, test functions apart; a builder that does not say is
+    small and needs none."""
     return [
         name
         for name, recipe in PROBLEMS.items()
-        if small in (None, getattr(recipe, "small", True)) and files in (None, bool(getattr(recipe, "needs", "")))
+        if small in (None, getattr(recipe, "small", True))
+        and files in (None, bool(getattr(recipe, "needs", "")))
+        and not isinstance(recipe, TestFunction)
     ]
 
 
+def functions() -> list[Case]:
+    """Every solver on every test function from its published start, in float64, 1,000 iterations and 5 seconds at
+    most: what its globalisation is worth where f is not convex."""
+    return _on_functions(FUNCTIONS)
+
+
+def nist() -> list[Case]:
+    """The same on NIST's nonlinear regressions, from both of their starts."""
+    return _on_functions(NIST)
+
+
+def _on_functions(functions: Iterable[TestFunction]) -> list[Case]:
+    stop, names = Stop(iterations=1000, seconds=5.0), [function.name for function in functions]
+    return [Case(problem, solver, stop=stop) for problem, solver in product(names, SOLVERS)]
+
+
 SUITES = {
-    **{"classic": classic, "quick": quick, "peers": peers},
-    **{"full": full, "real": real, "sizes": sizes, "sweep": sweep},
+    "classic": classic,
+    "quick": quick,
+    "peers": peers,
+    "full": full,
+    "real": real,
+    "sizes": sizes,
+    "sweep": sweep,
+    "functions": functions,
+    "nist": nist,
 }
 
 

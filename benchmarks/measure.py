@@ -74,7 +74,7 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
 
 def too_large(solver: Solver, problem: Problem) -> str:
     """Why a run would need more memory than there is; empty where it would not."""
-    size, point = problem.objective.size, problem.objective.at(problem.x0)
+    size, point = len(problem.x0), problem.objective.at(problem.x0)
     needs = MATRICES * size**2 * problem.x0.element_size() if needs_hessian(solver, point) else 0
     there = memory(problem.x0.device)
     if needs <= SHARE * there:
@@ -89,7 +89,8 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
     """One row a kept iterate, off the clock: everything in float64, at fresh points of the float64 problem.
 
     value, gap (f - f*, NaN where there is no minimiser or f* is not known: no_gap says which), gradient_norm
-    (max |g_i|), test_loss, train_accuracy, test_accuracy, norm (||w||), and the counters. A run that raised is one row
+    (max |g_i|), test_loss, train_accuracy, test_accuracy (NaN for a test function), norm (||w||), and the counters.
+    local_minimum: the known one at which the run ended, where it is not the lowest. A run that raised is one row
     without numbers.
     """
     case, result = measurement.case, measurement.result
@@ -116,6 +117,7 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
     if result is None:
         return [common | {"iteration": 0, "seconds": 0.0}]
     exact = _problem(case.problem, "float64", "cpu")
+    common |= {"local_minimum": known.local_minimum(float(exact.objective.at(result.x.double().cpu()).value))}
     trace = result.trace
     return [
         common
@@ -129,14 +131,14 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
 
 
 def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[str, float]:
-    point = problem.objective.at(x)
+    point, held_out = problem.objective.at(x), problem.held_out
     value = float(point.value)
     return {
         "value": value + 0.0,
         "gap": math.nan if known.no_gap else value - known.optimum,
         "gradient_norm": float(point.gradient.abs().max()),
-        "test_loss": float(problem.held_out.at(x).value) + 0.0,
-        "train_accuracy": problem.objective.accuracy(x),
-        "test_accuracy": problem.held_out.accuracy(x),
+        "test_loss": math.nan if held_out is None else float(held_out.at(x).value) + 0.0,
+        "train_accuracy": math.nan if held_out is None else problem.objective.accuracy(x),
+        "test_accuracy": math.nan if held_out is None else held_out.accuracy(x),
         "norm": float(x.norm()),
     }

@@ -4,27 +4,35 @@ from .augmentation import augment, two_views
 from .base import Dataset
 from .breast_cancer import breast_cancer
 from .certificate import Certificate, certificate, certify
+from .functions import FUNCTIONS, TestFunction
 from .libsvm import libsvm
 from .mnist import mnist
 from .mnist_two_view import MNISTTwoView
 from .multiclass import multiclass
-from .problems import PROBLEMS, Problem, Recipe, build, present_device
+from .nist import NIST, correct_digits
+from .problem import Problem, Published
+from .problems import PROBLEMS, Recipe, build, present_device
 from .storage import DataError
 from .synthetic import synthetic
 
 __all__ = [
+    "FUNCTIONS",
+    "NIST",
     "PROBLEMS",
     "Certificate",
     "DataError",
     "Dataset",
     "MNISTTwoView",
     "Problem",
+    "Published",
     "Recipe",
+    "TestFunction",
     "augment",
     "breast_cancer",
     "build",
     "certificate",
     "certify",
+    "correct_digits",
     "libsvm",
     "mnist",
     "multiclass",

@@ -1,4 +1,4 @@
-"""What is raced on: an objective, a start, held-out rows, and a name for all of it."""
+"""The problems by name: data and a model, or a test function."""
 
 from __future__ import annotations
 
@@ -17,31 +17,13 @@ from solvers.objectives import LogisticRegression, Objective, ResidualMLP, Softm
 from .base import Dataset
 from .breast_cancer import breast_cancer
 from .derived import correlated_normal, odd_even
+from .functions import FUNCTIONS
 from .libsvm import libsvm
 from .mnist import mnist
 from .multiclass import multiclass
+from .nist import NIST
+from .problem import Problem
 from .synthetic import synthetic
-
-
-@dataclass(frozen=True)
-class Problem:
-    """An objective with its start, and the loss on held-out rows (without penalty, same reduction).
-
-    Both objectives are over rows: they have X (n, ...), `size` (the length of x) and `accuracy(x)`.
-    """
-
-    name: str
-    summary: str
-    objective: Objective
-    held_out: Objective
-    x0: Tensor
-    checksum: str  # of the float64 data, whatever the dtype here
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Rows and coefficients (intercepts and biases included)."""
-        return len(self.objective.X), self.objective.size
-
 
 Data = Callable[[], Dataset]
 Model = Callable[[Dataset], tuple[Objective, Objective, Tensor]]  # the objective, its held-out twin, the start
@@ -250,7 +232,9 @@ RECIPES = (
         needs="mnist",
     ),
 )
-PROBLEMS: dict[str, Callable[[torch.dtype, torch.device], Problem]] = {recipe.name: recipe for recipe in RECIPES}
+PROBLEMS: dict[str, Callable[[torch.dtype, torch.device], Problem]] = {
+    recipe.name: recipe for recipe in (*RECIPES, *FUNCTIONS, *NIST)
+}
 
 MOST = 10**9  # entries of X
 SIZED = re.compile(r"synthetic-(correlated-)?([1-9]\d*)x([1-9]\d*)")

@@ -123,6 +123,8 @@ def draw_all(
         for name, figure in FIGURES.items():
             if figure.has_gap is not None and figure.has_gap != (cell["no_gap"].iloc[0] == ""):
                 continue
+            if figure.held_out and cell["test_loss"].isna().all():
+                continue
             several = frame["machine"].nunique() > 1
             stem = f"{problem}--{name}" + _suffix(frame, problem, machine, device, threads)
             progress(stem)

@@ -24,6 +24,7 @@ class Figure:
     caption: str
     draw: Draw
     has_gap: bool | None = None  # None: for every problem
+    held_out: bool = False  # drawn only where there are held-out rows: a test function has none
 
 
 def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
@@ -143,12 +144,14 @@ FIGURES: dict[str, Figure] = {
         "Mean loss on the held-out rows, computed in float64 after the runs; time is the median over the repeats, the "
         "band its quartiles.",
         test_loss_time,
+        held_out=True,
     ),
     "test-accuracy-time": Figure(
         "Test accuracy against time",
         "Share of held-out rows that are classified correctly; time is the median over the repeats, the band its "
         "quartiles.",
         test_accuracy_time,
+        held_out=True,
     ),
     "run-time": Figure(
         "Total run time",

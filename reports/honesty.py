@@ -29,7 +29,8 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
     allowed = np.maximum(tolerance, 4 * eps) * last["value"].abs() + eps**2 * start.abs()
     allowed = allowed.where(tolerance.notna())
     uncertain = last["optimum_error"] + UNIT["float64"] * last["value"].abs()
-    open_to_judgement = (last["no_gap"] == "") & tolerance.notna()
+    elsewhere = last["local_minimum"].notna() if "local_minimum" in last else False  # older runs do not say
+    open_to_judgement = (last["no_gap"] == "") & tolerance.notna() & ~pd.Series(elsewhere, last.index)
     small = last["gap"] - uncertain <= SLACK * allowed  # False for a gap that is NaN: such a point is no minimiser
     none = last["no_gap"] == NO_MINIMISER
     return last.assign(
@@ -44,9 +45,10 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
 def honesty(frame: pd.DataFrame) -> pd.DataFrame:
     """How often `converged` was true, over all cases of a solver. False: the certified gap f - f*, less what it is not
     known by, is above twice what the run was asked for (its tolerance times |f|, or the rounding of its precision), or
-    the problem has no minimiser. Not judged: f* is not known, or the run had no tolerance for the gap. The worst gap of
-    the runs that are judged is a multiple of what they were asked for: up to 2 is within the second-order error of the
-    test. Unclaimed: the run ended in another way, and its gap was certainly within what was asked for."""
+    the problem has no minimiser. Not judged: f* is not known, the run had no tolerance for the gap, or it ended at a
+    known local minimum of a test function. The worst gap of the runs that are judged is a multiple of what they were
+    asked for: up to 2 is within the second-order error of the test. Unclaimed: the run ended in another way, and its
+    gap was certainly within what was asked for."""
     rows = []
     ends = judged(frame) if len(frame) else frame
     for key, cell in ends.groupby(COLUMNS, sort=True) if len(frame) else ():

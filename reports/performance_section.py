@@ -104,6 +104,8 @@ def data_profile(race: Race, axes: Axes) -> None:
 
 def _steps(race: Race, values: np.ndarray, axes: Axes, *, start: float) -> None:
     """One staircase a solver, from `start` to behind the last step."""
+    if not len(values):  # no problem was run with what the times are measured by: there is nothing to draw
+        return
     finite = values[np.isfinite(values)]
     end = 1.5 * np.max(finite, initial=2 * start)
     for order, (label, solver) in enumerate(race.solvers.items()):

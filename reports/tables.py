@@ -46,13 +46,21 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
                 "best loss": example["value"].min(),
                 "test loss": end["test_loss"],
                 "best test loss": example["test_loss"].min(),
-                "at iteration": "-" if failed else int(example.loc[example["test_loss"].idxmin(), "iteration"]),
+                "at iteration": "-"
+                if failed or math.isnan(end["test_loss"])
+                else int(example.loc[example["test_loss"].idxmin(), "iteration"]),
                 "test accuracy": end["test_accuracy"],
-                "status": ended(end),
+                "status": ended(end) + local_minimum(end),
                 "runs": keys(cell),
             }
         )
     return varying(pd.DataFrame(rows))
+
+
+def local_minimum(end: pd.Series) -> str:
+    """What the end of a run says after its status, where it is a known minimum and not the lowest."""
+    value = end.get("local_minimum", math.nan)  # older runs do not say
+    return "" if math.isnan(value) else f", local minimum {value:.6g}"
 
 
 def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -108,7 +116,8 @@ def time_to_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
     """Time until the share of correctly classified test rows first reaches the given value: median [95 % bootstrap
     interval] over the repeats. > t: not reached when the run ended after t. Times after iteration 100 are upper ends,
     of intervals of at most 12 %."""
-    return _wide(frame, "accuracy", lambda t: f"{t:.2f}")
+    held_out = frame.groupby("problem")["test_accuracy"].transform(lambda shares: shares.notna().any())
+    return _wide(frame[held_out], "accuracy", lambda t: f"{t:.2f}")
 
 
 def problems(frame: pd.DataFrame) -> pd.DataFrame:

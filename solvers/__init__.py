@@ -13,10 +13,12 @@ from .damped_newton import DampedNewton
 from .diagonal_majoriser import DiagonalMajoriser
 from .diagonal_newton import DampedDiagonalNewton, DiagonalNewton
 from .fixed_hessian import FixedHessianNewton
+from .gauss_newton import GaussNewton
 from .gradient_descent import GradientDescent
 from .gradient_regularised_newton import GradientRegularisedNewton
 from .hutchinson_newton import HutchinsonNewton
 from .lbfgs import LBFGS
+from .levenberg_marquardt import LevenbergMarquardt
 from .levenberg_newton import LevenbergNewton
 from .minimize import Result, minimize
 from .modified_cholesky import ModifiedCholeskyNewton
@@ -50,6 +52,8 @@ SOLVERS: dict[str, Solver] = {
     "trust-region-steihaug": SteihaugTrustRegion(),
     "trust-region-dogleg": DoglegTrustRegion(),
     "cubic": Cubic(),
+    "gauss-newton": GaussNewton(),
+    "levenberg-marquardt": LevenbergMarquardt(),
     "newton-diagonal": DiagonalNewton(),
     "newton-diagonal-damped": DampedDiagonalNewton(),
     "lbfgs": LBFGS(),
@@ -87,10 +91,12 @@ __all__ = [
     "DoglegTrustRegion",
     "ExactTrustRegion",
     "FixedHessianNewton",
+    "GaussNewton",
     "GradientDescent",
     "GradientRegularisedNewton",
     "HutchinsonNewton",
     "Ledger",
+    "LevenbergMarquardt",
     "LevenbergNewton",
     "ModifiedCholeskyNewton",
     "Nesterov",

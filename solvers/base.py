@@ -48,6 +48,10 @@ class DirectionalSolver:
     def init(self, point: Point) -> Any:
         return None
 
+    def unsuited(self, point: Point) -> str:
+        """Why this solver cannot work on the objective of that point, and what can; empty where it can."""
+        return ""
+
     def propose(self, point: Point, state: Any) -> Proposal | None:
         """The direction from this point, or None where the solver's system cannot be solved."""
         raise NotImplementedError

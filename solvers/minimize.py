@@ -161,6 +161,8 @@ class _Run:
         if here is None:
             start = _Visit(point, float(point.value), 0, self.clock() - self.began, self.ledger.snapshot())
             return _End(start, Status.DIVERGED, f"f(x0) is {start.value}")
+        if reason := solver.unsuited(point):
+            return _End(here, Status.ERROR, reason)
         state = solver.init(point)
         self.note = getattr(state, "note", "")
         eps = torch.finfo(x.dtype).eps

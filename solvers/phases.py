@@ -17,6 +17,7 @@ COUNTERS = (
     "hessians",
     "sample_hessians",  # of the loss on a sample or a sketch of the rows; nothing else that is done there is counted
     "hessian_diagonals",
+    "jacobians",  # of the residuals of a sum of squares: one makes its Gauss-Newton matrix
     "hessian_vector_products",
     "third_derivatives",  # of a linear model, along a direction: one product with X^T
     "margins",  # products X v of a linear model: at a fresh point, and one for a ray

@@ -19,7 +19,7 @@ class Status(StrEnum):
     SINGULAR = "singular"  # the Newton system cannot be solved
     SEPARABLE = "separable"  # no minimiser exists: exactly, or (quasi-separation) to rounding
     DIVERGED = "diverged"  # a value or a gradient is not finite, or f falls without bound
-    ERROR = "error"  # a foreign solver raised
+    ERROR = "error"  # a foreign solver raised, or the objective lacks what the solver needs
 
 
 @dataclass(frozen=True)

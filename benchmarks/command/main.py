@@ -26,7 +26,7 @@ from benchmarks.environment import calibration
 from benchmarks.measure import measure
 from benchmarks.peer_runs import installed
 from benchmarks.store import DEFAULT, Store, run_key
-from datasets import PROBLEMS, DataError, build, present_device
+from datasets import FUNCTIONS, NIST, PROBLEMS, DataError, build, present_device
 from datasets.problems import recipe, summary
 from solvers import SOLVERS
 from solvers.adapters import PEERS
@@ -47,15 +47,16 @@ def main() -> None:
 
 @app.command("list")
 def list_all() -> None:
-    """The solvers, the peers in other libraries, the problems and the suites, a line each.
+    """The solvers, the peers in other libraries, the problems, the test functions and the suites, a line each.
 
     Example: python -m benchmarks list
     """
-    console = Console()
+    console, functions = Console(), [function.name for function in (*FUNCTIONS, *NIST)]
     for title, rows in (
         ("solvers", [(name, first_line(solver)) for name, solver in SOLVERS.items()]),
         ("peers", [(name, first_line(peer), installed(name) or "no") for name, peer in PEERS.items()]),
-        ("problems", [(name, summary(name)) for name in PROBLEMS]),
+        ("problems", [(name, summary(name)) for name in PROBLEMS if name not in functions]),
+        ("test functions", [(name, summary(name)) for name in functions]),
         ("suites", [(n, f"{len(s())} cases. {first_line(s)}") for n, s in SUITES.items()]),
     ):
         table = Table("name", "what it is", title=title, title_justify="left")
@@ -76,7 +77,7 @@ def run(
     suite: Annotated[
         list[str],
         typer.Option(
-            help="classic, quick, peers, full, real, sizes or sweep; may be repeated.",
+            help="classic, quick, peers, full, real, sizes, sweep, functions or nist; may be repeated.",
             show_default="quick, or all of --problem",
         ),
     ] = [],  # noqa: B006

@@ -156,6 +156,15 @@ class Point:
         such A is known."""
         return None
 
+    @property
+    def gauss_newton(self) -> Tensor | None:
+        """The generalised Gauss-Newton matrix, (d, d): a positive semidefinite stand-in for the Hessian. None: no such.
+
+        Where f is a convex loss of some outputs, it is the Hessian less the curvature of the outputs (Schraudolph 2002,
+        Neural Computation 14, p. 1723); where the outputs are linear, it is the Hessian.
+        """
+        return None
+
     def along(self, direction: Tensor) -> Ray:
         """The half-line x + t direction, t >= 0."""
         return Ray(self, direction)

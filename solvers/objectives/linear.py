@@ -65,6 +65,11 @@ class LinearPoint(Point):
         count("margins")
         return self.objective.margins(self.x)
 
+    @property
+    def gauss_newton(self) -> Tensor:
+        """The Hessian itself, (d, d): margins have no curvature."""
+        return self.hessian
+
     def change(self, drift: Tensor) -> tuple[float, float]:
         """The change of f, to first order, if the margins move by `drift`, and the gap that this hides, to second."""
         raise NotImplementedError

@@ -224,17 +224,25 @@ class MLPPoint(Point):
 
     @kept
     def hessian(self) -> Tensor:
+        return self._assembled(self._product)
+
+    @kept
+    def gauss_newton(self) -> Tensor:
+        """2/N J^T J, (size, size)."""
+        return self._assembled(self.gnvp)
+
+    def _assembled(self, product: Callable[[Tensor], Tensor]) -> Tensor:
         """Products with the columns of I, as many at a time as fit the chunk."""
         f = self.objective
         limit = CHUNK_BYTES if f.X.device.type == "cpu" else CHUNK_BYTES_ACCELERATOR
         columns = max(1, limit // (f.X.numel() * f.X.element_size()))
-        hessian = self.x.new_empty(f.size, f.size)
+        matrix = self.x.new_empty(f.size, f.size)
         for begin in range(0, f.size, columns):
-            rows = hessian[begin : begin + columns]
+            rows = matrix[begin : begin + columns]
             basis = torch.zeros_like(rows)
             basis.diagonal(begin).fill_(1)
-            rows.copy_(self._product(basis))
-        return hessian
+            rows.copy_(product(basis))
+        return matrix
 
 
 def backwards(R: Tensor, W: list[Tensor], slopes: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
