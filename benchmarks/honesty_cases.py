@@ -74,7 +74,19 @@ def vector(*entries: float) -> Tensor:
 def cases() -> dict[str, Case]:
     """All of them, by name."""
     found: dict[str, Case] = {}
-    for make in (regular, scaled, conditioned, dependent, wide, separated, one_class, imbalanced, saturated, tiny, heavy):
+    for make in (
+        regular,
+        scaled,
+        conditioned,
+        dependent,
+        wide,
+        separated,
+        one_class,
+        imbalanced,
+        saturated,
+        tiny,
+        heavy,
+    ):
         make(lambda name, X, y, make=make, **more: add(found, name, make, X, y, **more))
     return found
 
@@ -237,4 +249,15 @@ def heavy(case: Callable[..., None]) -> None:
     case("outlier", torch.cat([X, 1e6 * torch.ones(1, D, dtype=torch.float64)]), torch.cat([y, vector(0.0)]))
 
 
-QUICK = ("plain", "units", "condition-1e14", "duplicates", "far-twins", "wide", "separable", "quasi", "start-100", "one-row")
+QUICK = (
+    "plain",
+    "units",
+    "condition-1e14",
+    "duplicates",
+    "far-twins",
+    "wide",
+    "separable",
+    "quasi",
+    "start-100",
+    "one-row",
+)

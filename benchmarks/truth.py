@@ -65,9 +65,7 @@ class Exact:
             p = 1 / (1 + exp(-fdot(row, w)))
             misses.append(self.scale * (p - y))
             curvatures.append(self.scale * p * (1 - p))
-        gradient = [
-            fdot(column, misses) + l2 * v for column, l2, v in zip(self.columns, self.penalty, w, strict=True)
-        ]
+        gradient = [fdot(column, misses) + l2 * v for column, l2, v in zip(self.columns, self.penalty, w, strict=True)]
         hessian = []
         for j, column in enumerate(self.columns):
             weighted = [c * entry for c, entry in zip(curvatures, column, strict=True)]

@@ -143,7 +143,7 @@ class Point:
         return False
 
     def in_double(self) -> Point | None:
-        """The point of the same objective in float64 at this very x, where it can be had at a price that is worth it."""
+        """The same objective in float64 at this very x, where that can be had and is worth its price."""
         return None
 
     def rounding_gap(self) -> float:

@@ -21,6 +21,7 @@ from ..kernels import (
 )
 from .base import NewtonDirection, Objective, kept
 from .linear import LinearPoint, hessian_price, norm_squared
+from .separation import separates, strictly_separates
 
 LONGEST = 0.5  # move of a row along a step whose gain the quadratic model still tells, to about a fifth
 DOUBLED = 1 << 26  # entries of an X that is copied to float64 where float32 cannot tell: half a gigabyte
@@ -166,47 +167,18 @@ class LogisticRegression(Objective):
             return None
         # If every row is separated, none loses more than log 2: where the sum is larger there is no need to look.
         most = math.log(2) * self.scale * len(self.y) * 1.0001
-        if self.binary and float(point.value) <= most and float(point.margins.min()) > 0 and self._separated(point.x):
+        if self.binary and float(point.value) <= most and float(point.margins.min()) > 0 and strictly_separates(point):
             return "the iterate separates the classes strictly"
-        if newton_direction and self._separates(point, newton_direction(), size=1e-3, slack=1e-6):
+        if newton_direction and separates(point, newton_direction(), size=1e-3, slack=1e-6):
             return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
         return None
-
-    def _separated(self, w: Tensor) -> bool:
-        """Whether every margin at w is positive by more than its rounding."""
-        return bool((self.margins(w) > math.sqrt(self.size) * EPS[w.dtype] * self.reach(w)).all())
 
     def escaping(self, point: LogisticPoint, newton_direction: NewtonDirection) -> bool:
         """Near a minimiser a Newton step moves margins by little; along a separating direction by about one.
 
         This asks less than the proof of quasi-separation, for tolerances so loose that the proof is not there yet.
         """
-        return self.l2 == 0 and self._separates(point, newton_direction(), size=0.5, slack=0.05)
-
-    def _separates(self, point: LogisticPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
-        """Whether a direction moves some row by more than `size`, and none the wrong way by more than rounding.
-
-        That is `slack` of the largest move, and of what a step of this length in the columns' own units could move the
-        row at most: one of small entries may hold the minimiser against large ones. And the rows that move must be let go by the others: the pull of all
-        rows along the direction, 0 at a minimiser however small the rows that hold it there, is at least half of
-        theirs alone. A row whose label is a probability has no right way: it must not move.
-        """
-        if direction is None:
-            return False
-        moves = point.moves(direction)  # (n,)
-        sides = 2 * self.y - 1
-        right = torch.where(sides.abs() == 1, sides * moves, -moves.abs())
-        largest = float(moves.abs().max())
-        if not (largest > size and float(right.min()) >= -slack * largest):
-            return False
-        units = weighted_square_sums(self.X, torch.ones_like(self.y)).sqrt()  # of the columns
-        units = torch.cat([units, units.new_full((1,), len(self.y) ** 0.5)]) if self.fit_intercept else units
-        inverse = units.reciprocal()
-        length = float((units * direction).abs().max())
-        if not bool((right >= -slack * length * self.reach(inverse.where(inverse.isfinite(), 0.0))).all()):
-            return False
-        pulls = point.residuals.abs() * right
-        return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
+        return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05)
 
     @kept
     def one_class(self) -> bool:
