@@ -68,7 +68,7 @@ def honesty(
     names = list(dict.fromkeys(solver)) or list(FEW if quick else CONTENDERS)
     chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
     verdicts = Verdicts(store)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a polite end, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, too
     try:
         _ask_all(names, chosen, list(dict.fromkeys(dtype)) or list(DTYPES), seconds, again, verdicts)
     except KeyboardInterrupt:
@@ -152,6 +152,4 @@ def show(frame: pd.DataFrame, console: Console) -> None:
             )
         console.print(out)
     ours = frame[frame["contender"].str.startswith("hessbench:")]
-    console.print(
-        f"{frame['case'].nunique()} cases; {len(false)} false claims, {len(lies(ours))} of them by ours"
-    )
+    console.print(f"{frame['case'].nunique()} cases; {len(false)} false claims, {len(lies(ours))} of them by ours")
