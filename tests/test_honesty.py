@@ -1,4 +1,4 @@
-"""Who tells the truth: planted liars are caught, our solvers are not, and what looked converged and was not stays mended."""
+"""Who tells the truth: planted liars are caught, ours are not, and what was falsely called converged stays mended."""
 
 from __future__ import annotations
 
@@ -156,12 +156,12 @@ def claimed_gap(problem: LogisticRegression, name: str, stop: Stop = Stop()) -> 
 
 
 @pytest.mark.parametrize("name", SURE)
-@pytest.mark.parametrize("seed", range(8))
-def test_nearly_collinear_columns_far_from_0_are_not_called_converged_in_float32(name, seed):
-    g = torch.Generator().manual_seed(seed)
-    shared, own = torch.randn(40, 1, generator=g), torch.randn(40, 2, generator=g)
-    problem = LogisticRegression(1000 + shared + 1e-2 * own, torch.randint(0, 2, (40,), generator=g).float())
-    assert claimed_gap(problem, name) <= 1
+def test_nearly_collinear_columns_far_from_0_are_not_called_converged_in_float32(name):
+    """A gap of 0.12 was, by newton-damped: slopes along small curvatures were rounding."""
+    Z = torch.randn(40, 4, generator=torch.Generator().manual_seed(2249), dtype=torch.float64)
+    X = 10**3.3671949913247925 + Z[:, :1] + 10**-3.354577438415345 * Z
+    y = torch.tensor([float(label) for label in "0001001001110010001001001001001000101100"])
+    assert claimed_gap(LogisticRegression(X.float(), y, fit_intercept=True), name) <= 1
 
 
 def test_columns_that_depend_on_each_other_are_told_from_almost_in_float32():
@@ -190,11 +190,12 @@ def test_the_gradient_test_is_made_at_margins_from_the_data():
 
 
 def test_a_newton_step_that_moves_a_row_far_is_not_the_last():
-    """A long row under a penalty: its decrement vanishes by a factor e a step, far from the minimum."""
-    X = torch.tensor([[2e7], [20.0], [23.0], [-1.0]])
-    problem = LogisticRegression(X, torch.tensor([0.0, 0, 0, 0]), l2=2e-6, fit_intercept=False)
-    other = LogisticRegression(torch.cat([X, X.flip(0)[:2] / 7]), torch.tensor([1.0, 0, 0, 0, 0, 1]), l2=2e-6)
-    assert claimed_gap(problem, "newton-cholesky") <= 1 and claimed_gap(other, "newton-cholesky") <= 1
+    """One row is 1e6 times longer: it lets go by a factor e a step, and the decrement is small far from the minimum."""
+    first = [0.084963873, 23.9583263, 0, 0, -0.00020179087, 22.9318886, 0, 57056876.0, -38.2255554, 0]
+    second = [481.797211, 0, 0, -0.00025181027, 0, -1.4255482, -0.0287514888, -1.54471827, 0, 0]
+    y = torch.tensor([1.0, 1, 0, 0, 1, 0, 1, 1, 0, 0])
+    problem = LogisticRegression(torch.tensor([first, second]).T, y, l2=2.1156399656776587e-06, fit_intercept=True)
+    assert claimed_gap(problem, "newton-cholesky") <= 1
 
 
 def test_a_long_row_does_not_hide_the_short_one_that_holds_it():
