@@ -70,13 +70,23 @@ def _dense(point: Point) -> tuple[Decrement, float]:
     Where float32 is too coarse to tell, and the objective can be had in float64, that says how good this very x is.
     """
     found, hidden = _by_cholesky(point), point.rounding_gap()
-    coarse = found is None or not hidden <= 4 * torch.finfo(point.x.dtype).eps * abs(float(point.value))
+    coarse = (
+        found is None
+        or _near_singular(point)
+        or not hidden <= 4 * torch.finfo(point.x.dtype).eps * abs(float(point.value))
+    )
     if coarse and point.x.dtype == torch.float32 and (exact := point.in_double()) is not None:
         found, half = _dense(exact)
         direction = None if found.direction is None else found.direction.to(point.x.dtype)
         return found._replace(direction=direction, bound=f"{found.bound}, in float64"), half
     found = found or _by_eigenvalues(point)
     return found, found.half + hidden
+
+
+def _near_singular(point: Point) -> bool:
+    """Whether float32 may have lost much of the decrement in a Hessian that it still could factor."""
+    least = float(newton_factor(point).lower.diagonal().min()) ** 2
+    return point.x.dtype == torch.float32 and least < 64 * rounding_shift(len(point.x), point.x.dtype)
 
 
 def _by_cholesky(point: Point) -> Decrement | None:
