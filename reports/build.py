@@ -12,6 +12,7 @@ from . import style
 from .data_sections import data_sections
 from .figures import FIGURES
 from .findings import findings, markdown
+from .hard_cases import hard_case_sections
 from .load import Runs
 from .overall import overall_sections
 from .page import Shown, page
@@ -28,7 +29,7 @@ MANIFEST = ".written"  # the files of a report, so that the next build can take 
 PAGE_TABLES = {
     "claims": "The original claims, checked",
     "summary": "Summary",
-    "honesty": "Was “converged” true?",
+    "honesty": "Who tells the truth: was “converged” true in these runs?",
     "time-to-gap": "Time to objective gap",
     "time-to-accuracy": "Time to test accuracy",
     "precision": "How close each precision gets",
@@ -50,11 +51,13 @@ def build(
     micro: Path | None = None,
     peers: Path | None = None,
     profiles: Path | None = None,
+    verdicts: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Write all of the report into a folder; the tables by name.
 
     data: with the sections about the data itself. asv, micro: with what asv and pytest-benchmark left in these folders.
     peers: with the scoreboard, from this folder. profiles: with the phases of the profiled runs, from this one.
+    verdicts: with those of `python -m benchmarks honesty`, from this file.
     """
     matplotlib.use("agg")
     style.apply()
@@ -88,6 +91,7 @@ def build(
         progress("asv and pytest-benchmark")
         sections += tool_sections(asv, micro, out)
     sections += scoreboard_sections(peers, out) if peers is not None else []
+    sections += hard_case_sections(verdicts, out) if verdicts is not None else []
     sections += data_sections(out, progress) if data else []
     (out / "index.html").write_text(page(runs, found, shown, drawn, sections, behind), encoding="utf-8")
     (out / MANIFEST).write_text("".join(f"{name}\n" for name in sorted(files(out) - kept)))

@@ -26,6 +26,10 @@ class Decrement(NamedTuple):
     bound: str  # how it was found, for Result.bound
 
 
+INDEFINITE = Decrement(math.inf, None, "none: the Hessian is not positive semidefinite")
+UNDERFLOW = Decrement(math.inf, None, "none: a curvature is below what this precision can represent")
+
+
 def exact_decrement(point: Point) -> Decrement:
     """The decrement at a point, kept on it.
 
@@ -36,8 +40,11 @@ def exact_decrement(point: Point) -> Decrement:
     if "_exact_decrement" not in kept:
         with phase("stopping test"):
             count("stopping_tests")
-            found = _by_products(point) if len(point.x) > DENSE_LIMIT else _by_cholesky(point)
-            half = found.half + point.rounding_gap()
+            if len(point.x) > DENSE_LIMIT:
+                found = _by_products(point)
+                half = found.half + point.rounding_gap()
+            else:
+                found, half = _dense(point)
             kept["_exact_decrement"] = found._replace(half=half if math.isfinite(half) else math.inf)
     return kept["_exact_decrement"]
 
@@ -57,51 +64,124 @@ def strongly_convex_decrement(point: Point, noise: float = 0.0) -> float:
     return ((norm + noise) / math.sqrt(2 * mu)) ** 2
 
 
-def _by_cholesky(point: Point) -> Decrement:
+def _dense(point: Point) -> tuple[Decrement, float]:
+    """The decrement by a factorisation, and that with what the rounding of the point hides.
+
+    Where float32 is too coarse to tell, and the objective can be had in float64, that says how good this very x is.
+    """
+    found, hidden = _by_cholesky(point), point.rounding_gap()
+    coarse = (
+        found is None
+        or _near_singular(point)
+        or not hidden <= 4 * torch.finfo(point.x.dtype).eps * abs(float(point.value))
+    )
+    if coarse and point.x.dtype == torch.float32 and (exact := point.in_double()) is not None:
+        found, half = _dense(exact)
+        direction = None if found.direction is None else found.direction.to(point.x.dtype)
+        return found._replace(direction=direction, bound=f"{found.bound}, in float64"), half
+    found = found or _by_eigenvalues(point)
+    return found, found.half + hidden
+
+
+def _near_singular(point: Point) -> bool:
+    """Whether float32 may have lost much of the decrement in a Hessian that it still could factor."""
+    least = float(newton_factor(point).lower.diagonal().min()) ** 2
+    return point.x.dtype == torch.float32 and least < 64 * rounding_shift(len(point.x), point.x.dtype)
+
+
+def _by_cholesky(point: Point) -> Decrement | None:
+    """None where the Hessian is singular to rounding."""
     found, direction = newton_factor(point), newton_direction(point)
     if found is None or float(found.lower.diagonal().min()) ** 2 < rounding_shift(len(point.x), point.x.dtype):
-        return _by_eigenvalues(point)
+        return None
+    if _underflows(point):
+        return None if point.x.dtype == torch.float32 else UNDERFLOW
     return Decrement(-0.5 * float(torch.dot(point.gradient, direction)), direction, "Newton decrement, by Cholesky")
 
 
+def _underflows(point: Point) -> bool:
+    """Whether some curvature is so small a number that what it was summed from had no digits left.
+
+    One that is exactly 0 beside a slope of 0 is that of a variable which f does not see.
+    """
+    info = torch.finfo(point.x.dtype)
+    least = info.tiny / info.eps
+    if "hessian" not in point.__dict__:
+        return point.dual[3] < least  # the penalty
+    curvatures = point.hessian.diagonal().abs()
+    if float(curvatures.min()) >= least:
+        return False
+    return bool(((curvatures < least) & ((curvatures > 0) | (point.gradient != 0))).any())
+
+
 def _by_eigenvalues(point: Point) -> Decrement:
-    """The decrement of a Hessian that is singular to rounding, eigenvector by eigenvector of the scaled matrix.
+    """The decrement of a Hessian that is singular to rounding, on eigenvectors of the matrix scaled to diagonal 1.
 
     An eigenvalue at rounding level says nothing: it may stand for 0 (columns that depend on each other) or for a
-    curvature that matters (a column with a large mean). A product H v, which a linear model computes from X v, tells
-    curvatures down to the square of the rounding unit. Where that is noise and the slope along v is rounding too,
-    float64 takes v for flat: nothing can be gained along it. In float32 the two together may still hide a gap as large
-    as f, and there is no answer, unless the objective knows that v is flat. In these variables the Hessian has
-    diagonal 1, and g^2 the unit of f.
+    curvature that matters (a column with a large mean). Products H v, which a linear model computes from X v, tell
+    curvatures down to the square of the rounding unit. So the eigenvectors of small eigenvalues are made conjugate to
+    the others, and the same is asked of the matrix that products give for them, until nothing small is left.
+
+    Slopes along small curvatures are widened by their rounding before they are divided by them. Where the curvature
+    along v is noise and the slope is rounding too, float64 takes v for flat: nothing that could be computed is gained
+    along it. In float32 the two together may still hide a gap as large as f, and there is no answer, unless the
+    objective knows that v is flat.
     """
     hessian, gradient = point.hessian, point.gradient
-    none = Decrement(math.inf, None, "none: the Hessian is not positive semidefinite")
     scale = hessian.diagonal().abs().rsqrt()
     scale = scale.where(scale.isfinite(), 1.0)  # (d,)
-    scaled = hessian * torch.outer(scale, scale)
-    if not bool(scaled.isfinite().all()):
-        return none
-    count("eigendecompositions")
-    values, vectors = torch.linalg.eigh(scaled)
-    level = rounding_shift(len(gradient), gradient.dtype)
-    if float(values[0]) < -level:
-        return none
-    slopes = vectors.T @ (scale * gradient)  # (d,)
-    negligible = NOISE * torch.finfo(gradient.dtype).eps * math.sqrt(abs(float(point.value)))
-    for j in range(int((values < level).sum())):
-        v = scale * vectors[:, j]
-        values[j] = torch.dot(v, point.hvp(v))
+    matrix = hessian * torch.outer(scale, scale)
+    if not bool(matrix.isfinite().all()):
+        return INDEFINITE
+    if _underflows(point):
+        return UNDERFLOW
+    basis, level = torch.diag(scale), rounding_shift(len(gradient), gradient.dtype)  # basis: (d, k)
+    direction, half, noise = torch.zeros_like(gradient), 0.0, 0.0
+    while True:
+        count("eigendecompositions")
+        values, vectors = torch.linalg.eigh(matrix)
+        if not float(values[0]) >= -level:
+            return INDEFINITE
+        basis, clear = basis @ vectors, values >= level
+        known, values = basis[:, clear], values[clear]
+        slopes = known.T @ gradient
+        direction = direction - known @ (slopes / values)
+        half += 0.5 * float(((slopes.abs() + noise).square() / values).sum())
+        if bool(clear.all()):
+            return Decrement(half, direction, "Newton decrement, by eigenvalues (the Hessian is singular to rounding)")
+        rest = _conjugate(point, basis[:, ~clear], known, values)
+        if rest is None:
+            return Decrement(math.inf, None, "none: a curvature is too small to be told from 0 at this precision")
+        basis, matrix, noise = rest
+        if basis.shape[1] == 0:
+            return Decrement(half, direction, "Newton decrement, by eigenvalues (the Hessian is singular to rounding)")
+
+
+def _conjugate(point: Point, small: Tensor, known: Tensor, values: Tensor) -> tuple[Tensor, Tensor, float] | None:
+    """Directions of small curvature made conjugate to the known ones, (d, q), each of curvature 1; V^T H V by products,
+    (q, q); and what of a slope along them may be rounding. Without those that are flat; None where that cannot be told.
+    """
+    products = torch.stack([point.hvp(v) for v in small.T], dim=1)
+    small = small - known @ ((known.T @ products) / values.unsqueeze(1))
+    kept, noise = [], 0.0
+    for v in small.T:
         if point.flat(v):
-            values[j] = math.inf
-        elif abs(float(values[j])) <= NOISE * point.curvature_noise(v):
-            if gradient.dtype != torch.float64 or abs(float(slopes[j])) > negligible:
-                return Decrement(math.inf, None, "none: a curvature is too small to be told from 0 at this precision")
-            values[j] = math.inf
-    if not bool((values > 0).all()):
-        return none
-    direction = scale * (vectors @ (-slopes / values))
-    half = 0.5 * float((slopes.square() / values).sum())
-    return Decrement(half, direction, "Newton decrement, by eigenvalues (the Hessian is singular to rounding)")
+            continue
+        curvature, slope_noise = float(torch.dot(v, point.hvp(v))), point.slope_noise(v)
+        unseen = point.curvature_noise(v)
+        if abs(curvature) <= unseen and v.dtype == torch.float64:
+            if abs(float(torch.dot(v, point.gradient))) > NOISE * slope_noise:
+                return None
+            continue
+        if curvature <= NOISE * unseen:
+            return None
+        kept.append(v / math.sqrt(curvature))
+        noise = max(noise, slope_noise / math.sqrt(curvature))
+    if not kept:
+        return small[:, :0], small[:0, :0], 0.0
+    basis = torch.stack(kept, dim=1)
+    matrix = basis.T @ torch.stack([point.hvp(v) for v in kept], dim=1)
+    return basis, (matrix + matrix.T) / 2, noise
 
 
 def _by_products(point: Point) -> Decrement:

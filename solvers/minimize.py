@@ -214,8 +214,7 @@ class _Run:
 
     def promising(self, point: Point, own: float, bound: float) -> bool:
         """The cheap first tests: the gradient, and the solver's own estimate of the decrement."""
-        tolerance = self.stop.gradient_tolerance
-        if tolerance is not None and not float(torch.linalg.vector_norm(point.gradient, math.inf)) <= tolerance:
+        if self.stop.gradient_tolerance is not None and not self.flat_enough(point):
             return False
         return self.stop.gap_tolerance is None or (own <= bound and own < self.look_below)
 
@@ -227,6 +226,10 @@ class _Run:
             return self.converged(here, 0.0, bound)
         return None
 
+    def flat_enough(self, point: Point) -> bool:
+        """The test of the gradient."""
+        return float(torch.linalg.vector_norm(point.gradient, math.inf)) <= self.stop.gradient_tolerance
+
     def proved(self, here: _Visit, bound: float) -> _End | None:
         """The exact test where a bound on the decrement, which needs no Hessian, already passes it."""
         self.falling = self.falling[1], strongly_convex_decrement(here.point)
@@ -234,7 +237,7 @@ class _Run:
             return None
         point = here.point.refreshed()
         half = strongly_convex_decrement(point, point.gradient_noise()) + point.rounding_gap()
-        if not half <= bound:
+        if not half <= bound or (self.stop.gradient_tolerance is not None and not self.flat_enough(point.afresh())):
             return None
         here = here._replace(point=point, value=float(point.value))
         return self.passed(here, Decrement(half, None, "norm of the gradient and strong convexity"))
@@ -257,6 +260,8 @@ class _Run:
         """The exact test, and then the last question: is there a minimiser at all?"""
         point, decrement = here.point.refreshed(), None
         here = here._replace(point=point, value=float(point.value))
+        if self.stop.gradient_tolerance is not None and not self.flat_enough(point.afresh()):
+            return None
         if self.stop.gap_tolerance is not None:
             decrement = exact_decrement(point)
             if not decrement.half <= bound:
@@ -265,7 +270,8 @@ class _Run:
         reason = self.no_minimiser(point, lambda: exact_decrement(point).direction)
         if reason and self.stop.stop_when_separable:
             return _End(here, Status.SEPARABLE, f"no minimiser exists: {reason}", decrement)
-        if reason or self.escaping(point, lambda: exact_decrement(point).direction):
+        far = decrement is not None and point.beyond_model(decrement.direction)
+        if reason or far or self.escaping(point, lambda: exact_decrement(point).direction):
             self.look_below = own / 10
             return None
         return self.passed(here, decrement)

@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks.cases import DTYPES, SUITES, Case, beside, every_solver, select
 from benchmarks.command.counters import counters
 from benchmarks.command.failure import fail
+from benchmarks.command.honesty import honesty
 from benchmarks.command.peers import peers
 from benchmarks.command.profile import profile
 from benchmarks.command.refusals import expressible
@@ -38,6 +39,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command()(counters)
 app.command()(profile)
 app.command()(peers)
+app.command()(honesty)
 
 
 @app.callback()

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmarks.command.failure import fail
 from benchmarks.environment import ROOT
+from benchmarks.honesty_store import DEFAULT as VERDICTS
 from benchmarks.profile_store import PROFILES
 from benchmarks.scores import DEFAULT as PEERS
 from benchmarks.store import DEFAULT
@@ -33,6 +34,9 @@ def build(
     micro: Annotated[Path, typer.Option(help="pytest-benchmark's folder.", show_default=".benchmarks")] = MICRO,
     peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default="reports/peers")] = PEERS,
     profiles: Annotated[Path, typer.Option(help="Profiled runs.", show_default="reports/profiles")] = PROFILES,
+    verdicts: Annotated[
+        Path, typer.Option(help="What `honesty` found.", show_default="reports/honesty/verdicts.parquet")
+    ] = VERDICTS,
 ) -> None:
     """All tables (CSV, Markdown, LaTeX), all figures (SVG, PNG) and one HTML page that needs no network.
 
@@ -68,6 +72,7 @@ def build(
                 micro=micro,
                 peers=peers,
                 profiles=profiles,
+                verdicts=verdicts,
             )
         except OSError as error:
             fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}): name another folder with --out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import cached_property, wraps
 from typing import Any
@@ -134,6 +135,18 @@ class Point:
         """Whether f is known to be constant along v, whatever its derivatives say."""
         return False
 
+    def slope_noise(self, v: Tensor) -> float:
+        """How much of g^T v may be rounding: g^2 is measured in units of |f| times the curvature."""
+        return torch.finfo(v.dtype).eps * math.sqrt(abs(float(self.value)) * self.diagonal_form(v))
+
+    def beyond_model(self, step: Tensor) -> bool:
+        """Whether a step is known to be so long that the quadratic model does not tell what it gains."""
+        return False
+
+    def in_double(self) -> Point | None:
+        """The same objective in float64 at this very x, where that can be had and is worth its price."""
+        return None
+
     def rounding_gap(self) -> float:
         """How much of f - f* rounding may hide from the gradient at this point, as far as is known."""
         return 0.0
@@ -144,6 +157,10 @@ class Point:
 
     def refreshed(self) -> Point:
         """The same point without what it inherited along a ray and may have lost digits of: itself by default."""
+        return self
+
+    def afresh(self) -> Point:
+        """The same point with nothing inherited, however little that would change f: itself by default."""
         return self
 
     @property

@@ -99,6 +99,9 @@ class LinearPoint(Point):
     def refreshed(self) -> Point:
         return self if self.age == 0 else self._refreshed
 
+    def afresh(self) -> Point:
+        return self if self.age == 0 else type(self)(self.objective, self.x)
+
     @kept
     def _refreshed(self) -> Point:
         """The point with margins computed from X; this one, if rounding cannot tell the two apart.

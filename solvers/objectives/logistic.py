@@ -22,6 +22,11 @@ from ..kernels import (
 )
 from .base import NewtonDirection, Objective, kept
 from .linear import LinearPoint, diagonal_bound, hessian_price, norm_squared, penalties
+from .separation import separates, strictly_separates
+
+LONGEST = 0.5  # move of a row along a step whose gain the quadratic model still tells, to about a fifth
+DOUBLED = 1 << 26  # entries of an X that is copied to float64 where float32 cannot tell: half a gigabyte
+CERTAIN = 0.1  # error of a margin that leaves its curvature as it is, to a tenth
 
 
 class LogisticRegression(Objective):
@@ -98,6 +103,11 @@ class LogisticRegression(Objective):
         """Share of rows on the right side, where z >= 0 says class 1."""
         return float(((self.logits(w) >= 0) == (self.y >= 0.5)).double().mean())
 
+    def reach(self, v: Tensor) -> Tensor:
+        """sum_j |x_ij v_j|, (n,): the size of the terms that a product X v is a sum of, and is rounded like."""
+        columns = self.X.shape[1]
+        return self.X.abs() @ v[:columns].abs() + (v[-1].abs() if self.fit_intercept else 0.0)
+
     def transposed_product(self, rows: Tensor, base: Tensor | None = None) -> Tensor:
         """base + scale X^T rows (the intercept's entry last), (d,)."""
         if self._fused and base is not None:
@@ -166,9 +176,9 @@ class LogisticRegression(Objective):
             return None
         # If every row is separated, none loses more than log 2: where the sum is larger there is no need to look.
         most = math.log(2) * self.scale * len(self.y) * 1.0001
-        if self.binary and float(point.value) <= most and float(point.margins.min()) > 0:
+        if self.binary and float(point.value) <= most and float(point.margins.min()) > 0 and strictly_separates(point):
             return "the iterate separates the classes strictly"
-        if newton_direction and self._separates(point, newton_direction(), size=1e-3, slack=1e-6):
+        if newton_direction and separates(point, newton_direction(), size=1e-3, slack=1e-6):
             return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
         return None
 
@@ -177,25 +187,7 @@ class LogisticRegression(Objective):
 
         This asks less than the proof of quasi-separation, for tolerances so loose that the proof is not there yet.
         """
-        return self.l2 == 0 and self._separates(point, newton_direction(), size=0.5, slack=0.05)
-
-    def _separates(self, point: LogisticPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
-        """Whether a direction moves some row by more than `size`, and none the wrong way by more than rounding.
-
-        That is `slack` of the largest move. And the rows that move must be let go by the others: the pull of all
-        rows along the direction, 0 at a minimiser however small the rows that hold it there, is at least half of
-        theirs alone. A row whose label is a probability has no right way: it must not move.
-        """
-        if direction is None:
-            return False
-        moves = self.logits(direction)  # (n,)
-        sides = 2 * self.y - 1
-        right = torch.where(sides.abs() == 1, sides * moves, -moves.abs())
-        largest = float(moves.abs().max())
-        if not (largest > size and float(right.min()) >= -slack * largest):
-            return False
-        pulls = point.residuals.abs() * right
-        return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
+        return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05)
 
     @kept
     def one_class(self) -> bool:
@@ -284,6 +276,41 @@ class LogisticPoint(LinearPoint):
         if f._signed is not None:
             return (f._signed_transposed @ bends).mul_(f.scale)
         return f.transposed_product(bends.mul_(f.signs))
+
+    def moves(self, step: Tensor) -> Tensor:
+        """X step, (n,); of the step that was asked for last it is kept."""
+        known = self.__dict__.get("_moves")
+        if known is None or known[0] is not step:
+            known = self.__dict__["_moves"] = step, self.objective.logits(step)
+        return known[1]
+
+    def beyond_model(self, step: Tensor) -> bool:
+        """A curvature changes at most by a factor exp(|move of its row|) (Bach 2010, Electron. J. Stat. 4, p. 384)."""
+        return not float(self.moves(step).abs().max()) <= LONGEST
+
+    def rounding_gap(self) -> float:
+        """As for every linear model; row by row where margins are so uncertain that the curvatures are, too."""
+        f, w = self.objective, self.x
+        eps = EPS[w.dtype]
+        if f.norm_squared * (eps * float(torch.linalg.vector_norm(w.double()))) ** 2 <= CERTAIN**2:
+            return super().rounding_gap()
+        error = eps * f.reach(w)  # (n,)
+        curvature = torch.where(error <= 1, self.curvature * error.clamp(max=1).exp(), 0.25)
+        return 0.5 * f.scale * float(torch.dot(curvature.clamp(max=0.25) * error, error))
+
+    def in_double(self) -> LogisticPoint | None:
+        f = self.objective
+        if is_sparse(f.X) or f.X.numel() > DOUBLED or f.X.device.type == "mps":  # which has no float64
+            return None
+        double = LogisticRegression(f.X.double(), f.y.double(), f.l2, f.fit_intercept, f.reduction)
+        double.scale = f.scale
+        return double.at(self.x.double())
+
+    def slope_noise(self, v: Tensor) -> float:
+        """eps (scale sum_i |r_i| (|X| |v|)_i + l2 |w| |v|)."""
+        f = self.objective
+        size = f.scale * float(torch.dot(self.residuals.abs(), f.reach(v)))
+        return EPS[v.dtype] * (size + float(torch.dot(f.penalised(self.x).abs(), v.abs())))
 
     def change(self, drift: Tensor) -> tuple[float, float]:
         f = self.objective

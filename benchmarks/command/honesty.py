@@ -1,0 +1,155 @@
+"""The verb `honesty`: who says that it converged where it has not."""
+
+from __future__ import annotations
+
+import math
+import signal
+import sys
+from contextlib import suppress
+from itertools import product
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import pandas as pd
+import torch
+import typer
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from benchmarks.command.failure import fail
+from benchmarks.honesty import CONTENDERS, DTYPES, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
+from benchmarks.honesty_cases import QUICK, Case, cases
+from benchmarks.honesty_store import DEFAULT, KEY, Verdicts, identity, lies, summary
+from benchmarks.peers import load
+from benchmarks.worker import LostError, Worker
+from solvers.adapters import PEERS
+from solvers.names import lookup
+
+WIDTH = 150
+WARM = Case("warm-up", "", torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]).double(), {"l2": 1.0})
+EVERY = 2.0  # seconds between two writes of the file
+GRACE = 3.0  # seconds that native code may run over the limit before its process is ended
+FEW = ("hessbench:newton-cholesky", "hessbench:newton-damped", "hessbench:newton-levenberg", "scipy:L-BFGS-B")
+
+
+def honesty(
+    solver: Annotated[list[str], typer.Option(help="Only this one, as library:method; may be repeated.")] = [],  # noqa: B006
+    case: Annotated[list[str], typer.Option(help="Only this case; may be repeated.")] = [],  # noqa: B006
+    dtype: Annotated[list[str], typer.Option(help="float64 or float32; may be repeated.", show_default="both")] = [],  # noqa: B006
+    seconds: Annotated[float, typer.Option(help="Time limit of a fit.")] = 2.0,
+    quick: Annotated[bool, typer.Option("--quick", help="Ten cases, four contenders, for CI.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 where one of ours is false or raised.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Ask again what is stored already.")] = False,
+    store: Annotated[Path, typer.Option(help="The file.", show_default="reports/honesty/verdicts.parquet")] = DEFAULT,
+) -> None:
+    """Fit hard problems with every solver and every peer, and judge what each says of its answer.
+
+    What is stored of the same code and packages is not asked again: an interrupted table goes on.
+
+    Example: python -m benchmarks honesty
+
+    Example: python -m benchmarks honesty --solver hessbench:newton-cholesky --case far-twins --dtype float32
+    """
+    every = cases()
+    try:
+        for name in solver:
+            lookup(CONTENDERS, name, "solver")
+        for name in case:
+            lookup(every, name, "case")
+        for name in dtype:
+            lookup(dict.fromkeys(DTYPES), name, "dtype")
+        if not 0 < seconds < math.inf:
+            raise ValueError(f"--seconds must be a positive number, found {seconds}")
+    except ValueError as error:
+        fail(str(error))
+    names = list(dict.fromkeys(solver)) or list(FEW if quick else CONTENDERS)
+    chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
+    verdicts = Verdicts(store)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, too
+    try:
+        _ask_all(names, chosen, list(dict.fromkeys(dtype)) or list(DTYPES), seconds, again, verdicts)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted: {len(verdicts.rows)} verdicts are stored; the same command goes on", err=True)
+        raise typer.Exit(130) from None
+    except OSError as error:
+        fail(f"verdicts cannot be stored in {str(store)!r} ({error.strerror}): name another file with --store")
+    wanted = {(name, each.name) for name, each in product(names, chosen)}
+    shown = [
+        r for r in verdicts.rows.values() if (r["contender"], r["case"]) in wanted and r["dtype"] in (dtype or DTYPES)
+    ]
+    frame = pd.DataFrame(shown)
+    frame = frame.sort_values(
+        "contender", key=lambda column: column.map({n: k for k, n in enumerate(names)}), kind="stable"
+    )
+    show(frame, Console(width=max(WIDTH, Console().width)))
+    bad = frame[frame["contender"].str.startswith("hessbench:") & frame["verdict"].isin([FALSE, RAISED])]
+    if strict and len(bad):
+        raise typer.Exit(1)
+
+
+def fit(name: str, case: Case, dtype: str, seconds: float) -> Answer:
+    """What the other process does."""
+    return answer(CONTENDERS[name], case, dtype, seconds)
+
+
+def warm_up() -> None:
+    """A fit by every contender: libraries import half of themselves in the first, and the limit is not for that."""
+    load(list(PEERS))
+    for contender in CONTENDERS.values():
+        with suppress(Exception):
+            contender.answer(WARM.objective("float64"), WARM, 1.0)
+
+
+def _ask_all(
+    names: list[str], chosen: list[Case], dtypes: list[str], seconds: float, again: bool, verdicts: Verdicts
+) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
+    written = monotonic()
+    with bar, Worker(fit, warm_up) as worker:
+        task = bar.add_task("", total=len(names) * len(chosen) * len(dtypes))
+        try:
+            for case, dtype in product(chosen, dtypes):
+                mark, judge = identity(case, seconds), None
+                for name in names:
+                    bar.update(task, description=f"{case.name}, {dtype}: {name}")
+                    if again or not verdicts.known(name, case.name, dtype, mark):
+                        judge = judge or Judge(case, dtype)
+                        verdicts.add(row(name, case, dtype, _ask(worker, name, case, dtype, seconds), judge), mark)
+                        if monotonic() - written > EVERY:
+                            verdicts.write()
+                            written = monotonic()
+                    bar.advance(task)
+        finally:
+            verdicts.write()
+
+
+def _ask(worker: Worker, name: str, case: Case, dtype: str, seconds: float) -> Answer:
+    """A process that hangs or dies is an answer, too."""
+    try:
+        return worker.ask(name, case, dtype, seconds, seconds=seconds + 1 + GRACE)
+    except LostError as error:
+        return Answer(RAISED if "died" in str(error) else OVER_TIME, message=str(error))
+
+
+def show(frame: pd.DataFrame, console: Console) -> None:
+    """A row a contender and precision; then every false claim."""
+    table = summary(frame)
+    out = Table(*table.columns, title="Who tells the truth", title_justify="left", box=SIMPLE)
+    for _, line in table.iterrows():
+        cells = [str(value) for value in line]
+        out.add_row(*cells, style="bold" if cells[0].startswith("hessbench:") else None)
+    console.print(out)
+    false = lies(frame)
+    if len(false):
+        out = Table(*KEY, "says", "gap", "f*", "message", title="False claims", title_justify="left", box=SIMPLE)
+        for _, line in false.iterrows():
+            out.add_row(
+                *line[KEY], line["status"], f"{line['gap']:.1e}", f"{line['optimum']:.3g}", line["message"][:60]
+            )
+        console.print(out)
+    ours = frame[frame["contender"].str.startswith("hessbench:")]
+    console.print(f"{frame['case'].nunique()} cases; {len(false)} false claims, {len(lies(ours))} of them by ours")
