@@ -17,6 +17,8 @@ from .measure import Measurement, evaluate
 DEFAULT = ROOT / "reports" / "runs"
 SCHEMA = 1
 SUFFIX = ".parquet"
+MAGIC = b"PAR1"  # how a Parquet file ends
+ROOM = 2**20  # bytes: more than any run takes
 
 
 def run_key(case: Case, repeat: int) -> str:
@@ -40,27 +42,40 @@ class Store:
         self.folder = Path(folder)
 
     def prepare(self) -> None:
-        """Make the folder; an OSError here, before any work, where it cannot be written to."""
+        """Make the folder, and write as much as a run may take: an OSError here, before any work, where that fails."""
         self.folder.mkdir(parents=True, exist_ok=True)
         probe = self.folder / f".probe.{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
+        try:
+            with open(probe, "wb") as file:
+                file.write(bytes(ROOM))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written. Only for who is alone in the folder."""
+        for path in self.folder.glob(".*.partial"):
+            path.unlink(missing_ok=True)
 
     def keys(self) -> set[str]:
         """The runs that are stored, by file name alone."""
         return {path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")}
 
     def readable(self, key: str) -> bool:
-        """Whether the file of a run can be read: one that was cut off elsewhere counts as not there."""
-        import pyarrow.parquet as pq
-
+        """Whether a run is there with its end: a file that was cut off elsewhere counts as not there."""
         try:
-            return b"hessbench" in (pq.read_metadata(self.folder / f"{key}{SUFFIX}").metadata or {})
-        except (OSError, ValueError):  # pyarrow's errors are both
+            with open(self.folder / f"{key}{SUFFIX}", "rb") as file:
+                file.seek(-len(MAGIC), os.SEEK_END)
+                return file.read() == MAGIC
+        except OSError:
             return False
 
-    def write(self, key: str, measurement: Measurement) -> Path:
-        """Store a run: to a temporary name, flushed to the disk, then renamed."""
+    def write(self, key: str, measurement: Measurement, *, disturbed: bool = False) -> Path:
+        """Store a run: to a temporary name, flushed to the disk, then renamed.
+
+        disturbed: whether another process measured at the same time.
+        """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -71,6 +86,7 @@ class Store:
             "code_version": code_version(),
             "machine": machine(case.device),
             "date": now(),
+            "disturbed": disturbed,
         }
         table = pa.Table.from_pylist([provenance | row for row in evaluate(measurement)])
         metadata: dict[str, Any] = {

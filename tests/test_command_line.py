@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -153,25 +151,6 @@ def test_a_real_process_ends_bad_input_without_a_traceback():
     output, errors = process.communicate(timeout=120)
     assert (process.returncode, output) == (2, "")
     assert re.fullmatch(r"error: unknown solver 'newtn': did you mean newton.*\n", errors)
-
-
-def test_interrupted_processes_say_how_many_runs_are_stored(tmp_path):
-    case = ("--problem", "breast-cancer-l2", "--solver", "newton-cholesky", "--repeats", "2000")
-    processes = {
-        number: (start("benchmarks", "run", *case, "--store", str(tmp_path / number.name)), tmp_path / number.name)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    deadline = time.monotonic() + 120
-    for number, (process, folder) in processes.items():
-        while not any(folder.glob("*.parquet")) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(number)
-    for process, folder in processes.values():
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 130, errors
-        stored = len(list(folder.glob("*.parquet")))
-        assert f"interrupted: {stored} of 2000 runs are stored" in errors and "Traceback" not in errors
-        assert 0 < stored < 2000 and not list(folder.glob(".*"))
 
 
 def test_the_gradient_check_prints_a_row_for_each_block_and_draws_its_curves(tmp_path):

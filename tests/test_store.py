@@ -188,10 +188,10 @@ def test_a_run_whose_file_was_cut_off_is_measured_again(store, measured):
 def test_an_interrupted_suite_keeps_what_is_stored_and_goes_on_from_there(store, measured, monkeypatch):
     write, left = Store.write, iter(range(3))
 
-    def interrupted(self, key, measurement):
+    def interrupted(self, key, measurement, **marks):
         if next(left, None) is None:
             raise KeyboardInterrupt
-        return write(self, key, measurement)
+        return write(self, key, measurement, **marks)
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "write", interrupted)
@@ -214,6 +214,6 @@ def test_a_new_calibration_measures_nothing_again(store, measured, monkeypatch):
 def test_a_solver_that_raises_does_not_end_the_suite(store, measured, monkeypatch):
     monkeypatch.setitem(SOLVERS, "newton", Raising())
     assert run(store, "--repeats", "1").exit_code == 0
-    tables = [pq.read_table(store.folder / name) for name in files(store)]
+    tables = [pq.read_table(path) for path in store.folder.glob("*.parquet")]
     statuses = {row["solver"]: (row["status"], table.num_rows) for table in tables for row in table.to_pylist()}
     assert statuses == {"newton": ("error", 1), "newton-cholesky": ("iteration limit", 4)}

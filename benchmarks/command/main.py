@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
+from collections.abc import Callable, Iterator
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks.cases import DTYPES, SUITES, Case, every_solver, select
+from benchmarks.claims import Claims
 from benchmarks.command.counters import counters
+from benchmarks.command.ending import interruptible, report
 from benchmarks.command.failure import fail
 from benchmarks.command.peers import peers
 from benchmarks.command.profile import profile
@@ -27,6 +29,10 @@ from datasets import PROBLEMS, DataError, build, present_device
 from datasets.problems import recipe, summary
 from solvers import SOLVERS
 from solvers.names import lookup
+
+TOGETHER = (
+    "warning: another process measures into this store: the times of both are disturbed, and these runs are marked so"
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -96,26 +102,34 @@ def run(
     except OSError as error:
         fail(f"runs cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
 
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a polite end, too
     wanted: list[tuple[Case, int, str]] = []
+    measured: list[str] = []
     try:
-        # Repeats are the outer loop: what disturbs the machine for a while then touches every case, not one of them.
-        wanted += [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
-        present = target.keys()
-        missing = [entry for entry in wanted if entry[2] not in present or not target.readable(entry[2])]
-        _measure_all(missing, target)
+        with interruptible() as go_on, Claims(target.folder) as claims:
+            # Repeats are the outer loop: what disturbs the machine for a while touches every case, and not one of them.
+            wanted = [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
+            missing = [entry for entry in wanted if not target.readable(entry[2])]
+            if claims.alone():
+                target.sweep()
+            else:
+                typer.echo(TOGETHER, err=True)
+            measured = _measure_all(missing, target, claims, go_on)
     except KeyboardInterrupt:
-        stored = sum(key in target.keys() for _, _, key in wanted)
-        typer.echo(
-            f"interrupted: {stored} of {len(wanted)} runs are stored; the same command goes on from there", err=True
-        )
+        typer.echo(f"interrupted: {_standing(wanted, target)}; the same command goes on from there", err=True)
         raise typer.Exit(130) from None
     except OSError as error:
-        typer.echo(
-            f"error: a run could not be stored in {str(store)!r} ({error.strerror}); earlier ones are kept", err=True
-        )
+        why, standing = error.strerror or error, _standing(wanted, target)
+        typer.echo(f"error: a run could not be stored in {str(store)!r} ({why}); {standing}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"{len(missing)} runs measured, {len(wanted) - len(missing)} were there already, in {store}", err=True)
+    there = len(wanted) - len(measured)
+    typer.echo(f"{len(measured)} runs measured, {there} were there already, in {store}", err=True)
+
+
+def _standing(wanted: list[tuple[Case, int, str]], store: Store) -> str:
+    if not wanted:
+        return "what is stored stays"
+    present = store.keys()
+    return f"{sum(key in present for _, _, key in wanted)} of {len(wanted)} runs are stored"
 
 
 def _there(cases: list[Case], named: list[str]) -> list[Case]:
@@ -195,15 +209,41 @@ def _cases(
     return cases
 
 
-def _measure_all(entries: list[tuple[Case, int, str]], store: Store) -> None:
-    interactive = sys.stderr.isatty()
+def _measure_all(
+    entries: list[tuple[Case, int, str]], store: Store, claims: Claims, go_on: Callable[[], None]
+) -> list[str]:
+    """Measure what is missing and no other process is at; the keys of the runs that were measured."""
+    measured = []
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not interactive) as progress:
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("calibrating", total=len(entries))
-        for case, repeat, key in entries:
+        for case, repeat, key in _claimed(entries, store, claims):
+            go_on()
             calibration(case.device, case.dtype, case.threads)  # before the first run, never between its repeats
             progress.update(task, description=f"{case.label} on {case.problem}")
-            store.write(key, measure(case, repeat))
-            progress.advance(task)
-            if not sys.stdout.isatty():
-                print("done", key, case.solver, case.problem, repeat, flush=True)
+            alone = claims.alone()
+            measurement = measure(case, repeat)
+            store.write(key, measurement, disturbed=not (alone and claims.alone()))
+            measured.append(key)
+            progress.update(task, completed=len(measured))
+            report("done", key, case.solver, case.problem, repeat)
+    return measured
+
+
+def _claimed(entries: list[tuple[Case, int, str]], store: Store, claims: Claims) -> Iterator[tuple[Case, int, str]]:
+    """The runs to measure, each under a claim. What another process is at comes last, if it is still missing then."""
+    for waiting in (False, True):
+        others = []
+        for entry in entries:
+            key = entry[2]
+            if waiting:
+                claims.wait(key)
+            elif not claims.take(key):
+                others.append(entry)
+                continue
+            try:
+                if not store.readable(key):
+                    yield entry
+            finally:
+                claims.release(key)
+        entries = others
