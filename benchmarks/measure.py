@@ -55,8 +55,14 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
         minimize(solver, problem.objective, problem.x0, warm_up)
         result = minimize(solver, problem.objective, problem.x0, case.stop)
     except Exception as error:  # one bad solver never ends a suite
-        return Measurement(case, repeat, None, f"{type(error).__name__}: {error}")
+        return Measurement(case, repeat, None, sentence(error))
     return Measurement(case, repeat, result, result.message)
+
+
+def sentence(error: Exception) -> str:
+    """One line, whatever a library has to say."""
+    words = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {words[0] if words else ''}"[:300]
 
 
 def too_large(solver: Solver, problem: Problem) -> str:

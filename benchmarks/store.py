@@ -71,15 +71,18 @@ class Store:
         except OSError:
             return False
 
-    def write(self, key: str, measurement: Measurement, *, disturbed: bool = False) -> Path:
-        """Store a run: to a temporary name, flushed to the disk, then renamed.
+    def write(self, key: str, measurement: Measurement) -> Path:
+        """Store a run that was measured here."""
+        return self.write_rows(key, measurement.case, evaluate(measurement))
+
+    def write_rows(self, key: str, case: Case, rows: list[dict[str, Any]], *, disturbed: bool = False) -> Path:
+        """Store the rows of a run: to a temporary name, flushed to the disk, then renamed.
 
         disturbed: whether another process measured at the same time.
         """
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        case = measurement.case
         provenance = {
             "run": key,
             "commit": commit(),
@@ -88,7 +91,7 @@ class Store:
             "date": now(),
             "disturbed": disturbed,
         }
-        table = pa.Table.from_pylist([provenance | row for row in evaluate(measurement)])
+        table = pa.Table.from_pylist([provenance | row for row in rows])
         metadata: dict[str, Any] = {
             "schema": SCHEMA,
             "case": case.describe(),

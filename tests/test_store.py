@@ -186,15 +186,15 @@ def test_a_run_whose_file_was_cut_off_is_measured_again(store, measured):
 
 
 def test_an_interrupted_suite_keeps_what_is_stored_and_goes_on_from_there(store, measured, monkeypatch):
-    write, left = Store.write, iter(range(3))
+    write, left = Store.write_rows, iter(range(3))
 
-    def interrupted(self, key, measurement, **marks):
+    def interrupted(self, key, case, rows, **marks):
         if next(left, None) is None:
             raise KeyboardInterrupt
-        return write(self, key, measurement, **marks)
+        return write(self, key, case, rows, **marks)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "write", interrupted)
+        patch.setattr(Store, "write_rows", interrupted)
         outcome = run(store)
     assert outcome.exit_code == 130 and "interrupted: 3 of 4 runs are stored" in outcome.stderr
     kept = store.keys()

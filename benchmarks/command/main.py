@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -23,7 +24,9 @@ from benchmarks.command.failure import fail
 from benchmarks.command.peers import peers
 from benchmarks.command.profile import profile
 from benchmarks.environment import calibration
-from benchmarks.measure import measure
+from benchmarks.environment import memory as total_memory
+from benchmarks.isolation import Limits, Worker
+from benchmarks.measure import SHARE, evaluate, measure
 from benchmarks.store import DEFAULT, Store, run_key
 from datasets import PROBLEMS, DataError, build, present_device
 from datasets.problems import recipe, summary
@@ -79,6 +82,12 @@ def run(
     repeats: Annotated[int, typer.Option(help="Runs of each case; six or more give intervals.")] = 10,
     budget: Annotated[float | None, typer.Option(help="Seconds after which a run is stopped.")] = None,
     store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
+    isolate: Annotated[bool, typer.Option("--isolate", help="Each run in another process, within limits.")] = False,
+    limit: Annotated[float, typer.Option(help="Seconds, all in all, that an isolated run may take.")] = 600.0,
+    memory: Annotated[
+        float | None,
+        typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
+    ] = None,
 ) -> None:
     """Measure suites. What is stored already is not measured again, so an interrupted run goes on where it stopped.
 
@@ -87,9 +96,12 @@ def run(
     Example: python -m benchmarks run --problem breast-cancer-l2 --solver newton --solver newton-cholesky --threads 2
 
     Example: python -m benchmarks run --problem mnist --solver newton-cg --budget 60 --repeats 3
+
+    Example: python -m benchmarks run --suite full --isolate --limit 120 --memory 4
     """
     try:
         cases = _there(_cases(suite, problem, solver, device, dtype, threads, repeats, budget), problem)
+        limits = _limits(limit, memory, budget)
     except (ValueError, DataError) as error:
         fail(str(error))
     except MemoryError as error:
@@ -105,7 +117,8 @@ def run(
     wanted: list[tuple[Case, int, str]] = []
     measured: list[str] = []
     try:
-        with interruptible() as go_on, Claims(target.folder) as claims:
+        apart = Worker(limits) if isolate else nullcontext()
+        with interruptible() as go_on, Claims(target.folder) as claims, apart as worker:
             # Repeats are the outer loop: what disturbs the machine for a while touches every case, and not one of them.
             wanted = [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
             missing = [entry for entry in wanted if not target.readable(entry[2])]
@@ -113,7 +126,7 @@ def run(
                 target.sweep()
             else:
                 typer.echo(TOGETHER, err=True)
-            measured = _measure_all(missing, target, claims, go_on)
+            measured = _measure_all(missing, target, claims, worker, go_on)
     except KeyboardInterrupt:
         typer.echo(f"interrupted: {_standing(wanted, target)}; the same command goes on from there", err=True)
         raise typer.Exit(130) from None
@@ -123,6 +136,16 @@ def run(
         raise typer.Exit(1) from None
     there = len(wanted) - len(measured)
     typer.echo(f"{len(measured)} runs measured, {there} were there already, in {store}", err=True)
+
+
+def _limits(seconds: float, gib: float | None, budget: float | None) -> Limits:
+    """The limits of an isolated run."""
+    if not (budget or 0.0) < seconds < math.inf:
+        least = "a positive number of seconds" if budget is None else "more seconds than --budget"
+        raise ValueError(f"--limit must be {least}, found {seconds}")
+    if gib is not None and not 0 < gib < 2**20:
+        raise ValueError(f"--memory must be a positive number of GiB, found {gib}")
+    return Limits(seconds, int(SHARE * total_memory("cpu") if gib is None else gib * 2**30))
 
 
 def _standing(wanted: list[tuple[Case, int, str]], store: Store) -> str:
@@ -210,7 +233,11 @@ def _cases(
 
 
 def _measure_all(
-    entries: list[tuple[Case, int, str]], store: Store, claims: Claims, go_on: Callable[[], None]
+    entries: list[tuple[Case, int, str]],
+    store: Store,
+    claims: Claims,
+    worker: Worker | None,
+    go_on: Callable[[], None],
 ) -> list[str]:
     """Measure what is missing and no other process is at; the keys of the runs that were measured."""
     measured = []
@@ -222,8 +249,8 @@ def _measure_all(
             calibration(case.device, case.dtype, case.threads)  # before the first run, never between its repeats
             progress.update(task, description=f"{case.label} on {case.problem}")
             alone = claims.alone()
-            measurement = measure(case, repeat)
-            store.write(key, measurement, disturbed=not (alone and claims.alone()))
+            rows = worker.rows(case, repeat) if worker else evaluate(measure(case, repeat))
+            store.write_rows(key, case, rows, disturbed=not (alone and claims.alone()))
             measured.append(key)
             progress.update(task, completed=len(measured))
             report("done", key, case.solver, case.problem, repeat)
