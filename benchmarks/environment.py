@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from solvers import device_clock
 
 ROOT = Path(__file__).resolve().parent.parent
 MEASURING = ("solvers/**/*.py", "datasets/**/*.py", "benchmarks/measure.py")
+TF32 = "HESSBENCH_TF32"
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")
 
 
@@ -65,6 +67,12 @@ def machine(device: str) -> str:
     return f"{torch.cuda.get_device_name(device)}, driver {driver[0] if driver else 'unknown'}; {host}"
 
 
+def float32_products() -> str:
+    """torch's name of the precision of products in float32: "highest", or "high" (TF32, with 10 bits in place of 23)
+    where HESSBENCH_TF32=1 asks for it."""
+    return "high" if os.environ.get(TF32) == "1" else "highest"
+
+
 @cache
 def builds() -> dict[str, Any]:
     """Versions and builds of what the runs stand on."""
@@ -80,6 +88,7 @@ def builds() -> dict[str, Any]:
         "packages": {package: installed(package) for package in PACKAGES},
         "blas": "MKL" if torch.backends.mkl.is_available() else "other",
         "cuda": torch.version.cuda,
+        "float32_products": float32_products(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,7 +15,7 @@ from datasets import Certificate, Problem, build, certificate
 from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
 
 from .cases import Case
-from .environment import memory
+from .environment import float32_products, memory
 
 WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
 WARM_UP_SECONDS = 1.0  # after which no further one is begun
@@ -43,6 +45,8 @@ def _problem(name: str, dtype: str, device: str) -> Problem:
 def measure(case: Case, repeat: int = 0) -> Measurement:
     """Run a case once. The clock covers `minimize` and nothing else; what the solver raises becomes a message."""
     torch.set_num_threads(case.threads)
+    torch.set_float32_matmul_precision(float32_products())
+    torch.backends.cudnn.allow_tf32 = float32_products() != "highest"
     problem, solver = _problem(case.problem, case.dtype, case.device), case.make_solver()
     if reason := too_large(solver, problem):
         return Measurement(case, repeat, None, reason)
@@ -82,8 +86,9 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
     """One row a kept iterate, off the clock: everything in float64, at fresh points of the float64 problem.
 
     value, gap (f - f*, NaN where there is no minimiser or f* is not known: no_gap says which), gradient_norm
-    (max |g_i|), test_loss, train_accuracy, test_accuracy, norm (||w||), and the counters. A run that raised is one row
-    without numbers.
+    (max |g_i|), test_loss, train_accuracy, test_accuracy, norm (||w||), iterate (a digest of its bytes), and the
+    counters; settings (of the solver, as JSON) and deterministic: whether a run of the same code on the same machine
+    must give the same bits. A run that raised is one row without numbers.
     """
     case, result = measurement.case, measurement.result
     known = certificate(case.problem)
@@ -99,6 +104,8 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
         "repeat": measurement.repeat,
         "status": str(measurement.status),
         "message": measurement.message,
+        "settings": json.dumps(case.describe()["settings"], sort_keys=True),
+        "deterministic": deterministic(case),
         "budget": case.stop.seconds,
         "total_seconds": result.seconds if result else math.nan,
         "minimiser": bool(known.minimiser),
@@ -107,18 +114,29 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
         "optimum_error": (known.high - known.low) / 2,
     }
     if result is None:
-        return [common | {"iteration": 0, "seconds": 0.0}]
+        return [common | {"iteration": 0, "seconds": 0.0, "iterate": ""}]
     exact = _problem(case.problem, "float64", "cpu")
     trace = result.trace
     return [
         common
-        | {"iteration": iteration, "seconds": seconds}
+        | {"iteration": iteration, "seconds": seconds, "iterate": digest(x)}
         | _quantities(exact, known, x.double().cpu())
         | dict(zip(COUNTERS, counts, strict=True))
         for iteration, seconds, x, counts in zip(
             trace.iterations, trace.seconds, trace.iterates, trace.counts, strict=True
         )
     ]
+
+
+def deterministic(case: Case) -> bool:
+    """On the CPU always: sums are split by the number of threads, which the case tells. A GPU adds in the order in
+    which its blocks come along, unless torch is told not to let it."""
+    return torch.device(case.device).type == "cpu" or torch.are_deterministic_algorithms_enabled()
+
+
+def digest(x: torch.Tensor) -> str:
+    """16 hexadecimal digits of the SHA-256 of an iterate's bytes."""
+    return hashlib.sha256(x.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
 
 
 def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[str, float]:

@@ -1,10 +1,11 @@
-"""One file a run: named by what determines the run, written whole or not at all."""
+"""One file a run: named by what determines the run, written whole or not at all. Finished ones may be packed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from .environment import ROOT, builds, calibration, code_version, commit, enviro
 from .measure import Measurement, evaluate
 
 DEFAULT = ROOT / "reports" / "runs"
-SCHEMA = 1
+SCHEMA = 2  # 2: iterate, settings, deterministic and disturbed; reading.py reads all up to this one
 SUFFIX = ".parquet"
+PACK = "pack-"  # how the names of files with many runs begin
+LIST = b"hessbench-runs"  # the entry of a pack's metadata that names its runs
 MAGIC = b"PAR1"  # how a Parquet file ends
 ROOM = 2**20  # bytes: more than any run takes
 
@@ -59,8 +62,13 @@ class Store:
             path.unlink(missing_ok=True)
 
     def keys(self) -> set[str]:
-        """The runs that are stored, by file name alone."""
-        return {path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")}
+        """The runs that are stored: by file name alone, and those in packs by the list that each carries."""
+        names = [path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")]
+        return {name for name in names if not name.startswith(PACK)}.union(*map(packed, self.packs()))
+
+    def packs(self) -> list[Path]:
+        """The files that hold many runs each."""
+        return sorted(self.folder.glob(f"{PACK}*{SUFFIX}"))
 
     def readable(self, key: str) -> bool:
         """Whether a run is there with its end: a file that was cut off elsewhere counts as not there."""
@@ -69,7 +77,7 @@ class Store:
                 file.seek(-len(MAGIC), os.SEEK_END)
                 return file.read() == MAGIC
         except OSError:
-            return False
+            return any(key in packed(path) for path in self.packs())
 
     def write(self, key: str, measurement: Measurement) -> Path:
         """Store a run that was measured here."""
@@ -81,7 +89,6 @@ class Store:
         disturbed: whether another process measured at the same time.
         """
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         provenance = {
             "run": key,
@@ -99,13 +106,41 @@ class Store:
             "calibration": calibration(case.device, case.dtype, case.threads),
         }
         table = table.replace_schema_metadata({"hessbench": json.dumps(metadata, sort_keys=True)})
-        path, partial = self.folder / f"{key}{SUFFIX}", self.folder / f".{key}.{os.getpid()}.partial"
-        try:
-            with open(partial, "wb") as file:
-                pq.write_table(table, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        path = self.folder / f"{key}{SUFFIX}"
+        write_whole(table, path)
         return path
+
+
+def packed(path: Path) -> frozenset[str]:
+    """The runs in a pack, by the list at its end; none where it cannot be read."""
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError:
+        return frozenset()
+    return _listed(path, stamp)
+
+
+@lru_cache(maxsize=64)
+def _listed(path: Path, stamp: int) -> frozenset[str]:
+    import pyarrow.parquet as pq
+
+    try:
+        listed = (pq.read_metadata(path).metadata or {}).get(LIST, b"")
+    except (OSError, ValueError):  # pyarrow's errors are both
+        return frozenset()
+    return frozenset(listed.decode("ascii", "replace").split())
+
+
+def write_whole(table: Any, path: Path) -> None:
+    """A table with checksums of its pages: to a temporary name, flushed to the disk, renamed."""
+    import pyarrow.parquet as pq
+
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            pq.write_table(table, file, write_page_checksum=True)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

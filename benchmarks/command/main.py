@@ -21,8 +21,10 @@ from benchmarks.claims import Claims
 from benchmarks.command.counters import counters
 from benchmarks.command.ending import interruptible, report
 from benchmarks.command.failure import fail
+from benchmarks.command.pack import pack
 from benchmarks.command.peers import peers
 from benchmarks.command.profile import profile
+from benchmarks.command.verify import verify
 from benchmarks.environment import calibration
 from benchmarks.environment import memory as total_memory
 from benchmarks.isolation import Limits, Worker
@@ -43,6 +45,8 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 app.command()(counters)
 app.command()(profile)
 app.command()(peers)
+app.command()(verify)
+app.command()(pack)
 
 
 @app.callback()
