@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -70,14 +71,19 @@ class Store:
         """The files that hold many runs each."""
         return sorted(self.folder.glob(f"{PACK}*{SUFFIX}"))
 
+    def missing(self, keys: Iterable[str]) -> set[str]:
+        """Those of the runs that are neither packed nor there with their end."""
+        done = frozenset().union(*map(packed, self.packs()))
+        return {key for key in keys if key not in done and not self.readable(key)}
+
     def readable(self, key: str) -> bool:
-        """Whether a run is there with its end: a file that was cut off elsewhere counts as not there."""
+        """Whether the file of a run is there with its end: one that was cut off elsewhere counts as not there."""
         try:
             with open(self.folder / f"{key}{SUFFIX}", "rb") as file:
                 file.seek(-len(MAGIC), os.SEEK_END)
                 return file.read() == MAGIC
         except OSError:
-            return any(key in packed(path) for path in self.packs())
+            return False
 
     def write(self, key: str, measurement: Measurement) -> Path:
         """Store a run that was measured here."""

@@ -173,7 +173,7 @@ def test_packed_runs_are_read_and_resumed_like_the_rest(store):
     after = load(store.folder)
     pd.testing.assert_frame_equal(after.frame, before.frame)
     assert after.metadata == before.metadata
-    assert store.keys() == keys and all(store.readable(key) for key in keys) and not store.readable("0123")
+    assert store.keys() == keys and store.missing([*keys, "0123"]) == {"0123"}
     assert sources(after, store.folder).file(run_key(CASE, 0)) == "./pack-other.parquet"
 
 

@@ -35,6 +35,7 @@ from datasets.problems import recipe, summary
 from solvers import SOLVERS
 from solvers.names import lookup
 
+MOST = 100_000  # repeats of a case
 TOGETHER = (
     "warning: another process measures into this store: the times of both are disturbed, and these runs are marked so"
 )
@@ -125,7 +126,8 @@ def run(
         with interruptible() as go_on, Claims(target.folder) as claims, apart as worker:
             # Repeats are the outer loop: what disturbs the machine for a while touches every case, and not one of them.
             wanted = [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
-            missing = [entry for entry in wanted if not target.readable(entry[2])]
+            absent = target.missing(key for _, _, key in wanted)
+            missing = [entry for entry in wanted if entry[2] in absent]
             if claims.alone():
                 target.sweep()
             else:
@@ -214,8 +216,8 @@ def _cases(
     for name in dtypes:
         lookup(dict.fromkeys(DTYPES), name, "dtype")
     devices = _present(devices)
-    if repeats < 1:
-        raise ValueError(f"--repeats must be at least 1, found {repeats}")
+    if not 1 <= repeats <= MOST:
+        raise ValueError(f"--repeats must be at least 1 and at most {MOST:,}, found {repeats}")
     most = torch.get_num_threads() if not threads else max(threads)
     if any(count < 1 for count in threads) or most > 1024:
         raise ValueError(f"--threads must lie between 1 and 1024, found {', '.join(map(str, threads))}")
