@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 REPEATS ?= 10
 
-.PHONY: help report publish test bench peers asv clean
+.PHONY: help report publish test soak bench peers asv clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -28,6 +28,9 @@ publish: report ## the reference that is committed in reports/published/, and wh
 test: $(READY) ## the tests
 	$(RUN) ruff check .
 	$(RUN) pytest -q -n 2 --dist loadfile
+
+soak: $(READY) ## long runs: 5,000 in a row, a store of as many, a hundred kills; some minutes
+	$(RUN) pytest -q -s -p no:cacheprovider tests/soak.py
 
 bench: $(READY) ## the suites `full` and `sweep` and the micro-benchmarks; can be interrupted and goes on
 	$(RUN) benchmarks run --suite full --repeats $(REPEATS)

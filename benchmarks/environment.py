@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import subprocess
 from collections.abc import Callable
@@ -24,6 +25,7 @@ MEASURING = (
     "benchmarks/peer_runs.py",
     "benchmarks/deadline.py",
 )
+TF32 = "HESSBENCH_TF32"
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")
 
 
@@ -71,6 +73,12 @@ def machine(device: str) -> str:
     return f"{torch.cuda.get_device_name(device)}, driver {driver[0] if driver else 'unknown'}; {host}"
 
 
+def float32_products() -> str:
+    """torch's name of the precision of products in float32: "highest", or "high" (TF32, with 10 bits in place of 23)
+    where HESSBENCH_TF32=1 asks for it."""
+    return "high" if os.environ.get(TF32) == "1" else "highest"
+
+
 @cache
 def builds() -> dict[str, Any]:
     """Versions and builds of what the runs stand on."""
@@ -86,6 +94,7 @@ def builds() -> dict[str, Any]:
         "packages": {package: installed(package) for package in PACKAGES},
         "blas": "MKL" if torch.backends.mkl.is_available() else "other",
         "cuda": torch.version.cuda,
+        "float32_products": float32_products(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
 

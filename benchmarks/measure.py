@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -14,7 +16,7 @@ from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
 from solvers.adapters import PEERS
 
 from .cases import Case
-from .environment import memory
+from .environment import float32_products, memory
 from .peer_runs import run_peer
 
 WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
@@ -53,6 +55,8 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
     A peer cannot be stepped: `peer_runs` says how it is sampled.
     """
     torch.set_num_threads(case.threads)
+    torch.set_float32_matmul_precision(float32_products())
+    torch.backends.cudnn.allow_tf32 = float32_products() != "highest"
     problem, solver = problem_of(case), case.make_solver()
     if reason := too_large(solver, problem):
         return Measurement(case, repeat, None, reason)
@@ -68,8 +72,14 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
         minimize(solver, problem.objective, problem.x0, warm_up)
         result = minimize(solver, problem.objective, problem.x0, case.stop)
     except Exception as error:  # one bad solver never ends a suite
-        return Measurement(case, repeat, None, f"{type(error).__name__}: {error}")
+        return Measurement(case, repeat, None, sentence(error))
     return Measurement(case, repeat, result, result.message)
+
+
+def sentence(error: Exception) -> str:
+    """One line, whatever a library has to say."""
+    words = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {words[0] if words else ''}"[:300]
 
 
 def too_large(solver: Solver, problem: Problem) -> str:
@@ -89,9 +99,10 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
     """One row a kept iterate, off the clock: everything in float64, at fresh points of the float64 problem.
 
     value, gap (f - f*, NaN where there is no minimiser or f* is not known: no_gap says which), gradient_norm
-    (max |g_i|), test_loss, train_accuracy, test_accuracy (NaN for a test function), norm (||w||), and the counters.
-    local_minimum: the known one at which the run ended, where it is not the lowest. A run that raised is one row
-    without numbers.
+    (max |g_i|), test_loss, train_accuracy, test_accuracy (NaN for a test function), norm (||w||), iterate (a digest of
+    its bytes), and the counters; settings (of the solver, as JSON) and deterministic: whether a run of the same code on
+    the same machine must give the same bits. local_minimum: the known one at which the run ended, where it is not the
+    lowest. A run that raised is one row without numbers.
     """
     case, result = measurement.case, measurement.result
     known = certificate(case.problem)
@@ -107,6 +118,8 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
         "repeat": measurement.repeat,
         "status": str(measurement.status),
         "message": measurement.message,
+        "settings": json.dumps(case.describe()["settings"], sort_keys=True),
+        "deterministic": deterministic(case),
         "budget": case.stop.seconds,
         "total_seconds": result.seconds if result else math.nan,
         "minimiser": bool(known.minimiser),
@@ -115,19 +128,30 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
         "optimum_error": (known.high - known.low) / 2,
     }
     if result is None:
-        return [common | {"iteration": 0, "seconds": 0.0}]
+        return [common | {"iteration": 0, "seconds": 0.0, "iterate": ""}]
     exact = _problem(case.problem, "float64", "cpu")
     common |= {"local_minimum": known.local_minimum(float(exact.objective.at(result.x.double().cpu()).value))}
     trace = result.trace
     return [
         common
-        | {"iteration": iteration, "seconds": seconds}
+        | {"iteration": iteration, "seconds": seconds, "iterate": digest(x)}
         | _quantities(exact, known, x.double().cpu())
         | dict(zip(COUNTERS, counts, strict=True))
         for iteration, seconds, x, counts in zip(
             trace.iterations, trace.seconds, trace.iterates, trace.counts, strict=True
         )
     ]
+
+
+def deterministic(case: Case) -> bool:
+    """On the CPU always: sums are split by the number of threads, which the case tells. A GPU adds in the order in
+    which its blocks come along, unless torch is told not to let it."""
+    return torch.device(case.device).type == "cpu" or torch.are_deterministic_algorithms_enabled()
+
+
+def digest(x: torch.Tensor) -> str:
+    """16 hexadecimal digits of the SHA-256 of an iterate's bytes."""
+    return hashlib.sha256(x.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
 
 
 def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[str, float]:

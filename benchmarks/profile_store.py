@@ -15,7 +15,7 @@ from .profiles import Profile
 
 PROFILES = ROOT / "reports" / "profiles"
 SCHEMA = 1
-FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError)  # what another JSON makes the reader raise
+FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)  # what other JSON leads to
 
 
 @dataclass(frozen=True)

@@ -107,7 +107,7 @@ def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
             skipped[file.name] = error.strerror or type(error).__name__
         except json.JSONDecodeError as error:
             skipped[file.name] = f"not JSON: {error}"
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             skipped[file.name] = f"not written by `python -m benchmarks peers` ({type(error).__name__}: {error})"
     return results, skipped
 

@@ -1,10 +1,12 @@
-"""One file a run: named by what determines the run, written whole or not at all."""
+"""One file a run: named by what determines the run, written whole or not at all. Finished ones may be packed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
+from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ from .environment import ROOT, builds, calibration, code_version, commit, enviro
 from .measure import Measurement, evaluate
 
 DEFAULT = ROOT / "reports" / "runs"
-SCHEMA = 1
+SCHEMA = 2  # 2: iterate, settings, deterministic and disturbed; reading.py reads all up to this one
 SUFFIX = ".parquet"
+PACK = "pack-"  # how the names of files with many runs begin
+LIST = b"hessbench-runs"  # the entry of a pack's metadata that names its runs
+MAGIC = b"PAR1"  # how a Parquet file ends
+ROOM = 2**20  # bytes: more than any run takes
 
 
 def run_key(case: Case, repeat: int) -> str:
@@ -40,39 +46,65 @@ class Store:
         self.folder = Path(folder)
 
     def prepare(self) -> None:
-        """Make the folder; an OSError here, before any work, where it cannot be written to."""
+        """Make the folder, and write as much as a run may take: an OSError here, before any work, where that fails."""
         self.folder.mkdir(parents=True, exist_ok=True)
         probe = self.folder / f".probe.{os.getpid()}"
-        probe.write_bytes(b"")
-        probe.unlink()
+        try:
+            with open(probe, "wb") as file:
+                file.write(bytes(ROOM))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written. Only for who is alone in the folder."""
+        for path in self.folder.glob(".*.partial"):
+            path.unlink(missing_ok=True)
 
     def keys(self) -> set[str]:
-        """The runs that are stored, by file name alone."""
-        return {path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")}
+        """The runs that are stored: by file name alone, and those in packs by the list that each carries."""
+        names = [path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")]
+        return {name for name in names if not name.startswith(PACK)}.union(*map(packed, self.packs()))
+
+    def packs(self) -> list[Path]:
+        """The files that hold many runs each."""
+        return sorted(self.folder.glob(f"{PACK}*{SUFFIX}"))
+
+    def missing(self, keys: Iterable[str]) -> set[str]:
+        """Those of the runs that are neither packed nor there with their end."""
+        done = frozenset().union(*map(packed, self.packs()))
+        return {key for key in keys if key not in done and not self.readable(key)}
 
     def readable(self, key: str) -> bool:
-        """Whether the file of a run can be read: one that was cut off elsewhere counts as not there."""
-        import pyarrow.parquet as pq
-
+        """Whether the file of a run is there with its end: one that was cut off elsewhere counts as not there."""
         try:
-            return b"hessbench" in (pq.read_metadata(self.folder / f"{key}{SUFFIX}").metadata or {})
-        except (OSError, ValueError):  # pyarrow's errors are both
+            with open(self.folder / f"{key}{SUFFIX}", "rb") as file:
+                file.seek(-len(MAGIC), os.SEEK_END)
+                return file.read() == MAGIC
+        except OSError:
             return False
 
     def write(self, key: str, measurement: Measurement) -> Path:
-        """Store a run: to a temporary name, flushed to the disk, then renamed."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
+        """Store a run that was measured here."""
+        return self.write_rows(key, measurement.case, evaluate(measurement))
 
-        case = measurement.case
+    def write_rows(self, key: str, case: Case, rows: list[dict[str, Any]], *, disturbed: bool = False) -> Path:
+        """Store the rows of a run: to a temporary name, flushed to the disk, then renamed.
+
+        disturbed: whether another process measured at the same time.
+        """
+        import pyarrow as pa
+
         provenance = {
             "run": key,
             "commit": commit(),
             "code_version": code_version(),
             "machine": machine(case.device),
             "date": now(),
+            "disturbed": disturbed,
         }
-        table = pa.Table.from_pylist([provenance | row for row in evaluate(measurement)])
+        table = pa.Table.from_pylist([provenance | row for row in rows])
         metadata: dict[str, Any] = {
             "schema": SCHEMA,
             "case": case.describe(),
@@ -80,13 +112,41 @@ class Store:
             "calibration": calibration(case.device, case.dtype, case.threads),
         }
         table = table.replace_schema_metadata({"hessbench": json.dumps(metadata, sort_keys=True)})
-        path, partial = self.folder / f"{key}{SUFFIX}", self.folder / f".{key}.{os.getpid()}.partial"
-        try:
-            with open(partial, "wb") as file:
-                pq.write_table(table, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        path = self.folder / f"{key}{SUFFIX}"
+        write_whole(table, path)
         return path
+
+
+def packed(path: Path) -> frozenset[str]:
+    """The runs in a pack, by the list at its end; none where it cannot be read."""
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError:
+        return frozenset()
+    return _listed(path, stamp)
+
+
+@lru_cache(maxsize=64)
+def _listed(path: Path, stamp: int) -> frozenset[str]:
+    import pyarrow.parquet as pq
+
+    try:
+        listed = (pq.read_metadata(path).metadata or {}).get(LIST, b"")
+    except (OSError, ValueError):  # pyarrow's errors are both
+        return frozenset()
+    return frozenset(listed.decode("ascii", "replace").split())
+
+
+def write_whole(table: Any, path: Path) -> None:
+    """A table with checksums of its pages: to a temporary name, flushed to the disk, renamed."""
+    import pyarrow.parquet as pq
+
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            pq.write_table(table, file, write_page_checksum=True)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
@@ -214,11 +215,21 @@ def _code() -> str:
 
 
 def _read(path: Path) -> Certificate | None:
-    """What a file holds; None where there is none, or none that makes sense."""
+    """What a file holds; None where there is none, or, with a warning that names it, none that can be believed."""
     try:
-        return Certificate(**json.loads(path.read_text()))
-    except (OSError, ValueError, TypeError):
+        stored = json.loads(path.read_text())
+        if stored["sha256"] != _digest(stored["certificate"]):
+            raise ValueError
+        return Certificate(**stored["certificate"])
+    except FileNotFoundError:
         return None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        warnings.warn(f"the certificate {path.name} in the cache is damaged: it is computed anew", stacklevel=2)
+        return None
+
+
+def _digest(facts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _write(path: Path, known: Certificate) -> None:
@@ -226,7 +237,8 @@ def _write(path: Path, known: Certificate) -> None:
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(json.dumps(asdict(known)))
+        facts = asdict(known)
+        partial.write_text(json.dumps({"certificate": facts, "sha256": _digest(facts)}))
         os.replace(partial, path)
     except OSError:
         with suppress(OSError):

@@ -21,7 +21,7 @@ from typing import Any
 from .measurements import DIGITS, SECONDS, Measurements, cpu, parameter_columns, tidy
 
 QUANTITIES = {"time": "time", "timeraw": "time", "peakmemory": "peak memory", "memory": "memory"}  # by asv's type
-FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError)  # what JSON of another shape makes asv raise
+FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError)  # of JSON of another shape
 
 
 def asv_results(folder: Path | str) -> Measurements:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from benchmarks.store import SCHEMA, SUFFIX
+from benchmarks.reading import read
 
 from .measurements import measurements as measurements  # runs, asv and pytest-benchmark in one frame
 
+LATER = ("iterate", "settings", "deterministic", "disturbed")  # not known of runs of schema 1
 NO_MINIMISER = "no minimiser"  # what `no_gap` said before there were other reasons
 
 
@@ -30,29 +29,18 @@ class Runs:
     skipped: dict[str, str] = field(default_factory=dict)
     older: dict[str, int] = field(default_factory=dict)
     folder: Path | None = None  # where the files are
+    files: dict[str, str] = field(default_factory=dict)  # the file of each run
 
 
 def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Runs:
     """All runs in a folder, of the newest code on each machine or of all; unreadable files are named and skipped."""
-    frames, metadata, skipped = [], {}, {}
-    for path in sorted(Path(folder).glob(f"*{SUFFIX}")):
-        if path.name.startswith("."):
-            continue
-        try:
-            table = pq.ParquetFile(path).read()
-            described = json.loads((table.schema.metadata or {})[b"hessbench"])
-            if described["schema"] != SCHEMA:
-                raise ValueError(f"schema {described['schema']}, and this code reads {SCHEMA}: update it")
-        except KeyError:
-            skipped[path.name] = "not written by this suite"
-        except (OSError, ValueError) as error:  # pyarrow's errors are both
-            skipped[path.name] = str(error).splitlines()[0]
-        else:
-            frames.append(table.to_pandas())
-            metadata[path.stem] = described
-    if not frames:
-        return Runs(pd.DataFrame(), {}, skipped)
-    frame = pd.concat(frames, ignore_index=True)
+    stored = read(Path(folder))
+    if stored.table is None:
+        return Runs(pd.DataFrame(), {}, stored.skipped)
+    frame, metadata, skipped = stored.table.to_pandas(), stored.metadata, stored.skipped
+    for name in LATER:
+        if name not in frame:
+            frame[name] = None
     if "no_gap" not in frame:
         frame["no_gap"] = pd.NA
     frame["no_gap"] = frame["no_gap"].fillna(frame["minimiser"].map({True: "", False: NO_MINIMISER}))  # older runs
@@ -60,7 +48,9 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
     frame = tell_apart(frame)
     order = ["machine", "problem", "dtype", "device", "threads", "solver", "label", "repeat", "iteration"]
     frame = frame.sort_values(order, kind="stable", ignore_index=True)
-    return Runs(frame, {run: metadata[run] for run in frame["run"].unique()}, skipped, older, Path(folder))
+    return Runs(
+        frame, {run: metadata[run] for run in frame["run"].unique()}, skipped, older, Path(folder), stored.files
+    )
 
 
 def newest_code(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

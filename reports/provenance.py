@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -37,6 +37,7 @@ class Sources:
 
     runs: pd.DataFrame  # one row a run, indexed by its key
     folder: str = ""
+    files: dict[str, str] = field(default_factory=dict)  # of runs that are not in one of their own name
 
     def words(self, keys: Iterable[str]) -> str:
         """160 runs on AMD EPYC, 2 cores; 2026-11-23 to 2026-11-24; commit 4a5ad3b32c18"""
@@ -83,7 +84,7 @@ class Sources:
         )
 
     def file(self, key: str) -> str:
-        return f"{self.folder}/{quote(key)}{SUFFIX}" if self.folder else ""
+        return f"{self.folder}/{quote(self.files.get(key, key + SUFFIX))}" if self.folder else ""
 
 
 def sources(runs: Runs, out: Path | None = None) -> Sources:
@@ -95,7 +96,7 @@ def sources(runs: Runs, out: Path | None = None) -> Sources:
     )
     if runs.folder is None or out is None:
         return Sources(known)
-    return Sources(known, quote(Path(os.path.relpath(runs.folder, out)).as_posix()))
+    return Sources(known, quote(Path(os.path.relpath(runs.folder, out)).as_posix()), runs.files)
 
 
 def keys(frame: pd.DataFrame) -> tuple[str, ...]:

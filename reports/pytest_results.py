@@ -29,7 +29,7 @@ def pytest_results(paths: Path | str | Iterable[Path]) -> Measurements:
             skipped[path.name] = str(error)
         except OSError as error:
             skipped[path.name] = error.strerror or type(error).__name__
-        except (ValueError, LookupError, TypeError, AttributeError) as error:  # JSON of another shape
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:  # JSON of another shape
             skipped[path.name] = f"not written by pytest-benchmark ({type(error).__name__}: {error})"
         else:
             rows += [row | {"file": path.name} for row in found]

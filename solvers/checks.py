@@ -86,6 +86,13 @@ def non_negative(name: str, value: Any) -> float:
     return float(value)
 
 
+def penalty(value: Any, X: Tensor) -> float:
+    """l2, a finite float >= 0 in the precision of X too; TypeError or ValueError otherwise."""
+    if non_negative("l2", value) > torch.finfo(X.dtype).max:
+        raise ValueError(f"l2 must be a finite number >= 0 in {X.dtype}, found {value!r}")
+    return float(value)
+
+
 def whole(name: str, value: Any, least: int = 1) -> int:
     """An int that is at least so much; TypeError or ValueError otherwise."""
     if isinstance(value, bool) or not isinstance(value, int):

@@ -1,11 +1,15 @@
-"""What several tests pretend: a device that runs behind its host, a problem that keeps it busy, a solver that fails."""
+"""What several tests pretend: a device that runs behind its host, a problem that keeps it busy, solvers that fail."""
 
 from __future__ import annotations
 
+import ctypes
+import os
+import signal
 from dataclasses import dataclass
 
 import torch
 
+from solvers import SOLVERS
 from solvers.objectives import Objective, Point
 
 
@@ -60,3 +64,55 @@ class Raising:
 
     def step(self, point, state):
         raise ArithmeticError("no step today")
+
+
+class Hanging(Raising):
+    """Never comes back from native code, which no signal handler of Python interrupts."""
+
+    def step(self, point, state):
+        ctypes.PyDLL(None).sleep(10_000)
+
+
+class Hungry(Raising):
+    """Takes all the memory there is."""
+
+    def step(self, point, state):
+        taken = [torch.ones(2**20)]
+        while True:
+            taken.append(torch.ones(2 * len(taken[-1])))
+
+
+class Dying(Raising):
+    """Takes its process along."""
+
+    def step(self, point, state):
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class Quitting(Raising):
+    """Ends its process as a library might that thinks it owns it."""
+
+    def step(self, point, state):
+        os._exit(3)
+
+
+class Undefined(Raising):
+    """Goes where nothing is a number."""
+
+    def step(self, point, state):
+        return point + torch.full_like(point.x, torch.nan), state
+
+
+BAD = {
+    "raising": Raising(),
+    "hanging": Hanging(),
+    "hungry": Hungry(),
+    "dying": Dying(),
+    "quitting": Quitting(),
+    "undefined": Undefined(),
+}
+
+
+def register() -> None:
+    """The bad solvers among the good ones, in a process of their own."""
+    SOLVERS.update(BAD)

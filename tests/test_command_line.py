@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.command import main as command
+from benchmarks.command import choosing
+from benchmarks.command import run as command
+from benchmarks.command.main import app
 from datasets.__main__ import app as datasets_app
 from solvers import SOLVERS
 from solvers.adapters import PEERS
@@ -21,15 +21,15 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(*options: str):
-    return CliRunner().invoke(command.app, ["run", *options])
+    return CliRunner().invoke(app, ["run", *options])
 
 
 @pytest.mark.parametrize(
     "app, verb, program",
     [
-        (command.app, [], "benchmarks"),
-        (command.app, ["list"], "benchmarks list"),
-        (command.app, ["run"], "benchmarks run"),
+        (app, [], "benchmarks"),
+        (app, ["list"], "benchmarks list"),
+        (app, ["run"], "benchmarks run"),
         (datasets_app, ["list"], "datasets list"),
         (datasets_app, ["check"], "datasets check"),
     ],
@@ -42,7 +42,7 @@ def test_the_help_of_each_verb_has_an_example(app, verb, program):
 
 
 def test_list_names_all_there_is():
-    outcome = CliRunner().invoke(command.app, ["list"])
+    outcome = CliRunner().invoke(app, ["list"])
     assert outcome.exit_code == 0
     for name in (*SOLVERS, *PEERS, "installed", "breast-cancer-raw", "classic", "quick", "full"):
         assert name in outcome.stdout
@@ -74,8 +74,8 @@ def test_a_problem_without_its_files_is_named_with_the_command_that_fetches_them
 
 def test_a_suite_goes_on_without_the_problems_whose_files_are_absent(tmp_path, monkeypatch):
     monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path))
-    monkeypatch.setitem(command.SUITES, "mixed", lambda: command.every_solver(["a9a", "iris"]))
-    monkeypatch.setitem(command.SUITES, "absent", lambda: command.every_solver(["a9a"]))
+    monkeypatch.setitem(choosing.SUITES, "mixed", lambda: choosing.every_solver(["a9a", "iris"]))
+    monkeypatch.setitem(choosing.SUITES, "absent", lambda: choosing.every_solver(["a9a"]))
     outcome = run("--suite", "mixed", "--solver", "newton", "--repeats", "1", "--store", str(tmp_path / "runs"))
     assert outcome.exit_code == 0 and "left out a9a: " in outcome.stderr and "1 runs measured" in outcome.stderr
     outcome = run("--suite", "absent", "--repeats", "1", "--store", str(tmp_path / "runs"))
@@ -83,7 +83,7 @@ def test_a_suite_goes_on_without_the_problems_whose_files_are_absent(tmp_path, m
 
 
 def test_a_problem_named_without_a_suite_meets_every_solver():
-    cases = command._cases(None, ["digits", "iris"], [], [], [], [], 1, None)
+    cases = choosing.cases_of(None, ["digits", "iris"], [], [], [], [], 1, None)
     assert {(case.problem, case.solver) for case in cases} == {(p, s) for p in ("digits", "iris") for s in SOLVERS}
 
 
@@ -154,25 +154,6 @@ def test_a_real_process_ends_bad_input_without_a_traceback():
     output, errors = process.communicate(timeout=120)
     assert (process.returncode, output) == (2, "")
     assert re.fullmatch(r"error: unknown solver 'newtn': did you mean newton.*\n", errors)
-
-
-def test_interrupted_processes_say_how_many_runs_are_stored(tmp_path):
-    case = ("--problem", "breast-cancer-l2", "--solver", "newton-cholesky", "--repeats", "2000")
-    processes = {
-        number: (start("benchmarks", "run", *case, "--store", str(tmp_path / number.name)), tmp_path / number.name)
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    deadline = time.monotonic() + 120
-    for number, (process, folder) in processes.items():
-        while not any(folder.glob("*.parquet")) and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.02)
-        process.send_signal(number)
-    for process, folder in processes.values():
-        _, errors = process.communicate(timeout=120)
-        assert process.returncode == 130, errors
-        stored = len(list(folder.glob("*.parquet")))
-        assert f"interrupted: {stored} of 2000 runs are stored" in errors and "Traceback" not in errors
-        assert 0 < stored < 2000 and not list(folder.glob(".*"))
 
 
 def test_the_gradient_check_prints_a_row_for_each_block_and_draws_its_curves(tmp_path):

@@ -10,7 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks import counters
-from benchmarks.command import main as command
+from benchmarks.command.main import app
 from solvers import COUNTERS, SOLVERS, CholeskyNewton
 from solvers.objectives import LogisticRegression
 
@@ -23,7 +23,7 @@ def few(monkeypatch):
 
 
 def run(*options: str):
-    return CliRunner().invoke(command.app, ["counters", *options])
+    return CliRunner().invoke(app, ["counters", *options])
 
 
 def test_the_committed_baseline_names_the_cases_of_this_code():

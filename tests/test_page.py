@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -114,6 +115,19 @@ def test_the_same_runs_make_the_same_files_wherever_the_report_stands(runs, tmp_
     assert len(files) > 30
     for file in files:
         assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+def test_a_name_that_is_html_stays_a_name(runs, tmp_path, monkeypatch):
+    """In tables, in figures, in the list of runs, and where a file is named that was skipped."""
+    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    bad, frame = "<script>alert(1)</script>", runs.frame.copy()
+    others = frame["solver"] != "newton"
+    for column in ("solver", "label", "plain_label", "machine", "message", "commit", "rules"):
+        frame[column] = frame[column].where(others, bad)
+    spoilt = replace(runs, frame=frame, skipped={f"{bad}.parquet": bad}, older={bad: 1})
+    build(spoilt, tmp_path / "report", data=False)
+    text = (tmp_path / "report" / "index.html").read_text()
+    assert "<script>alert" not in text and text.count("&lt;script&gt;alert(1)") > 5
 
 
 # --- what a table is sorted by

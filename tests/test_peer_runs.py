@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from benchmarks import peer_runs
 from benchmarks.cases import Case, beside, peers, quick
-from benchmarks.command import main as command
+from benchmarks.command import choosing
+from benchmarks.command.main import app
 from benchmarks.measure import evaluate, measure
 from benchmarks.peer_runs import budgets, refusal, run_peer
 from datasets import build
@@ -140,9 +141,9 @@ def test_a_library_that_is_not_installed_is_left_out_by_name_and_alone_ends_the_
 
     monkeypatch.setattr(base, "import_module", absent)
     options = ["run", "--peer", "glum:irls-ls", "--problem", PROBLEM, "--repeats", "1", "--store", str(tmp_path)]
-    alone = CliRunner().invoke(command.app, options)
+    alone = CliRunner().invoke(app, options)
     assert alone.exit_code == 2 and "glum is not installed: python -m pip" in alone.stderr
-    beside_ours = CliRunner().invoke(command.app, [*options, "--solver", "newton"])
+    beside_ours = CliRunner().invoke(app, [*options, "--solver", "newton"])
     assert beside_ours.exit_code == 0 and "left out glum:irls-ls on breast-cancer-l2: glum" in beside_ours.stderr
     assert "1 runs measured" in beside_ours.stderr
 
@@ -225,12 +226,12 @@ def test_the_suite_of_peers_meets_the_problems_of_quick_by_its_rules_and_in_a_pr
 
 def test_peers_are_measured_alone_or_beside_the_solvers_that_are_named():
     def named(solvers):
-        cases = command._cases([], [PROBLEM], solvers, [], [], [], 1, None, ["scipy:BFGS"])
+        cases = choosing.cases_of([], [PROBLEM], solvers, [], [], [], 1, None, ["scipy:BFGS"])
         return {case.solver for case in cases}
 
     assert named([]) == {"scipy:BFGS"} and named(["newton"]) == {"newton", "scipy:BFGS"}
     with pytest.raises(ValueError, match="did you mean scipy:BFGS"):
-        command._cases([], [], [], [], [], [], 1, None, ["scipy:BFG"])
+        choosing.cases_of([], [], [], [], [], [], 1, None, ["scipy:BFG"])
 
 
 def test_the_version_of_its_library_is_part_of_the_case(monkeypatch):

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from benchmarks import store as store_module
 from benchmarks.cases import Case, fixed
-from benchmarks.command import main as command
+from benchmarks.command import run as command
+from benchmarks.command.main import app
 from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.store import Store, run_key
 from solvers import SOLVERS
@@ -141,7 +142,7 @@ def measured(monkeypatch) -> list[tuple[Case, int]]:
 
 def run(store: Store, *options: str):
     names = ("--problem", "breast-cancer-l2", "--solver", "newton", "--solver", "newton-cholesky")
-    return CliRunner().invoke(command.app, ["run", *names, "--store", str(store.folder), "--repeats", "2", *options])
+    return CliRunner().invoke(app, ["run", *names, "--store", str(store.folder), "--repeats", "2", *options])
 
 
 def test_nothing_is_measured_twice(store, measured):
@@ -186,15 +187,15 @@ def test_a_run_whose_file_was_cut_off_is_measured_again(store, measured):
 
 
 def test_an_interrupted_suite_keeps_what_is_stored_and_goes_on_from_there(store, measured, monkeypatch):
-    write, left = Store.write, iter(range(3))
+    write, left = Store.write_rows, iter(range(3))
 
-    def interrupted(self, key, measurement):
+    def interrupted(self, key, case, rows, **marks):
         if next(left, None) is None:
             raise KeyboardInterrupt
-        return write(self, key, measurement)
+        return write(self, key, case, rows, **marks)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "write", interrupted)
+        patch.setattr(Store, "write_rows", interrupted)
         outcome = run(store)
     assert outcome.exit_code == 130 and "interrupted: 3 of 4 runs are stored" in outcome.stderr
     kept = store.keys()
@@ -214,6 +215,6 @@ def test_a_new_calibration_measures_nothing_again(store, measured, monkeypatch):
 def test_a_solver_that_raises_does_not_end_the_suite(store, measured, monkeypatch):
     monkeypatch.setitem(SOLVERS, "newton", Raising())
     assert run(store, "--repeats", "1").exit_code == 0
-    tables = [pq.read_table(store.folder / name) for name in files(store)]
+    tables = [pq.read_table(path) for path in store.folder.glob("*.parquet")]
     statuses = {row["solver"]: (row["status"], table.num_rows) for table in tables for row in table.to_pylist()}
     assert statuses == {"newton": ("error", 1), "newton-cholesky": ("iteration limit", 4)}

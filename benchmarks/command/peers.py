@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import signal
 import sys
 from itertools import product
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks import scores
+from benchmarks.command.ending import interruptible
 from benchmarks.command.failure import fail
 from benchmarks.peers import CONTENDERS, OURS, PROBLEMS, RACERS, measure_problem
 from datasets import DataError, build
@@ -60,9 +60,9 @@ def peers(
         fail(str(error))
     contenders = list(dict.fromkeys([*OURS, *peer])) if peer else RACERS
     cells = list(product(problems, dict.fromkeys(threads or [1])))
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # a polite end, too
     try:
-        _measure_all(cells, contenders, repeats, budget, again, store)
+        with interruptible():
+            _measure_all(cells, contenders, repeats, budget, again, store)
     except KeyboardInterrupt:
         typer.echo("interrupted: finished problems are stored, and the same command goes on from there", err=True)
         raise typer.Exit(130) from None

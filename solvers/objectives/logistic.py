@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from ..checks import EPS, design_matrix, non_negative, reduction_scale, row_labels
+from ..checks import EPS, design_matrix, penalty, reduction_scale, row_labels
 from ..kernels import (
     fits_one_block,
     is_sparse,
@@ -58,7 +58,7 @@ class LogisticRegression(Objective):
             raise ValueError(f"labels must lie in [0, 1], found {found}: map them before building the objective")
 
         self.X, self.y = X, y
-        self.l2 = non_negative("l2", l2)
+        self.l2 = penalty(l2, self.X)
         self.fit_intercept = bool(fit_intercept)
         self.reduction = reduction
         self.scale = reduction_scale(reduction, len(X))

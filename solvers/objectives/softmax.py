@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import design_matrix, non_negative, reduction_scale, row_labels
+from ..checks import design_matrix, penalty, reduction_scale, row_labels
 from ..kernels import is_sparse, short_indices, squares_of, transposed, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, Objective, kept
 from .linear import LinearPoint, diagonal_bound, hessian_price, norm_squared, penalties
@@ -50,7 +50,7 @@ class SoftmaxRegression(Objective):
         X = design_matrix(X, fit_intercept)
         self.y, self.classes = _labels(X, y, classes)  # (n,) int64
         self.X = X
-        self.l2 = non_negative("l2", l2)
+        self.l2 = penalty(l2, self.X)
         self.fit_intercept = bool(fit_intercept)
         self.reduction = reduction
         self.scale = reduction_scale(reduction, len(X))

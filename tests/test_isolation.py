@@ -1,0 +1,78 @@
+"""One bad solver never ends a suite: in a process of its own each run is a row, with a status and a message."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from benchmarks import store as store_module
+from benchmarks.cases import Case, fixed
+from benchmarks.command import run as command
+from benchmarks.command.main import app
+from benchmarks.isolation import Limits, Worker
+from benchmarks.measure import evaluate, measure
+from solvers import SOLVERS
+from tests.fakes import BAD, register
+
+LIMITS = Limits(seconds=4.0, memory=2**30)
+TIMES = ("seconds", "total_seconds")
+
+
+@pytest.fixture
+def worker():
+    with Worker(LIMITS, prepare=register) as worker:
+        yield worker
+
+
+def untimed(rows: list[dict]) -> list[dict]:
+    return [{name: value for name, value in row.items() if name not in TIMES} for row in rows]
+
+
+def test_a_run_in_another_process_is_the_same_run_and_the_process_stays(worker):
+    case = Case("breast-cancer-l2", "newton-cholesky", stop=fixed(3))
+    assert untimed(worker.rows(case, 1)) == untimed(evaluate(measure(case, 1)))
+    first = worker.process.pid
+    worker.rows(case, 2)
+    assert worker.process.pid == first
+
+
+def test_bad_solvers_are_rows_and_the_suite_goes_on(tmp_path, monkeypatch):
+    for name, solver in BAD.items():
+        monkeypatch.setitem(SOLVERS, name, solver)
+    for module in (store_module, command):
+        monkeypatch.setattr(module, "calibration", lambda *_: {})
+    monkeypatch.setattr(command, "Worker", partial(Worker, prepare=register))
+    names = [word for name in (*BAD, "newton") for word in ("--solver", name)]
+    options = ("--problem", "breast-cancer-l2", "--repeats", "1", "--store", str(tmp_path))
+    outcome = CliRunner().invoke(
+        app, ["run", *options, *names, "--isolate", "--limit", str(LIMITS.seconds), "--memory", "1"]
+    )
+    assert outcome.exit_code == 0, outcome.output
+    rows = [pq.read_table(path).to_pylist()[-1] for path in tmp_path.glob("*.parquet")]
+    found = {row["solver"]: (row["status"], row["message"]) for row in rows}
+    assert found["newton"][0] == "converged" and found["undefined"][0] == "diverged"
+    assert found["raising"] == ("error", "ArithmeticError: no step today")
+    assert found["hanging"] == ("error", "no end within 4 s: its process was ended")
+    assert found["dying"] == ("error", "its process was ended by SIGSEGV")
+    assert found["quitting"] == ("error", "its process was ended by exit status 3")
+    assert found["hungry"][0] == "error" and "can't allocate memory" in found["hungry"][1]
+
+
+def test_nobody_survives_the_end_of_the_context(worker):
+    worker.rows(Case("breast-cancer-l2", "newton", stop=fixed(1)), 0)
+    process = worker.process.pid
+    worker.__exit__()
+    with pytest.raises(ProcessLookupError):
+        os.kill(process, 0)
+
+
+def test_a_hessian_that_cannot_fit_is_one_sentence_before_anything_is_allocated():
+    """10^5 coefficients: 75 GiB a matrix."""
+    measurement = measure(Case("synthetic-4x100000", "newton", stop=fixed(1)))
+    (row,) = evaluate(measurement)
+    assert row["status"] == "error" and row["message"].startswith("100000 coefficients make a Hessian too large: ")
+    assert "newton-cg" in row["message"] and "\n" not in row["message"]
