@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from benchmarks.cases import SUITES
 from benchmarks.command.counters import counters
 from benchmarks.command.honesty import honesty
 from benchmarks.command.pack import pack
@@ -11,6 +14,11 @@ from benchmarks.command.peers import peers
 from benchmarks.command.profile import profile
 from benchmarks.command.run import run
 from benchmarks.command.verify import verify
+from benchmarks.peer_runs import installed
+from datasets import FUNCTIONS, NIST, PROBLEMS
+from datasets.problems import summary
+from solvers import SOLVERS
+from solvers.adapters import PEERS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -27,3 +35,30 @@ app.command()(pack)
 @app.callback()
 def main() -> None:
     """Measure solvers and store every run. Example: python -m benchmarks run --suite quick"""
+
+
+@app.command("list")
+def list_all() -> None:
+    """The solvers, the peers in other libraries, the problems, the test functions and the suites, a line each.
+
+    Example: python -m benchmarks list
+    """
+    console, functions = Console(), [function.name for function in (*FUNCTIONS, *NIST)]
+    for title, rows in (
+        ("solvers", [(name, first_line(solver)) for name, solver in SOLVERS.items()]),
+        ("peers", [(name, first_line(peer), installed(name) or "no") for name, peer in PEERS.items()]),
+        ("problems", [(name, summary(name)) for name in PROBLEMS if name not in functions]),
+        ("test functions", [(name, summary(name)) for name in functions]),
+        ("suites", [(n, f"{len(s())} cases. {first_line(s)}") for n, s in SUITES.items()]),
+    ):
+        table = Table("name", "what it is", title=title, title_justify="left")
+        if title == "peers":
+            table.add_column("installed")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
+
+
+def first_line(named: object) -> str:
+    """Of the docstring of a suite, or of what a solver or a peer is."""
+    return ((named if callable(named) else type(named)).__doc__ or "").split("\n")[0]

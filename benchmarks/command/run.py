@@ -33,33 +33,6 @@ TOGETHER = (
 )
 
 
-@app.command("list")
-def list_all() -> None:
-    """The solvers, the peers in other libraries, the problems, the test functions and the suites, a line each.
-
-    Example: python -m benchmarks list
-    """
-    console, functions = Console(), [function.name for function in (*FUNCTIONS, *NIST)]
-    for title, rows in (
-        ("solvers", [(name, first_line(solver)) for name, solver in SOLVERS.items()]),
-        ("peers", [(name, first_line(peer), installed(name) or "no") for name, peer in PEERS.items()]),
-        ("problems", [(name, summary(name)) for name in PROBLEMS if name not in functions]),
-        ("test functions", [(name, summary(name)) for name in functions]),
-        ("suites", [(n, f"{len(s())} cases. {first_line(s)}") for n, s in SUITES.items()]),
-    ):
-        table = Table("name", "what it is", title=title, title_justify="left")
-        if title == "peers":
-            table.add_column("installed")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
-
-
-def first_line(named: object) -> str:
-    """Of the docstring of a suite, or of what a solver or a peer is."""
-    return ((named if callable(named) else type(named)).__doc__ or "").split("\n")[0]
-
-
 def run(
     suite: Annotated[
         list[str],
