@@ -9,42 +9,12 @@ import torch
 from torch import Tensor
 
 from ..checks import EPS
-from ..kernels import bucket_sums, is_sparse, row_sums_of_absolute_gram
+from ..kernels import bucket_sums
 from ..phases import count
 from .base import Point, Ray, kept
 
-COLUMNS_A_GRADIENT = 30  # of a dense X whose part of the Hessian takes as long as a gradient: it is compute-bound
 REFRESH = 10  # steps after which margins carried along rays are computed anew, so that rounding cannot pile up
 METRIC = ("hessian", "_newton_factor")  # what a refreshed point keeps
-
-
-def hessian_price(X: Tensor) -> float:
-    """The Hessian's time in gradients. A sparse X saves its zeros in a gradient, and not in a Hessian by dense blocks.
-
-    On 200,000 x 100 it took 3.7 gradients, on a9a (32,561 x 123, of which 11 % are stored) 36.
-    """
-    stored = X.values().numel() / max(X.numel(), 1) if is_sparse(X) else 1.0
-    return X.shape[1] / COLUMNS_A_GRADIENT / max(stored, 1e-9)
-
-
-def norm_squared(X: Tensor) -> float:
-    """||X||_F^2; infinite where that cannot be said in X's precision."""
-    return float(torch.linalg.vector_norm(X.values() if is_sparse(X) else X)) ** 2
-
-
-def penalties(f: Any) -> Tensor:
-    """The diagonal of the penalty's Hessian, (d,)."""
-    return f.penalised(torch.ones_like(f.zeros())).flatten()
-
-
-def diagonal_bound(X: Tensor, fit_intercept: bool) -> Tensor:
-    """b, (d [+ 1],), with diag(b) - X^T X positive semidefinite, X with its intercept's column of ones.
-
-    b_j = sum_i |x_ij| ||x_i||_1, the row sums of |X|^T |X|: what is left is diagonally dominant. (As in de Pierro 1995,
-    IEEE Trans. Med. Imaging 14, p. 132, where convexity is used instead, row by row.)
-    """
-    products, sums = row_sums_of_absolute_gram(X)
-    return torch.cat([products + sums, (sums.sum() + len(X)).unsqueeze(0)]) if fit_intercept else products
 
 
 class LinearPoint(Point):
@@ -139,7 +109,7 @@ class LinearPoint(Point):
                 parts.append(weights.new_zeros(size, 1).index_add_(0, buckets, weights.unsqueeze(1)))
         rows = torch.cat(parts, dim=1)  # (size, d)
         sketched = rows.T @ rows
-        sketched.diagonal().add_(penalties(f))
+        sketched.diagonal().add_(f.penalties)
         return sketched
 
     def along(self, direction: Tensor) -> LinearRay:

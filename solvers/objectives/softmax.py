@@ -8,13 +8,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import design_matrix, penalty, reduction_scale, row_labels
-from ..kernels import is_sparse, short_indices, squares_of, transposed, weighted_gram, weighted_square_sums
-from .base import NewtonDirection, Objective, kept
-from .linear import LinearPoint, diagonal_bound, hessian_price, norm_squared, penalties
+from ..checks import design_matrix, row_labels
+from ..kernels import is_sparse, weighted_gram, weighted_square_sums
+from .base import NewtonDirection, kept
+from .linear import LinearPoint
+from .linear_model import LinearModel
 
 
-class SoftmaxRegression(Objective):
+class SoftmaxRegression(LinearModel):
     """f(w) = reduce_i [log sum_k exp(z_ik) - z_i,y_i] + l2/2 ||w||^2,  z_ik = x_i w_k (+ intercept_k).
 
     X  (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
@@ -36,8 +37,6 @@ class SoftmaxRegression(Objective):
     Elements of Statistical Learning, 2nd ed., section 4.4; Boehning (1992, Ann. Inst. Stat. Math. 44, p. 197).
     """
 
-    closed_form = True
-
     def __init__(
         self,
         X: Tensor,
@@ -48,24 +47,12 @@ class SoftmaxRegression(Objective):
         reduction: str = "mean",
     ) -> None:
         X = design_matrix(X, fit_intercept)
-        self.y, self.classes = _labels(X, y, classes)  # (n,) int64
-        self.X = X
-        self.l2 = penalty(l2, self.X)
-        self.fit_intercept = bool(fit_intercept)
-        self.reduction = reduction
-        self.scale = reduction_scale(reduction, len(X))
-        self.size = self.classes * (X.shape[1] + self.fit_intercept)
-        self.strong_convexity = 0.0 if self.fit_intercept else self.l2
-        self.hessian_price = (self.classes + 1) / 2 * hessian_price(X)  # a block for each pair of classes
+        y, self.classes = _labels(X, y, classes)  # (n,) int64
+        super().__init__(X, y, l2, fit_intercept, reduction, classes=self.classes)
         self._own = self.y.unsqueeze(1)  # (n, 1)
-        self.X_short, self._transposed = short_indices(X), transposed(X)  # what products are computed from
 
     def at(self, x: Tensor) -> SoftmaxPoint:
         return SoftmaxPoint(self, x)
-
-    def zeros(self) -> Tensor:
-        """The default start, w = 0."""
-        return torch.zeros(self.size, dtype=self.X.dtype, device=self.X.device)
 
     def rows(self, w: Tensor) -> Tensor:
         """w as (K, d [+ 1])."""
@@ -108,16 +95,6 @@ class SoftmaxRegression(Objective):
         return slope
 
     @kept
-    def norm_squared(self) -> float:
-        """||X||_F^2, with the intercepts' column."""
-        return norm_squared(self.X) + self.fit_intercept * len(self.y)
-
-    @kept
-    def squares(self) -> Tensor | None:
-        with torch.inference_mode(False):
-            return squares_of(self.X, self._transposed)
-
-    @kept
     def absent_class(self) -> int | None:
         """The first class that no row has."""
         counts = torch.bincount(self.y, minlength=self.classes)
@@ -125,12 +102,12 @@ class SoftmaxRegression(Objective):
 
     def curvature_bound(self) -> Tensor:
         """diag(p) - p p^T <= (I - 1 1^T / K) / 2 (Boehning 1992): K / 2 times what it is at 0, where p = 1 / K."""
-        penalty = penalties(self).diag()
+        penalty = self.penalties.diag()
         return (self.at(self.zeros()).hessian - penalty) * (self.classes / 2) + penalty
 
     def diagonal_curvature_bound(self) -> Tensor:
         """The same without 1 1^T."""
-        return self.scale / 2 * diagonal_bound(self.X, self.fit_intercept).repeat(self.classes) + penalties(self)
+        return self.scale / 2 * self.row_sums_of_gram().repeat(self.classes) + self.penalties
 
     def no_minimiser(self, point: SoftmaxPoint, newton_direction: NewtonDirection | None = None) -> str | None:
         """Proofs that the infimum is not attained (Albert & Anderson 1984, Biometrika 71, p. 1).

@@ -1,0 +1,161 @@
+"""Logistic regression near one w: derivatives in closed form, from margins, without cancellation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ..checks import EPS
+from ..kernels import one_block_gram, weighted_gram, weighted_square_sums
+from .base import kept
+from .linear import LinearPoint
+
+if TYPE_CHECKING:
+    from .logistic import LogisticRegression
+
+LONGEST = 0.5  # move of a row along a step whose gain the quadratic model still tells, to about a fifth
+CERTAIN = 0.1  # error of a margin that leaves its curvature as it is, to a tenth
+
+
+def log_sigmoid(m: Tensor) -> Tensor:
+    """log(1 / (1 + exp(-m))): torch's logsigmoid allocates a second tensor of the same size."""
+    return softplus(m, beta=-1, threshold=40)  # below -40 it is m, to the last digit
+
+
+class LogisticPoint(LinearPoint):
+    """f near w, built on the margins sign * z, (n,): two vectors of length n give every derivative."""
+
+    objective: LogisticRegression
+
+    @kept
+    def value(self) -> Tensor:
+        f, m = self.objective, self.margins
+        gains = log_sigmoid(m) if f.binary else f.y * log_sigmoid(m) + (1 - f.y) * log_sigmoid(-m)  # (n,)
+        loss = gains.sum().mul_(-f.scale)
+        if f.l2 > 0:
+            w = self.x[:-1] if f.fit_intercept else self.x
+            loss.add_(torch.dot(w, w), alpha=f.l2 / 2)
+        return loss
+
+    @kept
+    def miss(self) -> Tensor:
+        """sigmoid(-m): for 0/1 labels the probability given to the wrong class, |p - y|, (n,)."""
+        return self.margins.neg().sigmoid_()
+
+    @kept
+    def residuals(self) -> Tensor:
+        """p - y without cancellation, (n,)."""
+        f = self.objective
+        if f.binary:
+            return self.miss * -f.signs
+        return (1 - f.y) * torch.sigmoid(self.margins) - f.y * self.miss
+
+    @kept
+    def curvature(self) -> Tensor:
+        """p (1 - p) as sigmoid(m) sigmoid(-m) = exp(-|m|) / (1 + exp(-|m|))^2, (n,)."""
+        return torch.sigmoid(self.margins) * self.miss
+
+    @kept
+    def gradient(self) -> Tensor:
+        f = self.objective
+        if f.l2 > 0 and f._signed is not None:
+            return torch.addmv(self.x, f._signed_transposed, self.miss, beta=f.l2, alpha=-f.scale)
+        return f.transposed_product(self.residuals, f.penalised(self.x) if f.l2 > 0 else None)
+
+    @kept
+    def hessian(self) -> Tensor:
+        f, c = self.objective, self.curvature
+        if f._signed is not None:  # the signs cancel
+            return one_block_gram(f._signed, c, f.penalty_matrix, f.scale, f._signed_transposed)
+        block = weighted_gram(f.X, c, f.penalty_matrix, f.scale, f._transposed)
+        if not f.fit_intercept:
+            return block
+        hessian = block.new_empty(f.size, f.size)
+        hessian[:-1, :-1] = block
+        hessian[-1] = f.transposed_product(c)
+        hessian[:, -1] = hessian[-1]
+        return hessian
+
+    @kept
+    def hessian_diagonal(self) -> Tensor:
+        f, c = self.objective, self.curvature
+        diagonal = weighted_square_sums(f.X, c, f.squares) * f.scale + f.l2
+        return torch.cat([diagonal, c.sum().unsqueeze(0) * f.scale]) if f.fit_intercept else diagonal
+
+    @property
+    def dual(self) -> tuple[Tensor, Tensor, Tensor, float] | None:
+        f = self.objective
+        return (f.X, f.row_products, f.scale * self.curvature, f.l2) if f.wide else None
+
+    def hvp(self, v: Tensor) -> Tensor:
+        """H v = scale X^T (c * X v) + l2 v, (d,)."""
+        f = self.objective
+        return f.transposed_product(self.curvature * f.logits(v), f.penalised(v) if f.l2 > 0 else None)
+
+    def third(self, moves: Tensor) -> Tensor:
+        """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
+        f = self.objective
+        bends = torch.mul(self.miss, 2).sub_(1).mul_(self.curvature).mul_(moves).mul_(moves)  # (n,), by sign * z
+        if f._signed is not None:
+            return (f._signed_transposed @ bends).mul_(f.scale)
+        return f.transposed_product(bends.mul_(f.signs))
+
+    def moves(self, step: Tensor) -> Tensor:
+        """X step, (n,); of the step that was asked for last it is kept."""
+        known = self.__dict__.get("_moves")
+        if known is None or known[0] is not step:
+            known = self.__dict__["_moves"] = step, self.objective.logits(step)
+        return known[1]
+
+    def beyond_model(self, step: Tensor) -> bool:
+        """A curvature changes at most by a factor exp(|move of its row|) (Bach 2010, Electron. J. Stat. 4, p. 384)."""
+        return not float(self.moves(step).abs().max()) <= LONGEST
+
+    def rounding_gap(self) -> float:
+        """As for every linear model; row by row where margins are so uncertain that the curvatures are, too."""
+        f, w = self.objective, self.x
+        eps = EPS[w.dtype]
+        if f.norm_squared * (eps * float(torch.linalg.vector_norm(w.double()))) ** 2 <= CERTAIN**2:
+            return super().rounding_gap()
+        error = eps * f.reach(w)  # (n,)
+        curvature = torch.where(error <= 1, self.curvature * error.clamp(max=1).exp(), 0.25)
+        return 0.5 * f.scale * float(torch.dot(curvature.clamp(max=0.25) * error, error))
+
+    def in_double(self) -> LogisticPoint | None:
+        double = self.objective.in_double()
+        return None if double is None else double.at(self.x.double())
+
+    def slope_noise(self, v: Tensor) -> float:
+        """eps (scale sum_i |r_i| (|X| |v|)_i + l2 |w| |v|)."""
+        f = self.objective
+        size = f.scale * float(torch.dot(self.residuals.abs(), f.reach(v)))
+        return EPS[v.dtype] * (size + float(torch.dot(f.penalised(self.x).abs(), v.abs())))
+
+    def change(self, drift: Tensor) -> tuple[float, float]:
+        f = self.objective
+        slopes = self.miss if f.binary else self.residuals  # |df/dm| of each row
+        hidden = 0.5 * f.scale * float(torch.dot(self.curvature, drift * drift))
+        return f.scale * float(torch.dot(slopes, drift)), hidden
+
+    def root_weights(self, signs: Tensor) -> Tensor:
+        return signs * (self.objective.scale * self.curvature).sqrt().unsqueeze(1)
+
+    def loss_slope(self, moves: Tensor) -> float:
+        f = self.objective
+        return f.scale * float(torch.dot(-self.miss if f.binary else self.residuals, moves))
+
+    def curvature_noise(self, v: Tensor) -> float:
+        """scale sum_i c_i e_i^2 at most, with e = eps |X| |v|, the rounding of X v (Higham, section 3.5).
+
+        By Cauchy and Schwarz in the variables that make diag H = 1, (|X| |v|)_i^2 is at most the product of
+        sum_j x_ij^2 / h_j and sum_j h_j v_j^2, and scale sum_i c_i sum_j x_ij^2 / h_j = d. Where there is no Hessian
+        yet, c_i <= 1/4 and |x_i|^2 |v|^2 bound the same sum from the norm of X.
+        """
+        f, known = self.objective, self.__dict__.get("hessian")
+        if known is None:
+            length = float(torch.linalg.vector_norm(v.double()))
+            return 0.25 * f.scale * f.norm_squared * (EPS[v.dtype] * length) ** 2
+        return len(v) * EPS[v.dtype] ** 2 * float(torch.dot(v.square(), known.diagonal()))
