@@ -46,7 +46,7 @@ def separates(point: LogisticPoint, direction: Tensor | None, *, size: float, sl
 
 def longest_moves(f: LogisticRegression, direction: Tensor) -> Tensor:
     """sum_j |x_ij| / u_j max_k |u_k v_k|, (n,), with u the lengths of the columns."""
-    units = weighted_square_sums(f.X, torch.ones_like(f.y)).sqrt()
+    units = weighted_square_sums(f.X, torch.ones_like(f.y), f.squares).sqrt()
     if f.fit_intercept:
         units = torch.cat([units, units.new_full((1,), math.sqrt(len(f.y)))])
     inverse = units.reciprocal()
