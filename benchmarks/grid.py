@@ -16,23 +16,41 @@ import torch
 FULL = os.environ.get("HESSBENCH_ASV", "quick") == "full"  # the one variable: quick (2 minutes) or full
 
 # Names, not the registry: a commit that lacks one shows n/a, and the cells are the same for all commits.
-SOLVER_NAMES = (
+CORE = (
     "auto",
     "gradient-descent",
     "newton",
     "newton-cholesky",
+    "newton-chebyshev",
     "newton-damped",
     "newton-levenberg",
-    "newton-modified-cholesky",
-    "trust-region-exact",
-    "trust-region-steihaug",
-    "trust-region-dogleg",
-    "cubic",
     "newton-cg",
     "newton-sampled",
     "newton-diagonal",
     "newton-diagonal-damped",
+    "trust-region-exact",
+    "lbfgs",
 )
+MORE = (
+    "newton-modified-cholesky",
+    "newton-self-concordant",
+    "newton-gradient-regularised",
+    "newton-fixed-hessian",
+    "newton-shamanskii",
+    "newton-sketched",
+    "newton-diagonal-hutchinson",
+    "trust-region-steihaug",
+    "trust-region-dogleg",
+    "cubic",
+    "gauss-newton",
+    "levenberg-marquardt",
+    "bfgs",
+    "gradient-descent-armijo",
+    "barzilai-borwein",
+    "nesterov",
+    "diagonal-majoriser",
+)
+SOLVER_NAMES = CORE + MORE if FULL else CORE
 DTYPES = ("float64", "float32") if FULL else ("float64",)
 DEVICES = ("cpu", "cuda")
 

@@ -220,7 +220,8 @@ def _read(path: Path) -> Certificate | None:
         stored = json.loads(path.read_text())
         if stored["sha256"] != _digest(stored["certificate"]):
             raise ValueError
-        return Certificate(**stored["certificate"])
+        facts = stored["certificate"]
+        return Certificate(**facts | {"others": tuple(facts["others"])})  # JSON knows no tuples
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError):

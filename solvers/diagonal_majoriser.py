@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -11,12 +11,10 @@ from .base import DirectionalSolver, Proposal, towards
 from .objectives.base import Point
 from .phases import booked
 
-
-class Majoriser(NamedTuple):
-    """diag D, or None where the objective knows none; then `note` says so."""
-
-    diagonal: Tensor | None  # (d,)
-    note: str = ""
+NO_BOUND = (
+    "this objective knows no diagonal bound of its Hessian, as linear models do: take a method with a line search, "
+    "such as newton-diagonal-damped"
+)
 
 
 @dataclass(frozen=True)
@@ -25,24 +23,23 @@ class DiagonalMajoriser(DirectionalSolver):
 
     So there is no search and nothing to tune. For linear models D_j = c sum_i |x_ij| ||x_i||_1 + l2, with c the largest
     curvature of the loss in its margin: 1/4 for a logistic loss, 1/2 for softmax. (Lange, Hunter & Yang 2000, J.
-    Comput. Graph. Stat. 9, p. 1, section 3.) For an objective that knows no such D the run ends as singular at its
-    start, and the message says why.
+    Comput. Graph. Stat. 9, p. 1, section 3.)
     """
 
     needs: ClassVar[str] = "gradient"
 
-    def init(self, point: Point) -> Majoriser:
-        diagonal = diagonal_bound(point)
-        if diagonal is None:
-            return Majoriser(None, "the objective knows no diagonal bound of its Hessian")
-        return Majoriser(diagonal.where(diagonal > 0, 1.0))  # 0: f is constant there, and so is its slope 0
+    def unsuited(self, point: Point) -> str:
+        return "" if hasattr(point.objective, "diagonal_curvature_bound") else NO_BOUND
 
-    def propose(self, point: Point, state: Majoriser) -> Proposal | None:
-        return None if state.diagonal is None else towards(point, -point.gradient / state.diagonal, state)
+    def init(self, point: Point) -> Tensor:
+        """The state: diag D, (d,)."""
+        diagonal = diagonal_bound(point)
+        return diagonal.where(diagonal > 0, 1.0)  # 0: f is constant there, and so is its slope 0
+
+    def propose(self, point: Point, state: Tensor) -> Proposal:
+        return towards(point, -point.gradient / state, state)
 
 
 @booked("hessian", "hessian_diagonals")
-def diagonal_bound(point: Point) -> Tensor | None:
-    """The objective's, (d,); a user's own objective need not have the method."""
-    known: Any = getattr(point.objective, "diagonal_curvature_bound", None)
-    return known() if known else None
+def diagonal_bound(point: Point) -> Tensor:
+    return point.objective.diagonal_curvature_bound()

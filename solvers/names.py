@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 T = TypeVar("T")
+FEW = 8  # names that a sentence holds
 
 
 def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
@@ -14,7 +15,8 @@ def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
     if name in registry:
         return registry[name]
     near = get_close_matches(str(name), registry, n=3, cutoff=0.5)
-    remedy = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(registry)}"
+    known = ", ".join(list(registry)[:FEW]) + (f", ... ({len(registry)} in all)" if len(registry) > FEW else "")
+    remedy = f"did you mean {' or '.join(near)}?" if near else f"known: {known}"
     raise ValueError(f"unknown {kind} {name!r}: {remedy}")
 
 

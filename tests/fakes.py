@@ -10,7 +10,14 @@ from dataclasses import dataclass
 import torch
 
 from solvers import SOLVERS
-from solvers.objectives import Objective, Point
+from solvers.objectives import FunctionObjective, Objective, Point
+
+# The registered solvers that work on any function: the others name what they need of an objective.
+GENERAL = [
+    name
+    for name, solver in SOLVERS.items()
+    if not solver.unsuited(FunctionObjective(lambda x: x.square().sum()).at(torch.ones(1)))
+]
 
 
 class FakeDevice:

@@ -115,7 +115,11 @@ WRONG = {
     "the solver is a class": (run(Newton), TypeError, ["class", "Newton()"]),
     "the solver is a name": (run("newton"), TypeError, ["'newton'", "SOLVERS"]),
     "an unknown name": (lambda: lookup(SOLVERS, "newton-colesky", "solver"), ValueError, ["newton-cholesky"]),
-    "a name like no other": (lambda: lookup(SOLVERS, "?", "solver"), ValueError, [*SOLVERS]),
+    "a name like no other": (
+        lambda: lookup(SOLVERS, "?", "solver"),
+        ValueError,
+        [*[*SOLVERS][:8], "in all"],
+    ),
     "accept above poor": (lambda: LevenbergNewton(accept=0.5), ValueError, ["accept"]),
     "rise of one": (lambda: LevenbergNewton(rise=1.0), ValueError, ["rise"]),
 }

@@ -684,7 +684,7 @@ def test_a_damaged_file_is_computed_anew_and_replaced(ledger, content):
     (path,) = ledger.files
     path.write_text(content)
     assert same(ledger.ask(tiny()), first) and ledger.computed == ["tiny", "tiny"]
-    assert json.loads(path.read_text())["d"] == 1 and ledger.files == [path]
+    assert json.loads(path.read_text())["certificate"]["d"] == 1 and ledger.files == [path]
 
 
 @pytest.mark.parametrize("blocked", ["hessbench", "hessbench/certificates"])

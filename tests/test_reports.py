@@ -288,7 +288,7 @@ def test_the_answers_that_are_about_most_come_first_one_to_a_question(runs):
         assert all(one.decades <= other.decades for other in found[:SHOWN] if other.question == one.question)
     # Made worse than anything else, what came last comes to the front.
     frame = runs.frame.copy()
-    frame.loc[(frame["problem"] == "breast-cancer-l2") & (frame["status"] == "converged"), "gap"] = 0.5
+    frame.loc[frame["problem"] == "breast-cancer-l2", "gap"] = 0.5
     frame.loc[frame["iteration"] == 0, "gap"] = 1.0
     wrong = findings(frame)[0]  # nobody gets to 1e-6: no one is fastest
     assert wrong.question == BELIEVED and f"{said_converged(runs)} of them were wrong" in wrong.heading

@@ -216,7 +216,11 @@ class Ray:
 
 
 class Objective:
-    """A function to be minimised. Only `at` is required; `minimize` uses what else is there."""
+    """A function to be minimised. Only `at` is required; `minimize` and some solvers use what else is there.
+
+    Where an objective has `diagonal_curvature_bound()`, it is D, (d,), with diag(D) - H(x) positive semidefinite
+    at every x.
+    """
 
     closed_form = False  # True: no derivative needs autograd, and points may be made in torch's inference mode
     strong_convexity = 0.0  # mu such that H - mu I is positive semidefinite everywhere; 0: none is known
@@ -228,10 +232,6 @@ class Objective:
 
     def curvature_bound(self) -> Tensor | None:
         """B, (d, d), with B - H(x) positive semidefinite at every x; None where none is known."""
-        return None
-
-    def diagonal_curvature_bound(self) -> Tensor | None:
-        """The same of a diagonal matrix, (d,)."""
         return None
 
     def no_minimiser(self, point: Point, newton_direction: NewtonDirection | None = None) -> str | None:
