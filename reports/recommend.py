@@ -21,7 +21,7 @@ from .regret import FEWEST_PROBLEMS, regret, summarise
 from .write import caption, html_table, write_table
 
 GAP = 1e-6
-INDEX = 8  # bytes of the index of a stored entry of a sparse X
+INDEX = 4  # bytes of the index of a stored entry of a sparse X, as products on the CPU read it
 MORE = "python -m benchmarks run --suite quick --repeats 6"
 NAME, TITLE = "recommend", "Do the recommendations pay?"
 

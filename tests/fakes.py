@@ -20,6 +20,11 @@ GENERAL = [
 ]
 
 
+def comparable(row: dict) -> dict:
+    """A row in which what is not a number equals itself."""
+    return {name: None if value != value else value for name, value in row.items()}
+
+
 class FakeDevice:
     """A device that runs behind its host: launching costs nothing, and only waiting for it takes its time."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,7 +18,7 @@ from benchmarks.command.main import app
 from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.store import Store, run_key
 from solvers import SOLVERS
-from tests.fakes import Raising
+from tests.fakes import Raising, comparable
 
 CASE = Case("breast-cancer-l2", "newton-cholesky", stop=fixed(3))
 KEY = "0123456789abcdef0123"
@@ -52,7 +53,7 @@ def test_a_stored_run_reads_back_as_its_rows(store, measurement):
     assert path == store.folder / f"{KEY}.parquet" and files(store) == [path.name]
     rows = pq.read_table(path).to_pylist()
     for row, expected in zip(rows, evaluate(measurement), strict=True):
-        assert {name: row[name] for name in expected} == expected
+        assert comparable({name: row[name] for name in expected}) == comparable(expected)
         assert row["run"] == KEY and row["machine"] and row["code_version"] and row["date"]
         assert "commit" in row
 
@@ -89,6 +90,8 @@ def test_the_file_is_complete_when_it_gets_its_name(store, measurement, monkeypa
     rename = os.replace
 
     def look(source, target):
+        if store.folder not in Path(target).parents:  # a certificate's
+            return rename(source, target)
         seen.append(pq.read_table(source).num_rows)
         assert not os.path.exists(target)
         rename(source, target)
