@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 from .base import DirectionalSolver, Proposal
+from .chebyshev_newton import ChebyshevNewton
 from .cholesky_newton import CholeskyNewton
 from .decrement import DENSE_LIMIT
 from .kernels import fits_one_block, is_sparse
@@ -13,6 +14,7 @@ from .newton_cg import NewtonCG
 from .objectives.base import Point
 from .sampled_newton import SampledNewton
 
+CHEAP = 1.0  # gradients: a Hessian that takes less is not worth a correction that saves some of them
 DEAR = 100.0  # gradients: a Hessian that takes longer is not worth forming
 COEFFICIENTS = 500  # of a network or of several classes: with more, their Hessian takes longer than its products
 
@@ -31,12 +33,13 @@ class Picked(NamedTuple):
 
 @dataclass(frozen=True)
 class Auto(DirectionalSolver):
-    """CholeskyNewton, SampledNewton or NewtonCG, with their defaults, by the shape of the problem.
+    """ChebyshevNewton, CholeskyNewton, SampledNewton or NewtonCG, with their defaults, by the shape of the problem.
 
     In this order: NewtonCG for more than 4000 coefficients, for more than COEFFICIENTS of an objective that is no
     logistic regression, and for a sparse X whose Hessian would take as long as DEAR gradients; SampledNewton where a
-    quarter of the rows is enough of a sample and X is not small; else CholeskyNewton, which for more columns than rows
-    solves systems of the order of the rows. Nothing is tried out: the same problem always gets the same solver.
+    quarter of the rows is enough of a sample and X is not small; else ChebyshevNewton where the Hessian of a linear
+    model takes as long as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems of the order of the rows
+    where there are more columns. Nothing is tried out: the same problem always gets the same solver.
     """
 
     needs: ClassVar[str] = "hvp"
@@ -62,12 +65,18 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
         return "newton-cg", f"{size} coefficients", NewtonCG()
     if not hasattr(f, "sample"):  # no logistic regression: products are what it may do well
         products = type(point).hvp is not Point.hvp and size > COEFFICIENTS
-        name, solver = ("newton-cg", NewtonCG()) if products else ("newton-cholesky", CholeskyNewton())
-        return name, f"{size} coefficients", solver
+        return ("newton-cg", f"{size} coefficients", NewtonCG()) if products else exact(f, f"{size} coefficients")
     X, n = f.X, len(f.X)
     if is_sparse(X) and f.hessian_price > DEAR:
         return "newton-cg", f"a sparse X whose Hessian takes as long as {f.hessian_price:.0f} gradients", NewtonCG()
     sampled = SampledNewton()
     if not fits_one_block(X) and (m := sampled.sample_size(n, size)):
         return "newton-sampled", f"{n} rows, of which {m} are a sample for {size} coefficients", sampled
-    return "newton-cholesky", f"{n} rows and {size} coefficients", CholeskyNewton()
+    return exact(f, f"{n} rows and {size} coefficients")
+
+
+def exact(objective: Any, reason: str) -> tuple[str, str, DirectionalSolver]:
+    """Of the methods that take the Hessian as it is, the one for its price; of a user's own objective none is known."""
+    if getattr(objective, "hessian_price", 0.0) >= CHEAP:
+        return "newton-chebyshev", reason, ChebyshevNewton()
+    return "newton-cholesky", reason, CholeskyNewton()

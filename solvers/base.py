@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -63,6 +64,29 @@ class DirectionalSolver:
     def step(self, point: Point, state: Any) -> tuple[Point, Any]:
         proposal = self.propose(point, state)
         return (point, state) if proposal is None else self.move(point, proposal)
+
+
+class Stepped(DirectionalSolver):
+    """A solver that only knows `step`, seen as a direction and a move: it steps, and the move hands the step over."""
+
+    def __init__(self, solver: Solver) -> None:
+        self.solver = solver
+        self.init = solver.init
+
+    def propose(self, point: Point, state: Any) -> Proposal:
+        arrived = self.solver.step(point, state)
+        moved = arrived[0]
+        if not isinstance(moved, Point):
+            raise TypeError(
+                f"{type(self.solver).__name__}.step must return (point, state), found {type(moved).__name__}"
+            )
+        direction = moved.x - point.x
+        slope = math.nan if moved is point else float(torch.dot(point.gradient, direction))
+        # Neither a rejected step nor one to infinity says anything about how far the minimum is.
+        return Proposal(direction, slope if math.isfinite(slope) else -sys.float_info.max, arrived)
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
+        return proposal.state
 
 
 def newton_proposal(point: Point, direction: Tensor | None, state: Any = None) -> Proposal | None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from .base import DirectionalSolver, Proposal, Solver
+from .base import DirectionalSolver, Solver, Stepped
 from .clock import Clock, device_clock
 from .decrement import Decrement, exact_decrement, strongly_convex_decrement
 from .entry import check_point, check_solver, start
@@ -99,34 +98,11 @@ class _End(NamedTuple):
     decrement: Decrement | None = None
 
 
-class _Stepped(DirectionalSolver):
-    """A solver that only knows `step`, seen as a direction and a move: it steps, and the move hands the step over."""
-
-    def __init__(self, solver: Solver) -> None:
-        self.solver = solver
-        self.init = solver.init
-
-    def propose(self, point: Point, state: Any) -> Proposal:
-        arrived = self.solver.step(point, state)
-        moved = arrived[0]
-        if not isinstance(moved, Point):
-            raise TypeError(
-                f"{type(self.solver).__name__}.step must return (point, state), found {type(moved).__name__}"
-            )
-        direction = moved.x - point.x
-        slope = math.nan if moved is point else float(torch.dot(point.gradient, direction))
-        # Neither a rejected step nor one to infinity says anything about how far the minimum is.
-        return Proposal(direction, slope if math.isfinite(slope) else -sys.float_info.max, arrived)
-
-    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
-        return proposal.state
-
-
 class _Run:
     """One run: the loop, and what the tests of one iterate leave for those of the next."""
 
     def __init__(self, solver: Solver, objective: Any, stop: Stop, clock: Clock, ledger: Ledger) -> None:
-        self.solver = solver if isinstance(solver, DirectionalSolver) else _Stepped(solver)
+        self.solver = solver if isinstance(solver, DirectionalSolver) else Stepped(solver)
         self.objective, self.stop, self.clock, self.ledger = objective, stop, clock, ledger
         self.no_minimiser = getattr(objective, "no_minimiser", lambda point, newton_direction=None: None)
         self.escaping = getattr(objective, "escaping", lambda point, newton_direction: False)
@@ -226,9 +202,15 @@ class _Run:
             return self.converged(here, 0.0, bound)
         return None
 
-    def flat_enough(self, point: Point) -> bool:
-        """The test of the gradient."""
-        return float(torch.linalg.vector_norm(point.gradient, math.inf)) <= self.stop.gradient_tolerance
+    def flat_enough(self, point: Point, doubt: float = 0.0) -> bool:
+        """The test of the gradient, each of whose entries may be off by `doubt`."""
+        return float(torch.linalg.vector_norm(point.gradient, math.inf)) + doubt <= self.stop.gradient_tolerance
+
+    def flat_indeed(self, point: Point) -> bool:
+        """The same if it is on, whatever rounding the point carries: where that may decide, at the point made anew."""
+        if self.stop.gradient_tolerance is None:
+            return True
+        return self.flat_enough(point, point.gradient_drift()) or self.flat_enough(point.afresh())
 
     def proved(self, here: _Visit, bound: float) -> _End | None:
         """The exact test where a bound on the decrement, which needs no Hessian, already passes it."""
@@ -237,7 +219,7 @@ class _Run:
             return None
         point = here.point.refreshed()
         half = strongly_convex_decrement(point, point.gradient_noise()) + point.rounding_gap()
-        if not half <= bound or (self.stop.gradient_tolerance is not None and not self.flat_enough(point.afresh())):
+        if not (half <= bound and self.flat_indeed(point)):
             return None
         here = here._replace(point=point, value=float(point.value))
         return self.passed(here, Decrement(half, None, "norm of the gradient and strong convexity"))
@@ -260,7 +242,7 @@ class _Run:
         """The exact test, and then the last question: is there a minimiser at all?"""
         point, decrement = here.point.refreshed(), None
         here = here._replace(point=point, value=float(point.value))
-        if self.stop.gradient_tolerance is not None and not self.flat_enough(point.afresh()):
+        if not self.flat_indeed(point):
             return None
         if self.stop.gap_tolerance is not None:
             decrement = exact_decrement(point)

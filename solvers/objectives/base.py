@@ -159,6 +159,10 @@ class Point:
         """The same point without what it inherited along a ray and may have lost digits of: itself by default."""
         return self
 
+    def gradient_drift(self) -> float:
+        """How far an entry of the gradient may be, at most, from that of the point made anew."""
+        return 0.0
+
     def afresh(self) -> Point:
         """The same point with nothing inherited, however little that would change f: itself by default."""
         return self

@@ -80,7 +80,8 @@ class LinearPoint(Point):
         Hessian (and its factor) is kept: it is only the metric that the gradient is measured in.
         """
         fresh = type(self)(self.objective, self.x)
-        first, second = self.change(fresh.margins - self.margins)
+        self.drift = fresh.margins - self.margins
+        first, second = self.change(self.drift)
         noise = EPS[self.x.dtype] * float(self.value)
         if second <= noise and abs(first) <= 4 * noise:
             return self
@@ -111,6 +112,13 @@ class LinearPoint(Point):
         sketched = rows.T @ rows
         sketched.diagonal().add_(f.penalties)
         return sketched
+
+    def gradient_drift(self) -> float:
+        """scale ||X||_F ||drift|| / 2: a residual changes by half of what its margins do at most (Boehning 1992)."""
+        if self.age == 0:
+            return 0.0
+        f, _ = self.objective, self.refreshed()
+        return 0.5 * f.scale * math.sqrt(f.norm_squared) * float(torch.linalg.vector_norm(self.drift.double()))
 
     def along(self, direction: Tensor) -> LinearRay:
         return LinearRay(self, direction)
