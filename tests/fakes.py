@@ -86,12 +86,12 @@ class Hanging(Raising):
 
 
 class Hungry(Raising):
-    """Takes all the memory there is."""
+    """Takes all the memory there is, without touching it: to write to it takes as long as the machine pleases."""
 
     def step(self, point, state):
-        taken = [torch.ones(2**20)]
+        taken = [torch.empty(2**20)]
         while True:
-            taken.append(torch.ones(2 * len(taken[-1])))
+            taken.append(torch.empty(2 * len(taken[-1])))
 
 
 class Dying(Raising):
