@@ -91,17 +91,17 @@ def classic() -> list[Case]:
         Case("breast-cancer", solver, tuple(settings.items()), fixed(iterations), dtype, variant=variant)
         for dtype, (solver, settings, iterations, variant) in product(DTYPES, runs)
     ]
-    return cases + [Case("breast-cancer-l2", solver, stop=Stop(iterations=2000)) for solver in SOLVERS]
+    return cases + every_solver(["breast-cancer-l2"])
 
 
 def quick() -> list[Case]:
-    """Every solver on every small problem in float64, 1000 iterations at most: a smoke run."""
+    """Every solver on every small problem in float64, 2,000 iterations at most: a smoke run."""
     return every_solver(problems(small=True))
 
 
 def every_solver(problems: Iterable[str]) -> list[Case]:
-    """As they are registered, in float64 with one thread."""
-    return [Case(problem, solver) for problem, solver in product(problems, SOLVERS)]
+    """As they are registered, in float64 with one thread, 2,000 iterations at most."""
+    return [Case(problem, solver, stop=Stop(iterations=2000)) for problem, solver in product(problems, SOLVERS)]
 
 
 def peers() -> list[Case]:

@@ -12,6 +12,7 @@ from . import style
 from .data_sections import data_sections
 from .figures import FIGURES
 from .findings import findings, markdown
+from .foremost import foremost, others
 from .hard_cases import hard_case_sections
 from .load import Runs
 from .overall import overall_sections
@@ -132,7 +133,9 @@ def draw_all(
             several = frame["machine"].nunique() > 1
             stem = f"{problem}--{name}" + _suffix(frame, problem, machine, device, threads)
             progress(stem)
-            canvas = Canvas(figsize=(7.2, style.height(cell["label"].nunique())), layout="constrained")
+            labels, front = list(cell["label"].unique()), foremost(cell)
+            rows = len(labels if figure.rows else front)
+            canvas = Canvas(figsize=(7.2, style.height(rows)), layout="constrained")
             axes = canvas.add_subplot()
             figure.draw(cell, axes)
             axes.set_title(f"{figure.title}\n{where}" + (f"\n{machine}" if several else ""))
@@ -140,7 +143,7 @@ def draw_all(
                 style.legend(canvas, handles)
             svg = write_figure(canvas, folder / stem, behind.words(keys(cell)))
             title = f"{figure.title}: {where}"
-            words = figure.caption + peer_note(cell)
+            words = figure.caption + ("" if figure.rows else others(labels, front)) + peer_note(cell)
             drawn.setdefault(problem, []).append(Shown(stem, title, words, svg, behind.line(keys(cell))))
     return drawn
 

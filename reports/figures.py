@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from . import style
+from .foremost import draw_behind, foremost
 from .statistics import ended, estimate, one_row_a_run, seconds
 
 Draw = Callable[[pd.DataFrame, Axes], None]
@@ -25,6 +26,7 @@ class Figure:
     draw: Draw
     has_gap: bool | None = None  # None: for every problem
     held_out: bool = False  # drawn only where there are held-out rows: a test function has none
+    rows: bool = False  # a row a case, and not a curve: all are in colour
 
 
 def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
@@ -57,12 +59,16 @@ def decades(axes: Axes, which: str) -> None:
 
 
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
+    front, count = foremost(frame), frame["label"].nunique()
     for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
         path = path[np.isfinite(path[quantity])]
         if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
             path = path[path["seconds"] > 0]
         y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
         at = path.index if x == "iteration" else path["seconds"] * 1e3
+        if label not in front:
+            draw_behind(axes, at, y, count - len(front))
+            continue
         spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
         axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label)
         if x == "seconds" and frame["repeat"].nunique() > 1:
@@ -158,6 +164,7 @@ FIGURES: dict[str, Figure] = {
         "Median over the repeats with its 95 % bootstrap interval, start to end with the tests of convergence. Runs "
         "end for different reasons, which stand beside the marks: compare times only where the ends are the same.",
         run_time,
+        rows=True,
     ),
     "loss-iteration": Figure(
         "Training loss against iteration",

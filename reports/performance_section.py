@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from . import style
 from .figures import decades
+from .foremost import chosen, draw_behind
 from .page import Section, Shown
-from .performance import FEWEST_PROBLEMS, TARGET, Race, pairwise, races, ratios, scores, shares, stability
+from .performance import FEWEST_PROBLEMS, TARGET, Race, area, pairwise, races, ratios, scores, shares, stability
 from .provenance import Sources, many
 from .write import caption, html_table, write_figure, write_table
 
@@ -43,12 +44,12 @@ def performance_section(frame: pd.DataFrame, out: Path, behind: Sources | None =
             ("performance-profile", "Performance profile", performance_profile, PERFORMANCE),
             ("data-profile", "Data profile", data_profile, DATA),
         ):
-            canvas = Figure(figsize=(7.2, 4.2), layout="constrained")
+            canvas = Figure(figsize=(7.2, style.height(len(best(race)))), layout="constrained")
             axes = canvas.add_subplot()
             draw(race, axes)
             lines = [f"{title}: to a relative gap of {TARGET:g}", *([race.machine] if several else [])]
             axes.set_title("\n".join(lines))
-            canvas.legend(handles=axes.get_legend_handles_labels()[0], loc="outside lower center", ncols=3)
+            style.legend(canvas, axes.get_legend_handles_labels()[0])
             ran = tuple(run for runs in race.runs.values() for run in runs)
             svg = write_figure(canvas, out / "figures" / f"{name}{suffix}", behind.words(ran) if behind else "")
             source = behind.line(ran) if behind else ""
@@ -67,14 +68,23 @@ DATA = (
     "defines: the time of so many iterations of gradient descent on the same problem, measured on the same machine."
 )
 
+GREY = " In colour gradient descent and those with the largest area under the performance profile."
+
 
 def who(race: Race) -> str:
     """What took part, by name."""
     problems = ", ".join(contest.name for contest in race.contests)
     return (
         f"{len(race.solvers)} solvers ({', '.join(race.solvers)}) on {len(race.contests)} problems ({problems}); "
-        "float64, CPU, one thread."
+        "float64, CPU, one thread." + (GREY if len(best(race)) < len(race.solvers) else "")
     )
+
+
+def best(race: Race) -> list[str]:
+    """The labels that are drawn in colour: those with the largest area under the profile."""
+    order = np.argsort(-area(ratios(race.times)), kind="stable")
+    labels = list(race.solvers)
+    return chosen(labels, [labels[k] for k in order])
 
 
 def left_out(race: Race) -> str:
@@ -108,9 +118,15 @@ def _steps(race: Race, values: np.ndarray, axes: Axes, *, start: float) -> None:
         return
     finite = values[np.isfinite(values)]
     end = 1.5 * np.max(finite, initial=2 * start)
+    front = best(race)
     for order, (label, solver) in enumerate(race.solvers.items()):
         own = values[:, order]
         steps = np.unique(np.concatenate([[start], own[np.isfinite(own)], [end]]))
+        if label not in front:
+            draw_behind(
+                axes, steps, shares(values, steps)[order], len(race.solvers) - len(front), drawstyle="steps-post"
+            )
+            continue
         colour, marker = style.look(solver)
         # markers side by side: one curve under another still shows
         axes.plot(

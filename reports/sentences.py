@@ -23,6 +23,7 @@ FASTEST, BELIEVED = "Which solver is fastest?", "Can the answers be believed?"
 MISLEADS, MATTERS = "What misleads?", "Which setting matters?"
 GAP = 1e-6
 NAMED = 2  # problems told one by one
+LEADERS = 4  # of those that share a place, told by name
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def race(contest: Contest) -> str:
     ranked, front = contest.ranked(), leaders(contest)
     arrived = [label for label in ranked if math.isfinite(contest.median(label))]
     never = len(ranked) - len(arrived)
-    told = f"{contest.name}: {', '.join(front)} after {show(estimate(contest.times[front[0]]))}"
+    more = f" and {len(front) - LEADERS} more" if len(front) > LEADERS else ""
+    told = f"{contest.name}: {', '.join(front[:LEADERS])}{more} after {show(estimate(contest.times[front[0]]))}"
     for label in dict.fromkeys((*arrived[len(front) : len(front) + 1], arrived[-1])):
         if label not in front:
             found, low, high = ratio(contest.times[label], contest.times[front[0]])

@@ -24,6 +24,11 @@ LOOKS: dict[str, tuple[str, str]] = {
     "newton-cg": ("#000000", "<"),
     "newton-diagonal": ("#E69F00", "P"),
     "newton-diagonal-damped": ("#CC79A7", "X"),
+    "auto": ("#000000", "*"),
+    "newton-chebyshev": ("#F0E442", "p"),
+    "newton-sampled": ("#8C6D31", "h"),
+    "lbfgs": ("#7B4173", ">"),
+    "trust-region-exact": ("#843C39", "d"),
 }
 # Methods of other libraries, which are drawn hollow: a colour a library, from Tol's muted palette (SRON/EPS/TN/09-002,
 # 2021), and a marker a method, in the order of the registry.
@@ -41,6 +46,8 @@ _MARKERS = ("*", "h", "<", ">", "p", "d", "o", "s", "^", "v", "D", "P", "X", "H"
 _METHODS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
 _SPARE = [(colour, marker) for colour in _COLOURS for marker in _MARKERS]
 FEW = 12  # curves, whose legend has four rows
+OTHERS = " others"  # ends the label that stands for the curves in grey
+LETTERS = 105  # of labels, beside each other
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -83,9 +90,12 @@ def height(curves: int) -> float:
 
 
 def legend(canvas: Figure, handles: Sequence[Artist]) -> None:
-    """Below the axes; in smaller letters where there are many."""
+    """Below the axes, what stands for many last; in smaller letters where there are many, in columns as wide as the
+    longest label needs."""
+    handles = sorted(handles, key=lambda handle: str(handle.get_label()).endswith(OTHERS))
     many = {"fontsize": 8, "columnspacing": 1.0} if len(handles) > FEW else {}
-    canvas.legend(handles=handles, loc="outside lower center", ncols=3, **many)
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    canvas.legend(handles=handles, loc="outside lower center", ncols=max(1, min(3, LETTERS // longest)), **many)
 
 
 def apply() -> None:

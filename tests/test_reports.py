@@ -237,7 +237,7 @@ def test_other_runs_in_the_store_change_no_claim_and_have_labels_of_their_own(st
     assert len(mixed.frame) > len(runs.frame)
     assert claims(mixed.frame).equals(claims(runs.frame))
     labels = set(mixed.frame.loc[mixed.frame["problem"] == "breast-cancer", "label"])
-    assert {"newton (30 iterations)", "newton (gap 1e-10, 1000 iterations)"} <= labels
+    assert {"newton (30 iterations)", "newton (gap 1e-10, 2000 iterations)"} <= labels
     assert (mixed.frame.groupby(["problem", "label", "dtype"])["case"].nunique() == 1).all()
 
 
