@@ -23,7 +23,9 @@ from benchmarks.command.main import app
 from benchmarks.measure import measure
 from benchmarks.store import Store, run_key
 from reports.load import load
+from solvers import SOLVERS
 from tests.forks import Fork
+from tests.test_memory import READABLE, check
 
 RUNS = int(os.environ.get("HESSBENCH_SOAK", "5000"))
 CASE = Case("breast-cancer-l2", "newton", stop=fixed(3))
@@ -91,3 +93,9 @@ def test_killed_at_any_moment_a_hundred_times(tmp_path, monkeypatch):
         count = 0 if found.frame.empty else found.frame["run"].nunique()
         assert count - before in (len(said), len(said) + 1)
         before = count
+
+
+@READABLE
+@pytest.mark.parametrize(("n", "d"), [(200_000, 100), (1_000_000, 50)])
+def test_no_solver_at_all_takes_a_second_copy_of_the_data(n, d):
+    check(n, d, sorted(SOLVERS))
