@@ -71,7 +71,7 @@ class LogisticRegression(LinearModel):
 
     def margins(self, w: Tensor) -> Tensor:
         """sign_i z_i, (n,)."""
-        return self.signs * self.logits(w) if self._signed is None else self._signed @ w
+        return self.logits(w).mul_(self.signs) if self._signed is None else self._signed @ w
 
     def accuracy(self, w: Tensor) -> float:
         """Share of rows on the right side, where z >= 0 says class 1."""
@@ -98,6 +98,12 @@ class LogisticRegression(LinearModel):
         if self.fit_intercept:
             slope[-1] = 0
         return slope
+
+    @kept
+    def opposite_signs(self) -> Tensor:
+        """1 - 2 y for 0/1 labels, (n,)."""
+        with torch.inference_mode(False):
+            return -self.signs
 
     @kept
     def penalty_matrix(self) -> Tensor:

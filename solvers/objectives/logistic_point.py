@@ -50,7 +50,7 @@ class LogisticPoint(LinearPoint):
         """p - y without cancellation, (n,)."""
         f = self.objective
         if f.binary:
-            return self.miss * -f.signs
+            return self.miss * f.opposite_signs
         return (1 - f.y) * torch.sigmoid(self.margins) - f.y * self.miss
 
     @kept
