@@ -196,9 +196,9 @@ def test_the_solver_is_on_the_page_wherever_another_is(followed):
 
 
 def test_the_solver_is_in_lists_suites_and_contests_and_looks_like_no_other(followed):
-    assert SOLVER in followed.said("-m benchmarks list") and "Nonlinear" not in followed.said("-m benchmarks list")
+    assert re.search(rf"{SOLVER} +│ x\+ = x \+ t p", followed.said("benchmarks list"))
     found = json.loads(followed.said("style"))
-    assert found["suites"] == ["classic", "quick", "full", "real", "functions", "nist"]
+    assert {"classic", "quick", "full", "real", "functions", "nist"} <= set(found["suites"])
     assert found["contenders"] == [True, True] and found["look"] not in found["looks"]
 
 
