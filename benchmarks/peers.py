@@ -8,7 +8,7 @@ for our solvers and for the peers that are given it (SciPy, torch.optim, pytorch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
@@ -62,11 +62,15 @@ class Ours:
 
 
 RACED = ("auto", "newton-cholesky", "newton-chebyshev", "newton-sampled", "newton-cg")
-OURS: dict[str, Peer] = {
-    f"hessbench:{name}{test}": Ours(name, by_gradient=bool(test)) for name in RACED for test in ("", " by gradient")
-}
-CONTENDERS: dict[str, Peer] = OURS | PEERS
-RACERS = [name for name in CONTENDERS if library(name) != "statsmodels"]  # no penalty can be given: PROBLEMS have one
+
+
+def ours(names: Iterable[str]) -> dict[str, Peer]:
+    return {f"hessbench:{name}{test}": Ours(name, bool(test)) for name in names for test in ("", " by gradient")}
+
+
+OURS = ours(RACED)  # in every race; the other solvers where they are named
+CONTENDERS: dict[str, Peer] = OURS | ours(SOLVERS) | PEERS
+RACERS = [*OURS, *(name for name in PEERS if library(name) != "statsmodels")]  # it takes no penalty: PROBLEMS have one
 
 
 def measure_problem(

@@ -78,7 +78,8 @@ def build(
 
     race = raced(runs.frame)
     for name, make in TABLES.items():
-        show(name, PAGE_TABLES.get(name, name), make, race if name in RACES else runs.frame)
+        title = PAGE_TABLES.get(name, name.replace("-", " ").capitalize())
+        show(name, title, make, race if name in RACES else runs.frame)
     show("environment", "Machines", environment, runs.frame, runs.metadata)
     for kind in TARGETS:  # the same as numbers, for other programs
         targets(race, kind).to_csv(out / "tables" / f"targets-{kind}.csv", index=False)

@@ -31,7 +31,8 @@ def peers(
     ] = [],  # noqa: B006
     threads: Annotated[list[int], typer.Option(help="Threads each may use; may be repeated.", show_default="1")] = [],  # noqa: B006
     peer: Annotated[
-        list[str], typer.Option(help="Only this peer, beside ours; may be repeated.", show_default="all")
+        list[str],
+        typer.Option(help="Only this peer, or hessbench:NAME, beside ours; may be repeated.", show_default="all"),
     ] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 7,
     budget: Annotated[float, typer.Option(help="Seconds a fit may take.")] = 20.0,

@@ -1,0 +1,271 @@
+"""The guide docs/extending.md, followed to the letter in a copy of the repository: what it promises is there."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).resolve().parent.parent
+GUIDE = ROOT / "docs" / "extending.md"
+SOLVER, BESIDE = "nonlinear-cg", "newton"  # the guide's, and one that is there, with which it is compared
+PROBLEMS = {"breast-cancer-l2", "iris", "diabetes"}  # with a gap
+FOREIGN, PEER = "diabetes-probit", "scipy:root-krylov"
+
+# One process runs all commands, so that what they import is imported once.
+DRIVER = """
+import contextlib, io, json, runpy, sys
+
+answers = []
+for words in json.load(sys.stdin):
+    sys.argv, said, code = words[1:], io.StringIO(), 0
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            if words[0] == "-m":
+                runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+            else:
+                exec(words[1], {})
+        except SystemExit as end:
+            code = end.code or 0
+    answers.append((code, said.getvalue()))
+json.dump(answers, sys.stdout)
+"""
+REACH = f"""
+import json
+from benchmarks.cases import SUITES
+from benchmarks import honesty, peers
+from reports import style
+name = "{SOLVER}"
+print(json.dumps({{
+    "suites": [suite for suite, cases in SUITES.items() if name in {{case.solver for case in cases()}}],
+    "contenders": [f"hessbench:{{name}}" in registry for registry in (honesty.CONTENDERS, peers.CONTENDERS)],
+    "look": style.look(name),
+    "looks": [style.look(other) for other in style.SOLVERS if other != name],
+}}))
+"""
+OWN = (["-m", "benchmarks", "list"], ["-c", REACH])  # asked beside the guide's
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of the guide: its language, its text, and the path that the paragraph above it ends with."""
+
+    language: str
+    text: str
+    path: str
+
+
+def blocks(markdown: str) -> Iterator[Block]:
+    tokens = MarkdownIt().parse(markdown)
+    for at, token in enumerate(tokens):
+        if token.type == "fence":
+            words = [child.content for child in tokens[at - 2].children or ()]  # of the paragraph that ended before it
+            path = words[-2] if words[-1:] == [":"] and len(words) > 1 else ""
+            yield Block(token.info, token.content, path)
+
+
+def apply(text: str, diff: str) -> str:
+    """A text with the lines of a diff whose parts, between @@, each fit one place."""
+    for part in diff.split("@@\n"):
+        lines = part.splitlines(keepends=True)
+        assert all(line[0] in " +" for line in lines), part
+        old = "".join(line[1:] for line in lines if line[0] == " ")
+        assert text.count("\n" + old) == 1, f"the guide's line is not there once:\n{old}"
+        text = text.replace("\n" + old, "\n" + "".join(line[1:] for line in lines))
+    return text
+
+
+def follow(markdown: str, folder: Path) -> list[list[str]]:
+    """Do what the guide says to the files in a folder; the commands it asks for, without doubles, the last one kept."""
+    commands: list[list[str]] = []
+    for block in blocks(markdown):
+        if block.language == "python":
+            target = folder / block.path
+            assert block.path and not target.exists(), f"{block.path} is no new file"
+            target.write_text(block.text)
+        elif block.language == "diff":
+            target = folder / block.path
+            target.write_text(apply(target.read_text(), block.text))
+        else:
+            assert block.language == "sh", block.language
+            for line in block.text.splitlines():
+                words = shlex.split(line)
+                assert words.pop(0) == "python"
+                commands = [*(other for other in commands if other != words), words]
+    return commands
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The copy, and each command's exit status and words."""
+
+    folder: Path
+    answers: dict[str, tuple[int, str]]
+
+    def said(self, *words: str) -> str:
+        (found,) = [said for command, (_, said) in self.answers.items() if all(word in command for word in words)]
+        return found
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        with open(self.folder / "my-report" / "tables" / f"{name}.csv", newline="") as file:
+            return list(csv.DictReader(file))
+
+    @property
+    def page(self) -> str:
+        return (self.folder / "my-report" / "index.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def followed(tmp_path_factory) -> Followed:
+    folder = tmp_path_factory.mktemp("copy")
+    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in names.split("\0"):
+        if name and (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    commands = [*follow(GUIDE.read_text(), folder), *OWN]
+    ran = subprocess.run(
+        [sys.executable, "-c", DRIVER],
+        input=json.dumps(commands),
+        cwd=folder,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+    )
+    assert ran.returncode == 0, ran.stderr
+    answers = json.loads(ran.stdout)
+    return Followed(folder, {" ".join(words): tuple(each) for words, each in zip(commands, answers, strict=True)})
+
+
+def test_every_command_of_the_guide_succeeds(followed):
+    failed = {command: said for command, (code, said) in followed.answers.items() if code != 0}
+    assert not failed, "\n".join(f"{command}\n{said}" for command, said in failed.items())
+    tests = [said for command, (_, said) in followed.answers.items() if command.startswith("-m pytest")]
+    assert len(tests) == 3 and all(re.search(r"[1-9]\d* passed", said) for said in tests)
+
+
+def test_what_the_guide_writes_is_in_the_style_of_the_house(followed):
+    checked = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", "."], cwd=followed.folder, capture_output=True, text=True
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+# --- a solver
+
+
+def test_the_solver_has_as_many_rows_as_another_in_every_table(followed):
+    compared = set()
+    for path in (followed.folder / "my-report" / "tables").glob("*.csv"):
+        rows = followed.table(path.stem)
+        if rows and "solver" in rows[0]:
+            new, known = ([row for row in rows if row["solver"] == name] for name in (SOLVER, BESIDE))
+            assert len(new) == len(known), path.name
+            assert (f"before {SOLVER}" in rows[0]) == (f"before {BESIDE}" in rows[0])
+            if known:
+                compared.add(path.stem)
+    assert compared >= {
+        *("summary", "honesty", "time-to-gap", "time-to-accuracy", "precision", "iteration-cost", "evaluations"),
+        *("solver-scores", "pairwise", "targets-gap", "targets-accuracy"),
+    }
+
+
+def test_the_solver_is_in_every_figure_that_names_another(followed):
+    figures = {path.stem: path.read_text() for path in (followed.folder / "my-report" / "figures").glob("*.svg")}
+    naming = {stem for stem, svg in figures.items() if f">{BESIDE}<" in svg}
+    assert naming == {stem for stem, svg in figures.items() if f">{SOLVER}<" in svg}
+    assert {"performance-profile", "data-profile", *(f"{name}--gap-time" for name in PROBLEMS)} <= naming
+
+
+def test_the_solver_is_on_the_page_wherever_another_is(followed):
+    sections = re.findall(r'<section id="([^"]+)">(.*?)</section>', followed.page, re.DOTALL)
+    naming = [name for name, html in sections if f">{BESIDE}<" in html]
+    assert naming == [name for name, html in sections if f">{SOLVER}<" in html] and len(naming) > 8
+
+
+def test_the_solver_is_in_lists_suites_and_contests_and_looks_like_no_other(followed):
+    assert re.search(rf"{SOLVER} +│ x\+ = x \+ t p", followed.said("benchmarks list"))
+    found = json.loads(followed.said("style"))
+    assert {"classic", "quick", "full", "real", "functions", "nist"} <= set(found["suites"])
+    assert found["contenders"] == [True, True] and found["look"] not in found["looks"]
+
+
+# --- a problem
+
+
+def test_the_certificate_of_the_problem_is_printed_and_a_foreign_objective_has_none(followed):
+    known, foreign = [
+        [cell.strip() for cell in line.strip("│").split("│")]
+        for line in followed.said("datasets list diabetes").splitlines()
+        if line.startswith("│ diabetes")
+    ]
+    assert known[:4] == ["diabetes", "logistic", "309", "11"] and "exists" in known and "overlapping" in known
+    assert foreign[:4] == [FOREIGN, "Probit", "309", "10"] and "not known" in foreign
+
+
+def test_the_problem_has_times_to_a_gap_and_the_foreign_one_says_that_f_is_not_known(followed):
+    cells = {(row["problem"], row["solver"]): row["1e-06"] for row in followed.table("time-to-gap")}
+    assert re.match(r"[\d.]+ ms", cells["diabetes", BESIDE]) and cells[FOREIGN, BESIDE] == "f* is not known"
+    assert {row["problem"] for row in followed.table("problems")} == PROBLEMS | {FOREIGN}
+    assert '<section id="figures-diabetes">' in followed.page and "progress faster than" in followed.page
+    ends = {row["solver"]: float(row["loss"]) for row in followed.table("summary") if row["problem"] == FOREIGN}
+    assert ends[SOLVER] == pytest.approx(ends[BESIDE], rel=1e-6)  # by gradients alone, and by Hessians
+
+
+def test_the_test_function_has_its_published_minimum(followed):
+    assert "himmelblau" in followed.said("benchmarks list") and "0 +- 0" in followed.said("list himmelblau")
+
+
+# --- a peer
+
+
+def test_the_peers_claim_is_recorded_and_its_gap_judged(followed):
+    (end,) = [row for row in followed.table("summary") if row["solver"] == PEER]
+    assert end["problem"] == "diabetes" and end["status"] == "converged (its claim)"
+    (row,) = [row for row in followed.table("time-to-gap") if row["solver"] == PEER]
+    assert re.match(r"[\d.]+ m?s", row["1e-06"])
+    assert PEER in followed.said("benchmarks list") and f">{PEER}<" in followed.page
+
+
+# --- a report table, and a figure
+
+
+def test_the_table_is_in_the_files_on_the_page_and_in_its_contents(followed):
+    written = {path.suffix for path in (followed.folder / "my-report" / "tables").glob("evaluations.*")}
+    assert written == {".csv", ".md", ".tex"}
+    assert '<a href="#evaluations">Evaluations</a>' in followed.page
+    (section,) = re.findall(r'<section id="evaluations">(.*?)</section>', followed.page, re.DOTALL)
+    assert "What a run evaluated from its start" in section and 'href="#run' in section
+    counts = {(row["problem"], row["solver"]): row for row in followed.table("evaluations")}
+    assert float(counts["iris", BESIDE]["hessians"]) > float(counts["iris", SOLVER]["hessians"])
+    assert float(counts["iris", BESIDE]["gradients"]) < float(counts["iris", SOLVER]["gradients"])
+
+
+def test_the_figure_is_drawn_of_every_problem_with_a_gap(followed):
+    figures = followed.folder / "my-report" / "figures"
+    for suffix in ("svg", "png"):
+        assert {path.name for path in figures.glob(f"*--gap-gradients.{suffix}")} == {
+            f"{name}--gap-gradients.{suffix}" for name in PROBLEMS
+        }
+    assert 'id="diabetes--gap-gradients"' in followed.page
+
+
+# --- the reader of the guide
+
+
+def test_a_line_that_no_longer_fits_is_named():
+    assert apply("a\nb\nc\n", " b\n+new\n") == "a\nb\nnew\nc\n"
+    with pytest.raises(AssertionError, match="not there once"):
+        apply("a\nb\nc\nb\n", " b\n+new\n")
