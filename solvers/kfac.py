@@ -55,7 +55,7 @@ class KFAC(DirectionalSolver):
     needs = "kronecker_factors"
     start: float = 1e-2
     accept: float = 1e-4
-    # Iterations until f <= 1e-3 and 1e-5 on mlp-breast-cancer: 200 and none of 719 by x + u, 18 and 53 without b, 11
+    # Iterations until f <= 1e-3 and 1e-5 on mlp-breast-cancer: < 200 and > 719 by x + u, 18 and 53 without b, 11
     # and 27 with both. f after 200 on mlp-breast-cancer-mean10, seven starts' median: 0.018 without b, 0.012 with both.
     momentum: bool = True
 
