@@ -169,7 +169,13 @@ def sweep() -> list[Case]:
 
 # problem -> what a solver may need there: 10^4 coefficients make a Hessian that takes minutes, 10^5 one too large
 LINEAR = ("gradient", "hvp", "hessian_diagonal")
-LARGE = {"reuters": LINEAR, "mnist": LINEAR, "mnist-views": LINEAR, "mlp-mnist-views": ("gradient", "hvp")}
+LAYERS = "kronecker_factors"
+LARGE = {
+    "reuters": LINEAR,
+    "mnist": (*LINEAR, LAYERS),
+    "mnist-views": (*LINEAR, LAYERS),
+    "mlp-mnist-views": ("gradient", "hvp", LAYERS),
+}
 
 
 def problems(*, small: bool | None = None, files: bool | None = None) -> list[str]:

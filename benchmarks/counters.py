@@ -23,8 +23,18 @@ STOPS = {"mlp-breast-cancer-mean10": Stop(iterations=3)}  # after ten, such a sh
 # Where it does: a product more or less, a point that is computed anew before it is tested, or a search's other trial.
 SENSITIVE = {
     "breast-cancer-raw": {
-        *("newton-cg", "trust-region-steihaug", "trust-region-dogleg", "cubic", "levenberg-marquardt", "lbfgs", "bfgs"),
+        *(
+            "newton-cg",
+            "trust-region-steihaug",
+            "trust-region-dogleg",
+            "cubic",
+            "levenberg-marquardt",
+            "lbfgs",
+            "bfgs",
+            "kfac",
+        ),
         *("newton-gradient-regularised", "newton-fixed-hessian", "newton-sketched", "barzilai-borwein", "nesterov"),
+        "kfac",
     },
     "digits": {"auto", "newton-cg", "trust-region-steihaug", "newton-diagonal-hutchinson"},
 }

@@ -44,6 +44,7 @@ MORE = (
     "cubic",
     "gauss-newton",
     "levenberg-marquardt",
+    "kfac",
     "bfgs",
     "gradient-descent-armijo",
     "barzilai-borwein",

@@ -34,8 +34,11 @@ def work_of(objective: Objective) -> dict[str, Work]:
     2 d^3 / 3, eigenvectors 9 d^3, a solve 2 d^2 (Golub & Van Loan, 4th ed., sections 3.2, 4.2, 8.3). A residual
     network with L layers of width d and k outputs does F = 2 N (L d^2 + d k) forwards. Its other derivatives keep that
     pass: each of the F / (2 N) products is done twice backwards and six times for a Hessian-vector product (Pearlmutter
-    1994), less what the first layer, which has nothing before it, does not need. What is done once for each row
-    (sigmoids, sums) is left out, and so is what newton-sampled does with its sample. Where newton-cholesky factors a
+    1994), less what the first layer, which has nothing before it, does not need; four times for a Gauss-Newton product.
+    Kronecker factors: a Gram matrix for each layer's inputs, and for each output a pass backwards and Gram matrices of
+    what it passes; of a linear model P^T P, for X^T X is made once. Their factorisation, p^3 / 3 + q^3 / 3 for a layer
+    (p, q), and the 2 p q (p + q) of the solve that follows it go together. What is done once for each row (sigmoids,
+    sums) is left out, and so is what newton-sampled does with its sample. Where newton-cholesky factors a
     system of the order of the rows, the formula of order d says too much. Raises TypeError for an objective without
     formulas.
     """
@@ -76,14 +79,20 @@ def linear_work(shape: Shape) -> dict[str, Work]:
     small = shape.index == 0 and shape.stored * s <= SMALL_BYTES
     gram = shape.columns**2 if small else gram_products(shape.columns)
     product = Work(2 * shape.stored * classes, read + n * classes * s)
-    return _systems(shape.coefficients, s) | {
-        "margins": product,
-        "gradients": product,
-        "hessian_vector_products": product.times(2),
-        "third_derivatives": product,
-        "hessian_diagonals": product,
-        "hessians": Work(2.0 * n * gram, read).times(grams).plus(Work(0.0, d2 * s)),
-    }
+    layers = [(classes, shape.coefficients // classes)]
+    return (
+        _systems(shape.coefficients, s)
+        | _kronecker(layers, s)
+        | {
+            "kronecker_factors": Work(2.0 * n * classes**2 * (classes > 1), n * classes * s),
+            "margins": product,
+            "gradients": product,
+            "hessian_vector_products": product.times(2),
+            "third_derivatives": product,
+            "hessian_diagonals": product,
+            "hessians": Work(2.0 * n * gram, read).times(grams).plus(Work(0.0, d2 * s)),
+        }
+    )
 
 
 def _systems(size: int, s: int) -> dict[str, Work]:
@@ -97,15 +106,27 @@ def _systems(size: int, s: int) -> dict[str, Work]:
     }
 
 
+def _kronecker(layers: list[tuple[int, int]], s: int) -> dict[str, Work]:
+    """Of the damped Kronecker factors of layers of those shapes, factored and solved with."""
+    flops = sum((p**3 + q**3) / 3 + 2.0 * p * q * (p + q) for p, q in layers)
+    return {"kronecker_factorisations": Work(flops, float(s * sum(p**2 + q**2 + p * q for p, q in layers)))}
+
+
 def _network(f: ResidualMLP, s: int) -> dict[str, Work]:
     (n, width), outputs = f.X.shape, f.Y.shape[1]
     first = 2.0 * n * width * (width if f.depth else outputs)  # FLOPs of a product with the first layer's weights
     hidden = first if f.depth else 0.0
+    layers = [(width + 1, width)] * f.depth + [(width + 1, outputs)]
+    backward = outputs * width + max(2 * f.depth - 1, 0) * width**2  # of a row, for one output
     forward = Work(2.0 * n * (f.depth * width**2 + width * outputs), (n * width * (f.depth + 1) + f.size) * s)
-    return {
+    return _kronecker(layers, s) | {
         "values": forward,
         "gradients": Work(2 * forward.flops - hidden, 2 * forward.bytes),
         "hessian_vector_products": Work(6 * forward.flops - 2 * hidden, 4 * forward.bytes),
+        "gauss_newton_products": Work(4 * forward.flops - hidden, 3 * forward.bytes),
+        "kronecker_factors": Work(
+            2.0 * n * ((f.depth + 1) * (width + 1) ** 2 + outputs * backward), (1 + outputs) * forward.bytes
+        ),
         # A stack of products: two of the first layer's, with its zero tangent, are done once for all columns.
         "hessians": Work(6 * forward.flops - 2 * (hidden + first), 4 * forward.bytes).times(f.size),
     }

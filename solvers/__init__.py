@@ -17,6 +17,7 @@ from .gauss_newton import GaussNewton
 from .gradient_descent import GradientDescent
 from .gradient_regularised_newton import GradientRegularisedNewton
 from .hutchinson_newton import HutchinsonNewton
+from .kfac import KFAC
 from .lbfgs import LBFGS
 from .levenberg_marquardt import LevenbergMarquardt
 from .levenberg_newton import LevenbergNewton
@@ -54,6 +55,7 @@ SOLVERS: dict[str, Solver] = {
     "cubic": Cubic(),
     "gauss-newton": GaussNewton(),
     "levenberg-marquardt": LevenbergMarquardt(),
+    "kfac": KFAC(),
     "newton-diagonal": DiagonalNewton(),
     "newton-diagonal-damped": DampedDiagonalNewton(),
     "lbfgs": LBFGS(),
@@ -73,6 +75,7 @@ SOLVERS: dict[str, Solver] = {
 __all__ = [
     "BFGS",
     "COUNTERS",
+    "KFAC",
     "LBFGS",
     "PHASES",
     "SOLVERS",

@@ -70,6 +70,21 @@ def row_labels(y: Any, X: Tensor) -> Tensor:
     return finite_tensor("y", y)
 
 
+def class_labels(X: Tensor, y: Any, classes: int | None) -> tuple[Tensor, int]:
+    """y as int64 labels 0, 1, ..., classes - 1, (n,), and how many classes there are."""
+    y = row_labels(y, X)
+    low, high = (float(end) for end in torch.aminmax(y))
+    if low < 0 or not bool((y == y.round()).all()):
+        raise ValueError(f"labels must be 0, 1, 2, ..., found {low:g}..{high:g}: map them with torch.unique first")
+    if classes is None:
+        classes = max(int(high) + 1, 2)
+    elif isinstance(classes, bool) or not isinstance(classes, int):
+        raise TypeError(f"classes must be an int >= 2, found {classes!r}")
+    if classes < 2 or high >= classes:
+        raise ValueError(f"classes must be at least 2 and above the largest label {high:g}, found {classes}")
+    return y.long(), classes
+
+
 def reduction_scale(reduction: str, n: int) -> float:
     """1/n for "mean", 1 for "sum"."""
     if reduction not in ("mean", "sum"):

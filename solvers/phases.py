@@ -18,7 +18,10 @@ COUNTERS = (
     "sample_hessians",  # of the loss on a sample or a sketch of the rows; nothing else that is done there is counted
     "hessian_diagonals",
     "jacobians",  # of the residuals of a sum of squares: one makes its Gauss-Newton matrix
+    "kronecker_factors",  # of the Gauss-Newton blocks of all layers
+    "kronecker_factorisations",  # of all of them, damped: each is of the order of a layer's inputs or outputs
     "hessian_vector_products",
+    "gauss_newton_products",  # where they are not the same
     "third_derivatives",  # of a linear model, along a direction: one product with X^T
     "margins",  # products X v of a linear model: at a fresh point, and one for a ray
     "factorisations",

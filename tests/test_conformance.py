@@ -14,6 +14,7 @@ import torch
 from scipy.optimize import minimize as scipy_minimize
 
 from solvers import (
+    KFAC,
     SOLVERS,
     DampedDiagonalNewton,
     DiagonalNewton,
@@ -42,6 +43,7 @@ SEARCHING = [
     "newton-cg",
     "gauss-newton",
     "levenberg-marquardt",
+    "kfac",
     "newton-diagonal-damped",
     "lbfgs",
     "bfgs",
@@ -303,6 +305,7 @@ INVARIANT = {  # newton-levenberg is not: its lambda starts from a diagonal entr
     "newton-damped": (SOLVERS["newton-damped"], {"general", "diagonal", "orthogonal"}),
     "gauss-newton": (SOLVERS["gauss-newton"], {"general", "diagonal", "orthogonal"}),
     "levenberg-marquardt": (SOLVERS["levenberg-marquardt"], {"diagonal"}),
+    "kfac": (KFAC(start=1e-30), {"general", "diagonal", "orthogonal"}),
     "newton-cg": (SOLVERS["newton-cg"], {"diagonal"}),
     "newton-modified-cholesky": (SOLVERS["newton-modified-cholesky"], {"general", "diagonal", "orthogonal"}),
     # Regions so small that they bind: they are measured by the diagonal of H.

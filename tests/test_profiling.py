@@ -294,7 +294,7 @@ def test_a_row_puts_each_event_to_what_bounds_it():
     assert math.isnan(rows["solve"].reached) and rows["solve"].gflops == 0.0
 
 
-@pytest.mark.parametrize("name", ["newton", "newton-cholesky", "newton-cg", "newton-diagonal-damped"])
+@pytest.mark.parametrize("name", ["newton", "newton-cholesky", "newton-cg", "newton-diagonal-damped", "kfac"])
 @pytest.mark.parametrize("problem", ["breast-cancer-l2", "synthetic-sparse", "iris", "mlp-breast-cancer-mean10"])
 def test_the_work_of_the_phases_is_that_of_the_run(name, problem, calibrated):
     case = Case(problem, name, stop=Stop(iterations=3))
@@ -398,6 +398,8 @@ def counted(objective, counter: str) -> float:
         "gradients": lambda: point.gradient,
         "hessians": lambda: point.hessian,
         "hessian_vector_products": lambda: point.hvp(x),
+        "gauss_newton_products": lambda: point.gnvp(x),
+        "kronecker_factors": lambda: point.kronecker_factors,
         "third_derivatives": lambda: point.third(point.margins),
     }[counter]
     with FlopCounterMode(display=False, custom_mapping=EXTRA) as counter_mode:
@@ -407,14 +409,23 @@ def counted(objective, counter: str) -> float:
 
 @pytest.mark.parametrize("name", OBJECTIVES)
 @pytest.mark.parametrize(
-    "counter", ["values", "margins", "gradients", "hessians", "hessian_vector_products", "third_derivatives"]
+    "counter",
+    [
+        *("values", "margins", "gradients", "hessians", "hessian_vector_products", "gauss_newton_products"),
+        *("kronecker_factors", "third_derivatives"),
+    ],
 )
 def test_a_formula_finds_the_flops_that_torch_counts(name, counter):
     objective = OBJECTIVES[name]
     work = work_of(objective)
     if counter not in work:
-        assert counter in (("margins", "third_derivatives") if name.startswith("network") else ("values",))
+        of_others = (
+            ("margins", "third_derivatives") if name.startswith("network") else ("values", "gauss_newton_products")
+        )
+        assert counter in of_others
         return
+    if not name.startswith("network"):
+        _ = objective.second_moments  # once for all points
     # A network's Hessian multiplies the zero tangent of its first layer once for each stack of columns, too.
     slack = 0.06 if counter == "hessians" and name.startswith("network") else 0.0
     assert work[counter].flops == pytest.approx(counted(objective, counter), rel=slack, abs=0)

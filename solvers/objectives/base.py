@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..checks import EPS
 from ..phases import current
+from .kronecker import KroneckerFactors
 
 NewtonDirection = Callable[[], Tensor | None]
 
@@ -21,6 +22,7 @@ _LEDGER_NAMES = {
     "gradient": ("gradients", "gradient"),
     "hessian": ("hessians", "hessian"),
     "hessian_diagonal": ("hessian_diagonals", "hessian"),
+    "kronecker_factors": ("kronecker_factors", "hessian"),
     "hvp": ("hessian_vector_products", "hessian"),
 }
 
@@ -82,7 +84,7 @@ class Point:
 
     A subclass answers `value` (a scalar), `gradient` (d,) and `hessian` (d, d) as (cached) properties; all else
     has a default here, to be overridden where a faster way is known. Whatever a subclass defines under the names
-    of the five derivatives is counted, so that a run can say what it evaluated.
+    of the derivatives is counted, so that a run can say what it evaluated.
     """
 
     def __init__(self, objective: Any, x: Tensor) -> None:
@@ -184,6 +186,15 @@ class Point:
         Where f is a convex loss of some outputs, it is the Hessian less the curvature of the outputs (Schraudolph 2002,
         Neural Computation 14, p. 1723); where the outputs are linear, it is the Hessian.
         """
+        return None
+
+    def gnvp(self, v: Tensor) -> Tensor:
+        """The product of the Gauss-Newton matrix with v, (d,)."""
+        return self.gauss_newton @ v
+
+    @property
+    def kronecker_factors(self) -> KroneckerFactors | None:
+        """Of the Gauss-Newton matrix of a model made of linear layers; None where f is not known to be one."""
         return None
 
     def along(self, direction: Tensor) -> Ray:

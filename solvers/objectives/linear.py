@@ -12,6 +12,7 @@ from ..checks import EPS
 from ..kernels import bucket_sums
 from ..phases import count
 from .base import Point, Ray, kept
+from .kronecker import KroneckerFactors
 
 REFRESH = 10  # steps after which margins carried along rays are computed anew, so that rounding cannot pile up
 METRIC = ("hessian", "_newton_factor")  # what a refreshed point keeps
@@ -39,6 +40,21 @@ class LinearPoint(Point):
     def gauss_newton(self) -> Tensor:
         """The Hessian itself, (d, d): margins have no curvature."""
         return self.hessian
+
+    def gnvp(self, v: Tensor) -> Tensor:
+        return self.hvp(v)
+
+    @kept
+    def kronecker_factors(self) -> KroneckerFactors:
+        """Of one layer, without the links between rows and their curvatures: 1/n X^T X and `class_curvature`.
+
+        Class by class, as the coefficients are. An intercept is penalised here with the others.
+        """
+        return KroneckerFactors([(self.class_curvature(), self.objective.second_moments)], self.objective.l2)
+
+    def class_curvature(self) -> Tensor:
+        """scale sum_i C_i, (K, K), C_i the Hessian of the loss of the row i in its K logits."""
+        return (self.curvature.sum() * self.objective.scale).view(1, 1)
 
     def change(self, drift: Tensor) -> tuple[float, float]:
         """The change of f, to first order, if the margins move by `drift`, and the gap that this hides, to second."""

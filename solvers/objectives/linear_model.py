@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..checks import penalty, reduction_scale
-from ..kernels import is_sparse, row_sums_of_absolute_gram, short_indices, squares_of, transposed
+from ..kernels import is_sparse, row_sums_of_absolute_gram, short_indices, squares_of, transposed, weighted_gram
 from .base import Objective, kept
 
 COLUMNS_A_GRADIENT = 30  # of a dense X whose part of the Hessian takes as long as a gradient: it is compute-bound
@@ -62,6 +62,17 @@ class LinearModel(Objective):
         """||X||_F^2, with the intercept's column; infinite where that cannot be said in X's precision."""
         entries = self.X.values() if is_sparse(self.X) else self.X
         return float(torch.linalg.vector_norm(entries)) ** 2 + self.fit_intercept * len(self.y)
+
+    @kept
+    def second_moments(self) -> Tensor:
+        """1/n X^T X, with the intercept's column of ones last, (d [+ 1], d [+ 1])."""
+        with torch.inference_mode(False):
+            (n, d), ones = self.X.shape, torch.ones_like(self.y, dtype=self.X.dtype)
+            gram = weighted_gram(self.X, ones, ones.new_zeros(d, d), 1 / n, self._transposed)
+            if not self.fit_intercept:
+                return gram
+            border = torch.cat([self._transposed @ ones, ones.sum().unsqueeze(0)]) / n
+            return torch.cat([torch.cat([gram, border[:-1].unsqueeze(0)]), border.unsqueeze(1)], dim=1)
 
     def row_sums_of_gram(self) -> Tensor:
         """b, (d [+ 1],), with diag(b) - X^T X positive semidefinite, X with its intercept's column of ones.

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import design_matrix, row_labels
+from ..checks import class_labels, design_matrix
 from ..kernels import is_sparse, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, kept
 from .linear import LinearPoint
@@ -47,7 +47,7 @@ class SoftmaxRegression(LinearModel):
         reduction: str = "mean",
     ) -> None:
         X = design_matrix(X, fit_intercept)
-        y, self.classes = _labels(X, y, classes)  # (n,) int64
+        y, self.classes = class_labels(X, y, classes)  # (n,) int64
         super().__init__(X, y, l2, fit_intercept, reduction, classes=self.classes)
         self._own = self.y.unsqueeze(1)  # (n, 1)
 
@@ -144,21 +144,6 @@ class SoftmaxRegression(LinearModel):
         return float(pulls.sum()) >= 0.5 * float(pulls[-moves > slack * largest].sum())
 
 
-def _labels(X: Tensor, y: Tensor, classes: int | None) -> tuple[Tensor, int]:
-    """The labels as int64, and how many classes there are."""
-    y = row_labels(y, X)
-    low, high = (float(end) for end in torch.aminmax(y))
-    if low < 0 or not bool((y == y.round()).all()):
-        raise ValueError(f"labels must be 0, 1, 2, ..., found {low:g}..{high:g}: map them with torch.unique first")
-    if classes is None:
-        classes = max(int(high) + 1, 2)
-    elif isinstance(classes, bool) or not isinstance(classes, int):
-        raise TypeError(f"classes must be an int >= 2, found {classes!r}")
-    if classes < 2 or high >= classes:
-        raise ValueError(f"classes must be at least 2 and above the largest label {high:g}, found {classes}")
-    return y.long(), classes
-
-
 class Probabilities(NamedTuple):
     """softmax of the margins, each part to full relative accuracy."""
 
@@ -202,6 +187,12 @@ class SoftmaxPoint(LinearPoint):
     def curvature(self) -> Tensor:
         """p (1 - p), (n, K)."""
         return self.probabilities.p * self.probabilities.complement
+
+    def class_curvature(self) -> Tensor:
+        """scale sum_i (diag(p_i) - p_i p_i^T): the expectation over the classes is exact."""
+        matrix = self.probabilities.p.T @ -self.probabilities.p
+        matrix.diagonal().copy_(self.curvature.sum(0))
+        return matrix * self.objective.scale
 
     @kept
     def gradient(self) -> Tensor:
