@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -84,4 +85,5 @@ class LevenbergMarquardt(DirectionalSolver):
         return trial, state._replace(size=state.size * max(1 / 3, 1 - (2 * ratio - 1) ** 3), rise=RISE)
 
     def _raised(self, state: Damping) -> Damping:
-        return state._replace(size=state.size * state.rise, rise=2 * state.rise)
+        size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not be raised
+        return state._replace(size=size * state.rise, rise=2 * state.rise)

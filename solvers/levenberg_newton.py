@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -81,4 +82,5 @@ class LevenbergNewton(DirectionalSolver):
         return trial, Shift(state.size / self.fall if ratio > self.good else state.size, self.rise)
 
     def _raised(self, state: Shift) -> Shift:
-        return Shift(state.size * state.rise, 2 * state.rise)
+        size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not be raised
+        return Shift(size * state.rise, 2 * state.rise)

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from solvers import GradientRegularisedNewton, Ledger, SelfConcordantNewton, Status, Stop, minimize
+from solvers import GradientRegularisedNewton, Ledger, LevenbergNewton, SelfConcordantNewton, Status, Stop, minimize
+from solvers.levenberg_newton import Shift
 from solvers.objectives import FunctionObjective, LogisticRegression
 from solvers.self_concordant_newton import damped
 
@@ -147,3 +148,11 @@ def test_convergence_is_quadratic_in_the_end(solver):
 def test_settings_that_make_no_sense_are_refused(make):
     with pytest.raises(ValueError):
         make()
+
+
+def test_levenberg_s_shift_rises_again_after_so_many_good_steps_that_it_became_zero():
+    """From zero no factor raises it: at a saddle, where a shift is needed, the search for one would never end."""
+    saddle = FunctionObjective(lambda x: x[0] ** 2 - x[1] ** 2 + x.sum())
+    point = saddle.at(torch.zeros(2, dtype=torch.float64))
+    proposal = LevenbergNewton().propose(point, Shift(0.0, 4.0))
+    assert proposal.slope < 0 and 2 < proposal.state.size < math.inf
