@@ -19,6 +19,7 @@ from benchmarks.store import run_key
 from datasets import PROBLEMS, breast_cancer, build, certificate
 from datasets.problems import recipe
 from solvers import COUNTERS, PHASES, SOLVERS, GradientDescent, Ledger, Newton, Status, Stop, device_clock, minimize
+from solvers.objectives import LogisticRegression
 from solvers.phases import current, phase
 from tests.fakes import FakeDevice, QueuedSquare, Raising
 
@@ -244,6 +245,14 @@ def test_a_hessian_that_does_not_fit_is_refused_in_one_sentence_and_products_are
     for solver in ("gradient-descent", "newton-cg"):
         assert measure(replace(case, solver=solver)).status == Status.ITERATION_LIMIT
     assert measure(Case("breast-cancer-l2", "newton-diagonal", stop=fixed(2))).status == Status.ITERATION_LIMIT
+
+
+def test_what_a_method_makes_of_the_data_is_made_on_the_clock(monkeypatch):
+    """X X^T of a wide problem, in the warm-up and once more in the run that counts."""
+    made, product = [], LogisticRegression.row_products.function
+    monkeypatch.setattr(LogisticRegression.row_products, "function", lambda f: made.append(1) or product(f))
+    measurement = measure(Case("synthetic-wide", "newton-cholesky", stop=fixed(2)))
+    assert measurement.status == "iteration limit" and len(made) == 2
 
 
 def test_the_clock_covers_one_run_and_not_its_warm_up(monkeypatch):

@@ -245,6 +245,11 @@ class Objective:
         """f near x, (d,)."""
         raise NotImplementedError
 
+    def forget(self) -> None:
+        """Drop what was made of the data once and kept: who runs next pays for it again."""
+        for name in [name for name in self.__dict__ if isinstance(getattr(type(self), name, None), kept)]:
+            del self.__dict__[name]
+
     def curvature_bound(self) -> Tensor | None:
         """B, (d, d), with B - H(x) positive semidefinite at every x; None where none is known."""
         return None
