@@ -13,6 +13,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from datasets import PROBLEMS, Certificate, DataError, MNISTTwoView, certificate
+from datasets.absent import sentences
 from solvers.names import lookup
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
@@ -37,21 +38,20 @@ def list_problems(
         *("problem", "model", "n", "d", "classes", "margin", "minimiser", "f*"),
         *("rank", "cond H", "rate D^-1 H", "least H(x0)"),
     )
-    table, absent, wrong = Table(*columns, caption=LEGEND, caption_justify="left"), [], False
+    table, absent, wrong = Table(*columns, caption=LEGEND, caption_justify="left"), {}, {}
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         for name in progress.track(names or list(PROBLEMS), description="certifying"):
             try:
                 c = certificate(name)
             except DataError as error:
-                absent.append(f"{name}: {error}")
+                absent[name] = str(error)
             except ValueError as error:
-                absent.append(f"error: {error}")
-                wrong = True
+                wrong[name] = str(error)
             else:
                 table.add_row(*(text(value) for value in describe(c)))
     if table.row_count:
         Console(width=None if sys.stdout.isatty() else 200).print(table)
-    for sentence in absent:
+    for sentence in (*sentences(absent), *(f"error: {error}" for error in wrong.values())):
         typer.echo(sentence, err=True)
     raise typer.Exit(2 if wrong or (names and absent) else 0)
 
