@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.cases import SUITES
@@ -54,7 +55,7 @@ def list_all() -> None:
         ("suites", [(n, f"{len(s())} cases. {first_line(s)}") for n, s in SUITES.items()]),
     ):
         if title == CUTEST_TITLE and (absent := missing()):
-            title = f"{title} ({absent})"
+            title = escape(f"{title} ({absent})")
         table = Table("name", "what it is", title=title, title_justify="left")
         if title == "peers":
             table.add_column("installed")
