@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import torch
 
-from .cutest_table import ATTAINED, BOUNDS, CERTIFIED, SIZES, STATED
+from .cutest_table import ATTAINED, BOUNDS, CERTIFIED, LOCAL, SIZES, STATED
 from .problem import Problem, Published
 from .s2mpj import S2MPJ, GroupSum, load
 
@@ -55,15 +55,16 @@ def _loaded(source: str) -> tuple[S2MPJ, tuple[float, ...], str]:
 
 def known_minimum(source: str) -> Published | None:
     """The lowest minimum that is known, and why it is believed; None where there is none that can be."""
+    others = LOCAL.get(source, ())
     if source in ATTAINED:
-        return Published(0.0, (), "S2MPJ", how="a lower bound that is attained")
+        return Published(0.0, (), "S2MPJ", others, how="a lower bound that is attained")
     if source in BOUNDS:
-        return Published(BOUNDS[source], (), "S2MPJ", error=REFINED, how="a lower bound that is attained")
+        return Published(BOUNDS[source], (), "S2MPJ", others, REFINED, how="a lower bound that is attained")
     if source in STATED:
         value, digits = STATED[source]
-        return Published(value, (), f"S2MPJ: {digits}", error=REFINED, how="refined in float64")
+        return Published(value, (), f"S2MPJ: {digits}", others, REFINED, how="refined in float64")
     if source in CERTIFIED:
-        return Published(CERTIFIED[source], (), "NIST StRD", error=ELEVEN, how="certified to 11 digits")
+        return Published(CERTIFIED[source], (), "NIST StRD", others, ELEVEN, how="certified to 11 digits")
     return None
 
 

@@ -99,4 +99,11 @@ CERTIFIED: dict[str, float] = {
     "MISRA1DLS": 0.056419295283, "NELSONLS": 3.7976833176, "RAT42LS": 8.0565229338, "RAT43LS": 8786.404908,
     "ROSZMAN1LS": 0.00049484847331, "THURBERLS": 5642.7082397,
 }
+
+# Values of other stationary points without negative curvature, at which runs from the standard start end.
+LOCAL: dict[str, tuple[float, ...]] = {
+    "DEVGLA2": (0.02673687698381,), "ERRINROS": (7.19496891403,), "HATFLDD": (2.546894618423e-07,),
+    "KIRBY2LS": (1846.477503283,), "MODBEALE": (3.162126995253,), "NONCVXUN": (25.76568472503,),
+    "NONDIA": (0.9898968740952,), "RAT43LS": (1076461.596459,),
+}
 # fmt: on

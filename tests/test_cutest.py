@@ -17,7 +17,7 @@ from benchmarks.command.main import app
 from datasets import CUTEST, DataError, build, certificate, cutest, s2mpj
 from datasets.__main__ import app as datasets_app
 from datasets.absent import sentences
-from datasets.cutest_table import ATTAINED, BOUNDS, CERTIFIED, LEFT_OUT, SIZES, STATED
+from datasets.cutest_table import ATTAINED, BOUNDS, CERTIFIED, LEFT_OUT, LOCAL, SIZES, STATED
 from datasets.derivatives import differences
 from datasets.s2mpj import S2MPJ, GroupSum
 from reports.collection import arrivals, arrived, collection_section, one_by_one
@@ -119,17 +119,18 @@ class Base(Twin):
 
 
 @pytest.fixture
-def forget(monkeypatch):
+def forget():
     """No module of S2MPJ and no problem is kept from one test to the next."""
-    kept = {name: module for name, module in sys.modules.items() if name.split(".")[0] == s2mpj.LIBRARY}
-    for name in kept:
-        monkeypatch.delitem(sys.modules, name)
-    cutest._loaded.cache_clear()
+
+    def clear():
+        for name in [name for name in sys.modules if name.split(".")[0] == s2mpj.LIBRARY]:
+            del sys.modules[name]
+        cutest._loaded.cache_clear()
+        certificate.cache_clear()
+
+    clear()
     yield
-    for name in [name for name in sys.modules if name.split(".")[0] == s2mpj.LIBRARY]:
-        monkeypatch.delitem(sys.modules, name)
-    cutest._loaded.cache_clear()
-    certificate.cache_clear()
+    clear()
 
 
 @pytest.fixture
@@ -209,6 +210,8 @@ def test_each_problem_has_one_name_and_each_minimum_a_problem_and_one_source():
     assert len({problem.name for problem in CUTEST}) == len(CUTEST) > 200 and max(SIZES.values()) == 50
     known = [*ATTAINED, *BOUNDS, *STATED, *CERTIFIED]
     assert len(set(known)) == len(known) > 150 and set(known) < set(SIZES)
+    assert set(LOCAL) < set(known)
+    assert all(value > cutest.known_minimum(source).value for source in LOCAL for value in LOCAL[source])
     for value, digits in STATED.values():  # found again to the last digit that is stated, which may have been cut off
         mantissa, _, power = digits.replace("E", "D").partition("D")
         last = 10.0 ** (int(power or 0) - len(mantissa.partition(".")[2]))
