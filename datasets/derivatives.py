@@ -13,6 +13,7 @@ from .problem import Problem
 
 STEPS = tuple(10.0**-k for k in range(2, 10))  # relative to the variable; the best of them counts
 TOLERANCE = 1e-5  # of the largest entry: differences of badly scaled functions lose ten digits, a wrong term all
+FLOOR = 1e-3  # of the largest variable: what is 0 but for rounding has no size of its own
 AWAY = 0.01  # from the start, relative: some starts are stationary, or have terms that vanish
 
 
@@ -39,12 +40,13 @@ def differences(objective: Any, x: Tensor) -> Difference:
     """Gradient against differences of values, columns of the Hessian against differences of gradients, at x (d,)."""
     point = objective.at(x)
     g, H = point.gradient, point.hessian
+    sizes = x.abs().clamp(min=(FLOOR * float(x.abs().max())) or 1.0)
     worst_slope = worst_bend = 0.0
     for i in range(len(x)):
         slopes, bends = [math.inf], [math.inf]
         for step in STEPS:
             h = torch.zeros_like(x)
-            h[i] = step * (float(x[i].abs()) or 1.0)
+            h[i] = step * float(sizes[i])
             width = 2 * float(h[i])
             up, down = objective.at(x + h), objective.at(x - h)
             slopes.append(abs((float(up.value) - float(down.value)) / width - float(g[i])))
