@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from typing import Any
 
-from datasets import FUNCTIONS, NIST, PROBLEMS, TestFunction
+from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
 from solvers import SOLVERS, Solver, Stop
 from solvers.adapters import PEERS, Peer
 
@@ -186,23 +186,28 @@ def problems(*, small: bool | None = None, files: bool | None = None) -> list[st
         for name, recipe in PROBLEMS.items()
         if small in (None, getattr(recipe, "small", True))
         and files in (None, bool(getattr(recipe, "needs", "")))
-        and not isinstance(recipe, TestFunction)
+        and name not in TEST_FUNCTIONS
     ]
 
 
 def functions() -> list[Case]:
     """Every solver on every test function from its published start, in float64, 1,000 iterations and 5 seconds at
     most: what its globalisation is worth where f is not convex."""
-    return _on_functions(FUNCTIONS)
+    return _on_functions(function.name for function in FUNCTIONS)
 
 
 def nist() -> list[Case]:
     """The same on NIST's nonlinear regressions, from both of their starts."""
-    return _on_functions(NIST)
+    return _on_functions(function.name for function in NIST)
 
 
-def _on_functions(functions: Iterable[TestFunction]) -> list[Case]:
-    stop, names = Stop(iterations=1000, seconds=5.0), [function.name for function in functions]
+def cutest() -> list[Case]:
+    """The same on CUTEst's unconstrained problems of at most 50 variables, where the package that holds them is."""
+    return _on_functions(problem.name for problem in CUTEST)
+
+
+def _on_functions(names: Iterable[str]) -> list[Case]:
+    stop = Stop(iterations=1000, seconds=5.0)
     return [Case(problem, solver, stop=stop) for problem, solver in product(names, SOLVERS)]
 
 
@@ -216,6 +221,7 @@ SUITES = {
     "sweep": sweep,
     "functions": functions,
     "nist": nist,
+    "cutest": cutest,
 }
 
 

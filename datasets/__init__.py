@@ -4,6 +4,7 @@ from .augmentation import augment, two_views
 from .base import Dataset
 from .breast_cancer import breast_cancer
 from .certificate import Certificate, certificate, certify
+from .cutest import CUTEST
 from .functions import FUNCTIONS, TestFunction
 from .libsvm import libsvm
 from .mnist import mnist
@@ -11,14 +12,16 @@ from .mnist_two_view import MNISTTwoView
 from .multiclass import multiclass
 from .nist import NIST, correct_digits
 from .problem import Problem, Published
-from .problems import PROBLEMS, Recipe, build, present_device
+from .problems import PROBLEMS, TEST_FUNCTIONS, Recipe, build, present_device
 from .storage import DataError
 from .synthetic import synthetic
 
 __all__ = [
+    "CUTEST",
     "FUNCTIONS",
     "NIST",
     "PROBLEMS",
+    "TEST_FUNCTIONS",
     "Certificate",
     "DataError",
     "Dataset",

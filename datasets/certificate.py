@@ -27,7 +27,6 @@ from .spectrum import DENSE, diagonal_rate, least_eigenvalue, row_space
 from .storage import cache_folder
 
 WIDEST = 1e-8  # relative: with an f* that is not known closer there is no gap to speak of
-PUBLISHED = 1e-15  # relative: how far a minimum computed to 40 digits may lie from its float64
 
 
 @dataclass(frozen=True)
@@ -146,15 +145,18 @@ def _lacks_a_class(objective: Linear) -> bool:
 
 def _published(problem: Problem, known: Published) -> dict[str, Any]:
     """Facts about a test function: its minimum is the lowest that anyone knows, which only a sum of squares proves."""
-    start, end = (problem.objective.at(x) for x in (problem.x0, problem.x0.new_tensor(known.minimiser)))
-    curvatures, least = torch.linalg.eigvalsh(end.hessian), least_eigenvalue(start)
-    rounding = PUBLISHED * abs(known.value)
+    start = problem.objective.at(problem.x0)
+    least, ratio = least_eigenvalue(start), math.nan
+    if known.minimiser:
+        curvatures = torch.linalg.eigvalsh(problem.objective.at(problem.x0.new_tensor(known.minimiser)).hessian)
+        ratio = float(curvatures[-1] / curvatures[0]) if float(curvatures[0]) > 0 else math.inf
+    rounding = known.error * abs(known.value)
     return {
         "minimiser": True,
         "low": known.value - rounding,
         "high": known.value + rounding,
-        "bound": f"published, and computed to 40 digits ({known.source})",
-        "condition": float(curvatures[-1] / curvatures[0]) if float(curvatures[0]) > 0 else math.inf,
+        "bound": f"published, and {known.how} ({known.source})",
+        "condition": ratio,
         "diagonal_rate": diagonal_rate(start) if least >= 0 else math.nan,
         "least_eigenvalue": least,
         "others": known.others,

@@ -16,6 +16,7 @@ from solvers.objectives import LogisticRegression, Objective, ResidualMLP, Softm
 
 from .base import Dataset
 from .breast_cancer import breast_cancer
+from .cutest import CUTEST
 from .derived import correlated_normal, odd_even
 from .functions import FUNCTIONS
 from .libsvm import libsvm
@@ -232,15 +233,15 @@ RECIPES = (
         needs="mnist",
     ),
 )
-PROBLEMS: dict[str, Callable[[torch.dtype, torch.device], Problem]] = {
-    recipe.name: recipe for recipe in (*RECIPES, *FUNCTIONS, *NIST)
-}
+Builder = Callable[[torch.dtype, torch.device], Problem]
+TEST_FUNCTIONS: dict[str, Builder] = {function.name: function for function in (*FUNCTIONS, *NIST, *CUTEST)}
+PROBLEMS: dict[str, Builder] = {recipe.name: recipe for recipe in RECIPES} | TEST_FUNCTIONS
 
 MOST = 10**9  # entries of X
 SIZED = re.compile(r"synthetic-(correlated-)?([1-9]\d*)x([1-9]\d*)")
 
 
-def recipe(name: str) -> Callable[[torch.dtype, torch.device], Problem]:
+def recipe(name: str) -> Builder:
     """The builder of a problem of PROBLEMS, or of "synthetic-NxD": N rows and D independent normal columns (correlated
     ones for "synthetic-correlated-NxD"), 10 % of the labels wrong, penalty 1 on the sum scale. Raises ValueError."""
     size = SIZED.fullmatch(name)

@@ -9,6 +9,7 @@ import matplotlib
 import pandas as pd
 
 from . import style
+from .collection import COLLECTED
 from .data_sections import data_sections
 from .figures import FIGURES
 from .findings import findings, markdown
@@ -116,11 +117,14 @@ def forget(out: Path) -> None:
 def draw_all(
     frame: pd.DataFrame, folder: Path, progress: Callable[[str], None], behind: Sources
 ) -> dict[str, list[Shown]]:
-    """The figures of each problem, by problem. One precision, device and thread count a figure, and it is named."""
+    """The figures of each problem, by problem. One precision, device and thread count a figure, and it is named.
+
+    Hundreds of small problems have a table instead: `collection`.
+    """
     from matplotlib.figure import Figure as Canvas
 
     drawn: dict[str, list[Shown]] = {}
-    frame = frame[frame["status"] != "error"]
+    frame = frame[(frame["status"] != "error") & ~frame["problem"].isin(COLLECTED)]
     setup = ["machine", "problem", "dtype", "device", "threads"]
     for (machine, problem, dtype, device, threads), cell in frame.groupby(setup, sort=False):
         if dtype != "float64" and _has(frame, problem=problem, dtype="float64"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from .collection import collection_section
 from .device_map import device_map_section
 from .load import Runs
 from .page import Section
@@ -34,6 +35,8 @@ def overall_sections(
     ):
         progress(name)
         sections.append(make(runs.frame, out, behind))
+    if collected := collection_section(runs.frame, out, behind):
+        sections.append(collected)
     if profiles is not None:
         progress("phases")
         sections.append(phases_section(profiles, out))

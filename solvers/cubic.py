@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -93,6 +94,9 @@ class Cubic(DirectionalSolver):
                 return point, state
             ratio = (float(point.value) - float(reached.value)) / gain
         if not ratio > self.accept:  # NaN, too
+            if torch.equal(reached.x, point.x):  # nor does any shorter step lead elsewhere
+                return point, state
             k = state.rejections + 1
-            return point, same._replace(cube=same.cube * self.rise**k, rejections=k)
+            raised = self.rise ** min(k, math.log(RANGE[1]) / math.log(self.rise))
+            return point, same._replace(cube=same.cube * raised, rejections=k)
         return reached, same._replace(cube=same.cube / self.fall) if ratio > self.good else same

@@ -108,7 +108,7 @@ def secular_root(gaps: Tensor, slopes: Tensor, low: float, reciprocal: Reciproca
         shifted = gaps + u
         components = slopes / shifted
         length = float(torch.linalg.vector_norm(components))
-        if not math.isfinite(length):
+        if not 0 < length < math.inf:  # 0: the step is shorter than any number
             break
         wanted, change = reciprocal(u)
         if abs(length * wanted - 1) <= accuracy:

@@ -114,6 +114,8 @@ class TrustRegion(DirectionalSolver):
                 return self._unseen(point, reached, proposal)
             ratio = (float(point.value) - float(reached.value)) / trial.gain
         if not ratio > self.accept:  # NaN, too
+            if torch.equal(reached.x, point.x):  # nor does any shorter step lead elsewhere
+                return point, state
             rejections = state.rejections + 1
             return point, same._replace(factor=self.shrink**rejections, rejections=rejections)
         if ratio < self.poor:

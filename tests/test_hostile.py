@@ -7,6 +7,7 @@ import errno
 import os
 import resource
 import tempfile
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from benchmarks.command.main import app
 from benchmarks.store import ROOM, Store
 from datasets import certificate
 from solvers import SOLVERS, CholeskyNewton, Status, Stop, minimize
-from solvers.objectives import LogisticRegression, SoftmaxRegression
+from solvers.objectives import LogisticRegression, Objective, Point, SoftmaxRegression
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -218,6 +219,38 @@ def test_a_spoilt_certificate_is_named_and_computed_anew(content, tmp_path, monk
     with pytest.warns(UserWarning, match=path.name):
         assert repr(fresh("iris")) == repr(known)
     assert path.read_text() == whole
+
+
+# --- a function that rounding makes flat
+
+
+class FlatPoint(Point):
+    """f is the same everywhere, as its terms cancel, and the gradient is what rounding left of it."""
+
+    @cached_property
+    def value(self):
+        return self.x.new_tensor(0.0)
+
+    @cached_property
+    def gradient(self):
+        return torch.full_like(self.x, 1e-14)
+
+    @cached_property
+    def hessian(self):
+        return torch.eye(len(self.x), dtype=self.x.dtype)
+
+
+class Flat(Objective):
+    def at(self, x):
+        return FlatPoint(self, x)
+
+
+@pytest.mark.parametrize("name", ["trust-region-exact", "trust-region-steihaug", "trust-region-dogleg", "cubic"])
+@pytest.mark.parametrize(("x0", "status"), [((1.0, 2.0), Status.STALLED), ((1.0, 0.0), None)])
+def test_a_step_that_is_rejected_for_ever_ends_in_a_status(name, x0, status):
+    """It shrinks beyond all numbers; where it cannot move x any more, the run is over."""
+    result = minimize(SOLVERS[name], Flat(), torch.tensor(x0, dtype=torch.float64), Stop(iterations=1200))
+    assert result.status == status or (status is None and result.status != Status.CONVERGED)
 
 
 # --- nothing in a file is run

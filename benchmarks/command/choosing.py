@@ -10,6 +10,7 @@ import typer
 
 from benchmarks.cases import DTYPES, SUITES, Case, beside, every_solver, select
 from datasets import DataError, build, present_device
+from datasets.absent import sentences
 from datasets.problems import recipe
 from solvers import SOLVERS
 from solvers.adapters import PEERS
@@ -69,8 +70,9 @@ def cases_of(
 
 
 def with_data(cases: list[Case], named: list[str]) -> list[Case]:
-    """The cases whose data is there: the others are named and left out, but a problem that was asked for must be."""
-    absent = {}
+    """The cases whose data is there, in their precision and on their device: the others are named and left out, but a
+    problem that was asked for must be."""
+    absent: dict[str, str] = {}
     for name in dict.fromkeys(case.problem for case in cases):
         try:
             build(name)
@@ -78,12 +80,27 @@ def with_data(cases: list[Case], named: list[str]) -> list[Case]:
             if name in named:
                 raise
             absent[name] = str(error)
-    for name, sentence in absent.items():
-        typer.echo(f"left out {name}: {sentence}", err=True)
     there = [case for case in cases if case.problem not in absent]
-    if not there:
-        raise DataError("none of these problems has its data here: `python -m datasets fetch` fetches it")
-    return there
+    refused = {case: reason for case in there if (reason := _refusal(case))}
+    left = [case for case in there if case not in refused]
+    reasons = absent | {case.problem: reason for case, reason in refused.items()}
+    told = sentences(reasons)
+    if refused and (not left or {case.problem for case in refused} & set(named) - {case.problem for case in left}):
+        raise ValueError(told[-1])
+    for sentence in told:
+        typer.echo(f"left out {sentence}", err=True)
+    if not left:
+        raise DataError(f"none of these problems has its data here: {REMEDY}")
+    return left
+
+
+REMEDY = "`python -m datasets fetch` fetches files, and what was left out above says what else to do"
+
+
+def _refusal(case: Case) -> str:
+    """Why a problem is not there in the precision or on the device of a case; empty where it is."""
+    refusal = getattr(recipe(case.problem), "refusal", None)
+    return refusal(case.dtype, case.device) if refusal else ""
 
 
 def _present(names: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.cases import SUITES
@@ -15,8 +16,9 @@ from benchmarks.command.profile import profile
 from benchmarks.command.run import run
 from benchmarks.command.verify import verify
 from benchmarks.peer_runs import installed
-from datasets import FUNCTIONS, NIST, PROBLEMS
+from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
 from datasets.problems import summary
+from datasets.s2mpj import missing
 from solvers import SOLVERS
 from solvers.adapters import PEERS
 
@@ -47,16 +49,28 @@ def list_all() -> None:
     for title, rows in (
         ("solvers", [(name, first_line(solver)) for name, solver in SOLVERS.items()]),
         ("peers", [(name, first_line(peer), installed(name) or "no") for name, peer in PEERS.items()]),
-        ("problems", [(name, summary(name)) for name in PROBLEMS if name not in functions]),
+        ("problems", [(name, summary(name)) for name in PROBLEMS if name not in TEST_FUNCTIONS]),
         ("test functions", [(name, summary(name)) for name in functions]),
+        (CUTEST_TITLE, [(f"{n} variables", names) for n, names in by_size().items()]),
         ("suites", [(n, f"{len(s())} cases. {first_line(s)}") for n, s in SUITES.items()]),
     ):
+        if title == CUTEST_TITLE and (absent := missing()):
+            title = escape(f"{title} ({absent})")
         table = Table("name", "what it is", title=title, title_justify="left")
         if title == "peers":
             table.add_column("installed")
         for row in rows:
             table.add_row(*row)
         console.print(table)
+
+
+CUTEST_TITLE = "CUTEst's unconstrained problems"
+
+
+def by_size() -> dict[int, str]:
+    """Their names, in one cell for each number of variables."""
+    sizes = sorted({problem.n for problem in CUTEST})
+    return {n: ", ".join(problem.name for problem in CUTEST if problem.n == n) for n in sizes}
 
 
 def first_line(named: object) -> str:

@@ -37,7 +37,7 @@ def run(
     suite: Annotated[
         list[str],
         typer.Option(
-            help="classic, quick, peers, full, real, sizes, sweep, functions or nist; may be repeated.",
+            help="classic, quick, peers, full, real, sizes, sweep, functions, nist or cutest; may be repeated.",
             show_default="quick, or all of --problem",
         ),
     ] = [],  # noqa: B006
