@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from datasets import PROBLEMS, Dataset, TestFunction, breast_cancer, build, multiclass, present_device
+from datasets import PROBLEMS, TEST_FUNCTIONS, Dataset, breast_cancer, build, multiclass, present_device
 from datasets.problems import summary
 from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
 
@@ -116,7 +116,7 @@ def test_a_problem_carries_the_checksum_of_its_float64_data():
 
 # Name by name, so that both dtypes share the data; those with all rows of MNIST in one only, for the time they take.
 # Test functions have tests of their own.
-ROWS = [name for name, recipe in PROBLEMS.items() if not isinstance(recipe, TestFunction)]
+ROWS = [name for name in PROBLEMS if name not in TEST_FUNCTIONS]
 BUILT = [(name, dtype) for name in ROWS for dtype in (torch.float32, torch.float64)[: 2 - name.startswith("mnist")]]
 
 
