@@ -327,5 +327,7 @@ def test_of_a_run_that_the_clock_ended_what_both_have_is_compared():
     rows = evaluate(measure(CASE))
     longer = [row | {"status": "time limit"} for row in evaluate(measure(replace(CASE, stop=fixed(3))))]
     assert difference(rows, longer) == ""
+    late = [row | {"status": "converged", "total_seconds": 2.0, "budget": 1.0} for row in longer]
+    assert difference(rows, late) == "" and "it ended as" in difference(rows, [row | {"budget": 3.0} for row in late])
     longer[1]["value"] += 1e-15
     assert difference(rows, longer).startswith("value at iteration 1 was ")
