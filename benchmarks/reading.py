@@ -43,6 +43,7 @@ class File:
     runs: dict[str, dict[str, Any]]  # what is said of each
     constant: dict[str, Any]
     table: pa.Table
+    rows: int  # also where no column varies, and the table has none
 
 
 def read(folder: Path) -> Stored:
@@ -113,7 +114,7 @@ def taken(path: Path) -> File:
             table = file.read([name for name in schema.names if name not in constant], use_threads=pack)
         except (OSError, ValueError) as error:  # pyarrow's errors are both
             raise ForeignError(f"damaged: {str(error).splitlines()[0]}") from None
-    return File(path.name, schema, runs, constant, table.replace_schema_metadata(None))
+    return File(path.name, schema, runs, constant, table.replace_schema_metadata(None), file.metadata.num_rows)
 
 
 def held_by(footer: Any, constant: dict[str, Any]) -> set[str]:
@@ -169,7 +170,7 @@ def together(files: list[File]) -> pa.Table:
     import pyarrow as pa
 
     table = pa.concat_tables(file.table for file in files).combine_chunks()
-    place = pa.array(np.repeat(np.arange(len(files)), [file.table.num_rows for file in files]))
+    place = pa.array(np.repeat(np.arange(len(files)), [file.rows for file in files]))
     schema, constant = files[0].schema, files[0].constant
     columns = [
         pa.array([file.constant[field.name] for file in files], field.type).take(place)

@@ -22,7 +22,7 @@ from benchmarks.cases import Case, classic, fixed
 from benchmarks.claims import Claims
 from benchmarks.command.main import app
 from benchmarks.layout import WORDS, constant
-from benchmarks.measure import evaluate, measure
+from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.store import SCHEMA, Store, packed, run_key, write_whole
 from benchmarks.verification import difference, rebuilt
 from reports.load import load
@@ -186,6 +186,15 @@ def test_one_wrong_bit_anywhere_in_a_run_is_named_or_changes_nothing(made, tmp_p
             pd.testing.assert_frame_equal(found.table.to_pandas(), before[1])
         assert (found.table is None) == bool(found.skipped)
     assert named > 40
+
+
+def test_a_run_of_one_row_in_which_nothing_varies_is_read(store):
+    """One that raised, or ended where it began."""
+    store.write("00", Measurement(CASE, 7, None, "no step today"))
+    found = load(store.folder)
+    assert found.frame["run"].nunique() == len(found.metadata) == 7
+    (row,) = found.frame[found.frame["run"] == "00"].to_dict("records")
+    assert row["message"] == "no step today" and row["repeat"] == 7 and row["iteration"] == 0
 
 
 # --- packs
