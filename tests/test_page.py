@@ -162,7 +162,7 @@ def test_names_of_other_tools_and_of_files_stay_names(runs, tmp_path, monkeypatc
         verdicts=tmp_path / "verdicts.parquet",
     )
     text = (tmp_path / "report" / "index.html").read_text()
-    assert "<img" not in text
+    assert text.count("<img") == 0  # and no comparison of pages, which takes minutes
     for section in ("summary", "scoreboard", "hard-cases", "commits", "micro", "runs"):
         (inside,) = re.findall(f'<section id="{section}">(.*?)</section>', text, re.DOTALL)
         assert "&lt;img src" in inside, section
