@@ -34,7 +34,7 @@ def pack(store: Store) -> tuple[dict[str, int], dict[str, str]]:
     for suite, runs in by_suite(stored.table, loose).items():
         target = free_name(store.folder, suite, stored.skipped)
         together = runs | (packed(target) & stored.metadata.keys())
-        write_whole(folded(stored, together), target)
+        write_whole(*folded(stored, together), target, **{LIST: " ".join(sorted(together))})
         if read(store.folder).metadata.keys() != stored.metadata.keys() or packed(target) != together:
             raise OSError(f"{target.name} does not read back as it was written: nothing was removed")
         taken[target.name] = len(runs)
@@ -66,8 +66,8 @@ def free_name(folder: Path, suite: str, skipped: dict[str, str]) -> Path:
     return folder / next(name for name in names if name not in skipped)
 
 
-def folded(stored: Stored, runs: set[str]) -> pa.Table:
-    """The rows of these runs, with what their files said of them; environments that are the same are told once."""
+def folded(stored: Stored, runs: set[str]) -> tuple[pa.Table, dict[str, Any]]:
+    """The rows of these runs, and what their files said of them; environments that are the same are told once."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -80,5 +80,4 @@ def folded(stored: Stored, runs: set[str]) -> pa.Table:
         shared[name] = known.get("environment")
         about[run] = known | {"environment": name}
     table = stored.table.filter(pc.is_in(stored.table["run"], pa.array(sorted(runs))))
-    words = json.dumps({"schema": SCHEMA, "shared": shared, "runs": about}, sort_keys=True)
-    return table.replace_schema_metadata({"hessbench": words, LIST.decode(): " ".join(sorted(runs))})
+    return table, {"schema": SCHEMA, "shared": shared, "runs": about}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from .layout import ABSENT, ForeignError, check_shape, heard
 from .store import PACK, SCHEMA, SUFFIX
 
 if TYPE_CHECKING:
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 
 TEXTS = ("run", "machine", "date", "code_version", "problem", "solver", "label", "case", "rules", "dtype", "device")
 COUNTS = ("threads", "repeat", "iteration")
-ABSENT = "not written by this suite"
+RUN = "run"  # the column that says to which run a row belongs
 
 
 @dataclass(frozen=True)
@@ -29,86 +33,97 @@ class Stored:
     files: dict[str, str] = field(default_factory=dict)
 
 
-class ForeignError(ValueError):
-    """A file that holds no runs, or none for this code; a sentence."""
+@dataclass(frozen=True)
+class File:
+    """A file that holds runs. constant: the columns that are the same in all its rows, with their values; none where it
+    does not tell. table: the others."""
+
+    name: str
+    schema: pa.Schema  # of all its columns
+    runs: dict[str, dict[str, Any]]  # what is said of each
+    constant: dict[str, Any]
+    table: pa.Table
+    rows: int  # also where no column varies, and the table has none
 
 
 def read(folder: Path) -> Stored:
-    """All runs of a folder, packed or not, in one go; a file with a page that is damaged is found and left out."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    skipped: dict[str, str] = {}
-    while True:
-        files, metadata, places = survey(folder, skipped)
-        if not files:
-            return Stored(None, {}, skipped)
-        try:
-            table = rows(files)
-            return Stored(table.filter(pc.is_in(table["run"], pa.array(list(metadata)))), metadata, skipped, places)
-        except (OSError, ValueError, TypeError):  # pyarrow's errors are all of these
-            damaged = list(unreadable(files))
-            if not damaged:
-                raise
-            skipped.update(damaged)
-
-
-def survey(
-    folder: Path, skipped: dict[str, str]
-) -> tuple[dict[Path, pa.Schema], dict[str, dict[str, Any]], dict[str, str]]:
-    """The files that hold runs, with their columns; what is said of each run; where each is. Others are `skipped`.
+    """All runs of a folder, packed or not; a file with a page that is damaged is found and left out.
 
     Packs come first: a run that is packed and still has its own file is read from the pack alone.
     """
-    files: dict[Path, pa.Schema] = {}
+    skipped: dict[str, str] = {}
     metadata: dict[str, dict[str, Any]] = {}
     places: dict[str, str] = {}
-    paths = sorted(folder.glob(f"*{SUFFIX}"), key=lambda path: (not path.name.startswith(PACK), path.name))
-    whole: list[pa.Schema] = []
-    for path in paths:
-        if path.name.startswith(".") or path.name in skipped or path.stem in metadata:
-            continue
-        try:
-            schema, runs = described(path)
-            if twice := runs.keys() & metadata.keys():
-                raise ForeignError(f"holds runs that another pack holds too, such as {min(twice)}")
-            if schema not in whole:
-                unified([*whole, schema])
-                whole.append(schema)
-        except OSError as error:
-            skipped[path.name] = str(error).splitlines()[0]
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            skipped[path.name] = str(error).splitlines()[0] if str(error) else ABSENT
-        else:
-            files[path] = schema
-            metadata |= runs
-            places |= dict.fromkeys(runs, path.name)
-    return files, metadata, places
+    alike: dict[tuple[Any, ...], list[File]] = {}
+    schemas: list[pa.Schema] = []
+    for paths in split(folder):
+        for path, found in several([path for path in paths if path.stem not in metadata]):
+            try:
+                if isinstance(found, str):
+                    raise ForeignError(found)
+                if twice := found.runs.keys() & metadata.keys():
+                    raise ForeignError(f"holds runs that another pack holds too, such as {min(twice)}")
+                if found.schema not in schemas:
+                    check_columns(found.schema)
+                    unified([*schemas, found.schema])
+                    schemas.append(found.schema)
+            except ForeignError as error:
+                skipped[path.name] = str(error)
+                continue
+            alike.setdefault((schemas.index(found.schema), *found.constant), []).append(found)
+            metadata |= found.runs
+            places |= dict.fromkeys(found.runs, path.name)
+    return Stored(rows(alike.values()) if alike else None, metadata, skipped, places)
 
 
-def described(path: Path) -> tuple[pa.Schema, dict[str, dict[str, Any]]]:
-    """The columns of a file, and what it says of each of its runs. Raises what pyarrow does, and ForeignError."""
+def split(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The packs of a folder, and the files of single runs."""
+    paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
+    packs = [path for path in paths if path.name.startswith(PACK)]
+    return packs, [path for path in paths if path not in set(packs)]
+
+
+def several(paths: Iterable[Path]) -> Iterator[tuple[Path, File | str]]:
+    """Files, or what is wrong with them, read at the same time: most of the work is done outside of Python."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
+        paths = list(paths)
+        yield from zip(paths, pool.map(tried, paths), strict=True)
+
+
+def tried(path: Path) -> File | str:
+    """A file, or in one line why it cannot be had."""
+    try:
+        return taken(path)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return str(error).splitlines()[0] if str(error) else ABSENT
+
+
+def taken(path: Path) -> File:
+    """A file, with those of its columns that vary, their pages checked. Raises what pyarrow does, and ForeignError."""
     import pyarrow.parquet as pq
 
-    footer = pq.read_metadata(path)
-    stored = footer.metadata or {}
-    if b"hessbench" not in stored:
-        raise ForeignError(ABSENT)
-    about = json.loads(stored[b"hessbench"])
-    if not isinstance(about, dict) or not isinstance(about.get("schema"), int):
-        raise ForeignError(ABSENT)
-    if not 1 <= about["schema"] <= SCHEMA:
-        raise ForeignError(f"schema {about['schema']}, and this code reads 1 to {SCHEMA}: update it")
-    schema = footer.schema.to_arrow_schema().remove_metadata()
-    check_columns(schema)
-    if path.name.startswith(PACK):
-        return schema, {run: unfolded(about, run) for run in about["runs"]}
-    column = schema.names.index("run")
-    for group in range(footer.num_row_groups):
-        held = footer.row_group(group).column(column).statistics
-        if held is None or not held.min == held.max == path.stem:
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        about, schema = heard(file.metadata.metadata, SCHEMA), file.schema_arrow.remove_metadata()
+        check_shape(about, schema.names, file.metadata.num_rows)
+        pack = path.name.startswith(PACK)
+        constant = {} if pack else about.pop("constant", {})
+        if not pack and held_by(file.metadata, constant) != {path.stem}:
             raise ForeignError("its name is not that of the run it holds")
-    return schema, {path.stem: about}
+        runs = {run: unfolded(about, run) for run in about["runs"]} if pack else {path.stem: about}
+        try:
+            table = file.read([name for name in schema.names if name not in constant], use_threads=pack)
+        except (OSError, ValueError) as error:  # pyarrow's errors are both
+            raise ForeignError(f"damaged: {str(error).splitlines()[0]}") from None
+    return File(path.name, schema, runs, constant, table.replace_schema_metadata(None), file.metadata.num_rows)
+
+
+def held_by(footer: Any, constant: dict[str, Any]) -> set[str]:
+    """The run of a file that is no pack, or more than one thing where that is not told."""
+    if RUN in constant:
+        return {constant[RUN]}
+    column = footer.schema.names.index(RUN)
+    groups = [footer.row_group(k).column(column).statistics for k in range(footer.num_row_groups)]
+    return {end for held in groups for end in ((held.min, held.max) if held is not None else (None, ""))}
 
 
 def unfolded(about: dict[str, Any], run: str) -> dict[str, Any]:
@@ -140,19 +155,27 @@ def unified(schemas: list[pa.Schema]) -> pa.Schema:
         raise ForeignError(f"its columns are not those of the others: {str(error).splitlines()[0]}") from None
 
 
-def rows(files: dict[Path, pa.Schema]) -> pa.Table:
-    """The rows of all files at once, their pages checked."""
-    import pyarrow.dataset as ds
+def rows(alike: Iterable[list[File]]) -> pa.Table:
+    """The rows of all files, which come in groups with the same columns, the same of them constant."""
+    import pyarrow as pa
 
-    schema = unified(list(dict.fromkeys(files.values())))
-    options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
-    form = ds.ParquetFileFormat(default_fragment_scan_options=options)
-    return ds.dataset([str(path) for path in files], schema=schema, format=form).to_table()
+    tables = [together(files) for files in alike]
+    return pa.concat_tables(
+        [unified([table.schema for table in tables]).empty_table(), *tables], promote_options="permissive"
+    )
 
 
-def unreadable(files: dict[Path, pa.Schema]) -> Iterator[tuple[str, str]]:
-    for path, schema in files.items():
-        try:
-            rows({path: schema})
-        except (OSError, ValueError, TypeError) as error:
-            yield path.name, f"damaged: {str(error).splitlines()[0]}"
+def together(files: list[File]) -> pa.Table:
+    """The rows of one group."""
+    import pyarrow as pa
+
+    table = pa.concat_tables(file.table for file in files).combine_chunks()
+    place = pa.array(np.repeat(np.arange(len(files)), [file.rows for file in files]))
+    schema, constant = files[0].schema, files[0].constant
+    columns = [
+        pa.array([file.constant[field.name] for file in files], field.type).take(place)
+        if field.name in constant
+        else table[field.name]
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)

@@ -5,22 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from datasets import build
 
 from .cases import Case
 from .environment import ROOT, builds, calibration, code_version, commit, environment, machine, now
+from .layout import constant, write
 from .measure import Measurement, evaluate
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 DEFAULT = ROOT / "reports" / "runs"
-SCHEMA = 2  # 2: iterate, settings, deterministic and disturbed; reading.py reads all up to this one
+# 2: iterate, settings, deterministic and disturbed. 3: layout.py. reading.py reads all up to this one.
+SCHEMA = 3
+MEASURED = 2  # the schema since which a run is measured as it is now: those after it only lay it out anew
 SUFFIX = ".parquet"
 PACK = "pack-"  # how the names of files with many runs begin
-LIST = b"hessbench-runs"  # the entry of a pack's metadata that names its runs
+LIST = "hessbench-runs"  # the entry of a pack's metadata that names its runs
 MAGIC = b"PAR1"  # how a Parquet file ends
 ROOM = 2**20  # bytes: more than any run takes
 
@@ -28,7 +34,7 @@ ROOM = 2**20  # bytes: more than any run takes
 def run_key(case: Case, repeat: int) -> str:
     """The hash of everything that determines a run: 20 hexadecimal digits, the name of its file."""
     identity = case.describe() | {
-        "schema": SCHEMA,
+        "schema": MEASURED,
         "data": build(case.problem).checksum,
         "seed": 0,
         "repeat": repeat,
@@ -104,16 +110,16 @@ class Store:
             "date": now(),
             "disturbed": disturbed,
         }
-        table = pa.Table.from_pylist([provenance | row for row in rows])
-        metadata: dict[str, Any] = {
+        rows = [provenance | row for row in rows]
+        about: dict[str, Any] = {
             "schema": SCHEMA,
             "case": case.describe(),
             "environment": environment(case.device),
             "calibration": calibration(case.device, case.dtype, case.threads),
+            "constant": constant(rows),
         }
-        table = table.replace_schema_metadata({"hessbench": json.dumps(metadata, sort_keys=True)})
         path = self.folder / f"{key}{SUFFIX}"
-        write_whole(table, path)
+        write_whole(pa.Table.from_pylist(rows), about, path)
         return path
 
 
@@ -131,20 +137,18 @@ def _listed(path: Path, stamp: int) -> frozenset[str]:
     import pyarrow.parquet as pq
 
     try:
-        listed = (pq.read_metadata(path).metadata or {}).get(LIST, b"")
+        listed = (pq.read_metadata(path).metadata or {}).get(LIST.encode(), b"")
     except (OSError, ValueError):  # pyarrow's errors are both
         return frozenset()
     return frozenset(listed.decode("ascii", "replace").split())
 
 
-def write_whole(table: Any, path: Path) -> None:
-    """A table with checksums of its pages: to a temporary name, flushed to the disk, renamed."""
-    import pyarrow.parquet as pq
-
+def write_whole(table: pa.Table, about: Mapping[str, Any], path: Path, **more: str) -> None:
+    """A table with its words (layout.py): to a temporary name, flushed to the disk, renamed."""
     partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
     try:
         with open(partial, "wb") as file:
-            pq.write_table(table, file, write_page_checksum=True)
+            write(table, about, file, **more)
             file.flush()
             os.fsync(file.fileno())
         os.replace(partial, path)

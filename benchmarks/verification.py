@@ -82,7 +82,7 @@ def difference(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str,
     """The first difference but for times, in words. Of a run that the clock ended, what both have is compared."""
     old, new = ({row["iteration"]: row for row in rows} for rows in (before, after))
     statuses = [rows[0]["status"] for rows in (before, after)]
-    if Status.TIME_LIMIT not in statuses:
+    if not any(map(ended_by_the_clock, (before[0], after[0]))):
         if statuses[0] != statuses[1]:
             return f"it ended as {statuses[0]!r} and now as {statuses[1]!r}"
         if old.keys() != new.keys():
@@ -93,3 +93,8 @@ def difference(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str,
             if was != now and not (was is None or now is None or (was != was and now != now)):
                 return f"{name} at iteration {iteration} was {was} and is now {now}"
     return ""
+
+
+def ended_by_the_clock(row: Mapping[str, Any]) -> bool:
+    """Also one that is called converged: when its time is over a run looks once more whether it has arrived."""
+    return row["status"] == Status.TIME_LIMIT or row["total_seconds"] >= row["budget"]

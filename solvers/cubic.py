@@ -78,8 +78,8 @@ class Cubic(DirectionalSolver):
             slope = float(torch.dot(point.gradient, step))
         if shift > 1:
             count("shifted")  # as (H + lambda D) s = -g, s^T H s = -g^T s - lambda s^T D s
-        gain = shift * long**2 / 6 - 0.5 * slope
-        return Proposal(step, slope, (state, gain, Weight(shift * long**2, step, known), shift > 1))
+        gain = shift * (long * long) / 6 - 0.5 * slope
+        return Proposal(step, slope, (state, gain, Weight(shift * (long * long), step, known), shift > 1))
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Weight]:
         state, gain, same, held = proposal.state

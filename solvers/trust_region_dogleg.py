@@ -60,16 +60,16 @@ def along(point: Point, sizes: Tensor, path: Legs, radius: float) -> Trial:
     with phase("solve"):
         ends = sizes * torch.stack([path.cauchy, path.newton])  # (2, d)
         (first, both), (_, last) = (ends.double() @ ends.double().T).tolist()
-        if last <= radius**2:
+        if last <= radius * radius:  # no power of Python's, which raises where a product is infinite
             slope = float(torch.dot(point.gradient, path.newton))
             return Trial(path.newton, slope, last**0.5, -0.5 * slope, False)
-        if first >= radius**2:
+        if first >= radius * radius:
             t = radius / first**0.5
             s, bends = t * path.cauchy, t * path.bends
         else:  # |c + t (n - c)|^2 = radius^2
             across, square = both - first, first - 2 * both + last
-            room = radius**2 - first
-            t = room / (across + (across**2 + square * room) ** 0.5)
+            room = radius * radius - first
+            t = room / (across + (across * across + square * room) ** 0.5)
             s = torch.lerp(path.cauchy, path.newton, t)
             bends = torch.lerp(path.bends, -point.gradient, t)  # B newton = -g
         slope, curvature = torch.stack([point.gradient, bends]).mv(s).tolist()

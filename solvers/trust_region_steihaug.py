@@ -51,16 +51,16 @@ class SteihaugTrustRegion(TrustRegion):
             return self.truncated(point, radius, first)
 
     def truncated(self, point: Point, radius: float, first: float) -> Trial:
-        norm = gradient_norm(point)
+        norm = gradient_norm(point)  # squared as a product: Python's power raises where that is infinite
         eta = min(self.forcing, math.sqrt(norm / first)) if first > 0 else self.forcing
-        reached = Reached(torch.zeros_like(point.gradient), 0.0, 0.0, 0.0, norm**2, norm**2)
+        reached = Reached(torch.zeros_like(point.gradient), 0.0, 0.0, 0.0, norm * norm, norm * norm)
         steps = conjugate_gradients(point, EPS[point.x.dtype])
         for step in islice(steps, min(self.cg_iterations, len(point.x))):
             further = reached.after(step) if step.positive else None
-            if further is None or not further.square < radius**2:
+            if further is None or not further.square < radius * radius:
                 return boundary(point, reached, step, radius)
             reached = further
-            if reached.residual <= (eta * norm) ** 2:
+            if reached.residual <= (eta * norm) * (eta * norm):
                 break
         s = reached.solution
         return Trial(s, float(torch.dot(point.gradient, s)), math.sqrt(reached.square), 0.5 * reached.energy, False)
@@ -84,18 +84,18 @@ class Reached(NamedTuple):
         length, turn = self.residual / step.curvature, step.residual / self.residual
         return Reached(
             step.solution,
-            self.square + 2 * length * self.along + length**2 * self.size,
+            self.square + 2 * length * self.along + length * length * self.size,
             turn * (self.along + length * self.size),
             step.energy,
             step.residual,
-            step.residual + turn**2 * self.size,
+            step.residual + turn * turn * self.size,
         )
 
 
 def boundary(point: Point, inside: Reached, step: CGStep, radius: float) -> Trial:
     """On from there along the search direction p to the boundary: <s + t p, s + t p> = radius^2, t > 0."""
-    root = math.sqrt(inside.along**2 + inside.size * max(radius**2 - inside.square, 0.0))
-    t = (radius**2 - inside.square) / (inside.along + root) if root > 0 else math.nan
+    root = math.sqrt(inside.along * inside.along + inside.size * max(radius * radius - inside.square, 0.0))
+    t = (radius * radius - inside.square) / (inside.along + root) if root > 0 else math.nan
     s = torch.add(inside.solution, step.search, alpha=t)
-    gain = 0.5 * inside.energy + t * inside.residual - 0.5 * t**2 * step.curvature  # g^T p + s^T H p = -r^T D^-1 r
+    gain = 0.5 * inside.energy + t * inside.residual - 0.5 * t * t * step.curvature  # g^T p + s^T H p = -r^T D^-1 r
     return Trial(s, float(torch.dot(point.gradient, s)), radius, gain, True)

@@ -29,7 +29,7 @@ from tests.test_memory import READABLE, check
 
 RUNS = int(os.environ.get("HESSBENCH_SOAK", "5000"))
 CASE = Case("breast-cancer-l2", "newton", stop=fixed(3))
-OPEN, LOAD = 0.2, 10.0  # seconds; to load is limited for packed runs: 5,000 files have 275,000 pieces of columns
+OPEN, LOAD = 0.2, 10.0  # seconds
 GROWTH = 50 * 2**20  # bytes, from the first tenth of the runs to the last
 
 
@@ -76,7 +76,7 @@ def test_a_large_store_opens_quickly_and_once_packed_loads_quickly(folder):
     assert CliRunner().invoke(app, ["pack", "--store", str(folder)]).exit_code == 0
     packed = opened(folder), loaded(folder)
     print(f"\nopen {plain[0]:.3f} s, packed {packed[0]:.3f} s; load {plain[1]:.2f} s, packed {packed[1]:.2f} s")
-    assert max(plain[0], packed[0]) < OPEN and packed[1] < LOAD
+    assert max(plain[0], packed[0]) < OPEN and max(plain[1], packed[1]) < LOAD
 
 
 def test_killed_at_any_moment_a_hundred_times(tmp_path, monkeypatch):

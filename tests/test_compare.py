@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.store import SCHEMA
+from benchmarks.layout import constant
+from benchmarks.store import SCHEMA, write_whole
 from reports.__main__ import app
 from reports.commits import median_error
 from reports.compare import compare, geometric_mean, judged, summaries
@@ -60,14 +61,13 @@ def pair(kind: str, a: list[dict], b: list[dict]) -> Sides:
 def stored(folder: Path, *runs: dict) -> Path:
     """The runs as files, as the store writes them."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     folder.mkdir(exist_ok=True)
     for one in runs:
         frame, metadata = frames(one)
         table = pa.Table.from_pandas(frame.drop(columns="plain_label"), preserve_index=False)
-        words = json.dumps({"schema": SCHEMA} | metadata[one["run"]])
-        pq.write_table(table.replace_schema_metadata({"hessbench": words}), folder / f"{one['run']}.parquet")
+        about = {"schema": SCHEMA, "constant": constant(table.to_pylist())} | metadata[one["run"]]
+        write_whole(table, about, folder / f"{one['run']}.parquet")
     return folder
 
 

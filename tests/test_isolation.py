@@ -15,7 +15,7 @@ from benchmarks.cases import Case, fixed
 from benchmarks.command import run as command
 from benchmarks.command.main import app
 from benchmarks.isolation import Limits, Worker
-from benchmarks.measure import evaluate, measure
+from benchmarks.measure import Measurement, evaluate, measure
 from solvers import SOLVERS
 from tests.fakes import BAD, comparable, register
 
@@ -79,3 +79,39 @@ def test_a_hessian_that_cannot_fit_is_one_sentence_before_anything_is_allocated(
     (row,) = evaluate(measurement)
     assert row["status"] == "error" and row["message"].startswith("100000 coefficients make a Hessian too large: ")
     assert "newton-cg" in row["message"] and "\n" not in row["message"]
+
+
+PEER = "scikit-learn:lbfgs"
+
+
+@pytest.mark.parametrize(
+    ("options", "isolated"),
+    [
+        (("--solver", "newton"), False),
+        (("--peer", PEER), True),
+        (("--peer", PEER, "--solver", "newton"), True),
+        (("--solver", "newton", "--isolate"), True),
+        (("--peer", PEER, "--no-isolate"), False),
+    ],
+)
+def test_runs_are_isolated_where_there_are_peers_or_where_it_is_asked_for(tmp_path, monkeypatch, options, isolated):
+    places = []
+
+    class Elsewhere(Worker):
+        def rows(self, case, repeat):
+            places.append(True)
+            return evaluate(Measurement(case, repeat, None, "not run"))
+
+    def here(case, repeat):
+        places.append(False)
+        return Measurement(case, repeat, None, "not run")
+
+    for module in (store_module, command):
+        monkeypatch.setattr(module, "calibration", lambda *_: {})
+    monkeypatch.setattr(command, "Worker", Elsewhere)
+    monkeypatch.setattr(command, "measure", here)
+    outcome = CliRunner().invoke(
+        app, ["run", "--problem", "breast-cancer-l2", "--repeats", "1", "--store", str(tmp_path), *options]
+    )
+    assert outcome.exit_code == 0, outcome.output
+    assert places == [isolated] * (options.count("--peer") + options.count("--solver"))

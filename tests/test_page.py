@@ -23,9 +23,11 @@ from reports.figures import FIGURES
 from reports.load import Runs, load
 from reports.provenance import sources
 from reports.write import html_table, sort_value, write_table
+from tests.test_scoreboard import entry, result
 
 CASES = [c for c in SUITES["classic"]() if c.solver in ("newton", "gradient-descent") and c.dtype == "float64"]
 REPEATS = 2
+OURS, MISSED = "hessbench:newton-cholesky", {"status": "missing", "best": None, "seconds": []}
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +130,43 @@ def test_a_name_that_is_html_stays_a_name(runs, tmp_path, monkeypatch):
     build(spoilt, tmp_path / "report", data=False)
     text = (tmp_path / "report" / "index.html").read_text()
     assert "<script>alert" not in text and text.count("&lt;script&gt;alert(1)") > 5
+
+
+def test_names_of_other_tools_and_of_files_stay_names(runs, tmp_path, monkeypatch):
+    """On the scoreboard, in the verdicts, in asv's and pytest-benchmark's sections, among peers, and in every link."""
+    monkeypatch.setattr("reports.build.FIGURES", {})
+    bad = "<img src=\"x\" onerror='alert(1)'>"
+    peers, asv, micro = (tmp_path / f"{name} {bad}" for name in ("peers", "asv", "micro"))
+    peers.mkdir()
+    ours, theirs = entry([1e-3] * 7), {f"glum:{bad}": entry([2e-3] * 7), f"b:{bad}": {**MISSED, "message": bad}}
+    score = result(bad, 1.0, machine=bad, commit=bad, packages={bad: bad}, entries={OURS: ours} | theirs)
+    (peers / "a.json").write_text(json.dumps(score))
+    for folder, name in ((asv, "newton-cholesky"), (micro, "objective")):
+        shutil.copytree(Path(__file__).parent / "examples" / ("asv" if folder == asv else "pytest-benchmark"), folder)
+        for path in list(folder.rglob("*.json")):
+            path.write_text(path.read_text().replace(name, json.dumps(bad)[1:-1]))
+            (path.parent / f"{bad}{path.name}").write_text("{")
+    (peers / f"{bad}.json").write_text("{")
+    row = {"contender": bad, "case": bad, "dtype": bad, "verdict": "false", "status": bad, "message": bad, "how": bad}
+    row |= {"minimiser": True, "identity": "", "gap": 1.0, "optimum": 0.0, "machine": bad, "commit": bad, "date": bad}
+    pd.DataFrame([row]).to_parquet(tmp_path / "verdicts.parquet")
+    frame = runs.frame.assign(solver=f"scipy:{bad}", label=f"scipy:{bad}", plain_label=f"scipy:{bad}")
+    spoilt = replace(runs, frame=frame, folder=tmp_path / f"runs {bad}", files=dict.fromkeys(frame["run"], bad))
+    build(
+        spoilt,
+        tmp_path / "report",
+        data=False,
+        peers=peers,
+        asv=asv,
+        micro=micro,
+        verdicts=tmp_path / "verdicts.parquet",
+    )
+    text = (tmp_path / "report" / "index.html").read_text()
+    assert text.count("<img") == 0  # and no comparison of pages, which takes minutes
+    for section in ("summary", "scoreboard", "hard-cases", "commits", "micro", "runs"):
+        (inside,) = re.findall(f'<section id="{section}">(.*?)</section>', text, re.DOTALL)
+        assert "&lt;img src" in inside, section
+    assert not re.search(r"href=\"[^\"]*[<>' ]", text)
 
 
 # --- what a table is sorted by

@@ -16,13 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import packing
+from benchmarks import packing, reading
 from benchmarks import store as store_module
 from benchmarks.cases import Case, classic, fixed
 from benchmarks.claims import Claims
 from benchmarks.command.main import app
-from benchmarks.measure import evaluate, measure
-from benchmarks.store import SCHEMA, Store, packed, run_key
+from benchmarks.layout import WORDS, constant
+from benchmarks.measure import Measurement, evaluate, measure
+from benchmarks.store import SCHEMA, Store, packed, run_key, write_whole
 from benchmarks.verification import difference, rebuilt
 from reports.load import load
 from reports.provenance import sources
@@ -60,8 +61,7 @@ def store(made, tmp_path) -> Store:
 def changed(path: Path, **about) -> None:
     """The same rows, with other words on what they are."""
     table = pq.read_table(path)
-    words = json.loads(table.schema.metadata[b"hessbench"]) | about
-    pq.write_table(table.replace_schema_metadata({"hessbench": json.dumps(words)}), path)
+    write_whole(table, json.loads(table.schema.metadata[WORDS]) | about, path)
 
 
 # --- versions
@@ -70,8 +70,9 @@ def changed(path: Path, **about) -> None:
 def test_an_example_of_every_schema_is_read():
     runs = load(EXAMPLES, code="all")
     assert not runs.skipped and {about["schema"] for about in runs.metadata.values()} == set(range(1, SCHEMA + 1))
-    one, two = (frame for _, frame in runs.frame.groupby("run"))
+    one, two, three = (frame.reset_index(drop=True) for _, frame in runs.frame.groupby("run"))
     assert len(one) == len(two) == 3 and list(one["value"]) == list(two["value"])
+    pd.testing.assert_frame_equal(three.drop(columns="run"), two.drop(columns="run"))
     assert one["iterate"].isna().all() and two["iterate"].str.fullmatch("[0-9a-f]{16}").all()
     assert two["deterministic"].all() and not two["disturbed"].any()
     assert json.loads(two["settings"].iloc[0]) == {"class": "Newton", "damping": 1e-6}
@@ -93,7 +94,7 @@ def test_a_damaged_page_is_found_by_its_checksum(store, part):
     path = sorted(store.folder.glob("*.parquet"))[0]
     content = bytearray(path.read_bytes())
     meta = pq.read_metadata(path).row_group(0)
-    column = next(meta.column(k) for k in range(meta.num_columns) if meta.column(k).path_in_schema == "value")
+    column = next(meta.column(k) for k in range(meta.num_columns) if meta.column(k).path_in_schema == "iterate")
     end = column.dictionary_page_offset + column.total_compressed_size
     content[(end if part == "data" else column.data_page_offset) - 1] ^= 0xFF
     path.write_bytes(content)
@@ -128,18 +129,30 @@ def put(table: pa.Table, column: str, value: object) -> pa.Table:
     return table.set_column(table.schema.names.index(column), column, pa.array([value] * len(table)))
 
 
+SAID = {
+    "no JSON": (b"{", ""),
+    "a list": (b"[1]", "not written by this suite"),
+    "nested without end": (b"[" * 100_000, ""),
+    "other words with the old checksum": (b'{"schema": 3}', "has another checksum"),
+}
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_a_file_whose_own_words_make_no_sense_is_named(store, what):
+    said, words = SAID[what]
+    table = pq.read_table(next(store.folder.glob("*.parquet")))
+    pq.write_table(table.replace_schema_metadata(table.schema.metadata | {WORDS: said}), store.folder / "zz.parquet")
+    found = load(store.folder)
+    assert list(found.skipped) == ["zz.parquet"] and words in found.skipped["zz.parquet"]
+    assert found.frame["run"].nunique() == 6
+
+
 FOREIGN = {
-    "no JSON": (lambda t: t.replace_schema_metadata({"hessbench": "{"}), ""),
-    "a list": (lambda t: t.replace_schema_metadata({"hessbench": "[1]"}), "not written by this suite"),
-    "nested without end": (lambda t: t.replace_schema_metadata({"hessbench": "[" * 100_000}), ""),
     "a column is missing": (lambda t: t.drop_columns(["machine"]), "no column 'machine'"),
     "text for a number": (lambda t: put(t, "repeat", "x"), "'repeat'"),
     "a number for text": (lambda t: put(t, "date", 1), "'date'"),
-    "a list for a number": (
-        lambda t: put(put(t, "gap", [1.0]), "run", "zz"),
-        "its columns are not those of the others",
-    ),
-    "of another name": (lambda t: t, "its name is not that of the run it holds"),
+    "a list for a number": (lambda t: put(t, "gap", [1.0]), "its columns are not those of the others"),
+    "of another name": (lambda t: put(t, "run", "yy"), "its name is not that of the run it holds"),
 }
 
 
@@ -147,10 +160,41 @@ FOREIGN = {
 def test_a_foreign_file_is_named_with_what_is_wrong_with_it(store, what):
     spoil, words = FOREIGN[what]
     table = pq.read_table(next(store.folder.glob("*.parquet")))
-    pq.write_table(spoil(table), store.folder / "zz.parquet")
+    about = json.loads(table.schema.metadata[WORDS])
+    table = spoil(put(table, "run", "zz"))
+    write_whole(table, about | {"constant": constant(table.to_pylist())}, store.folder / "zz.parquet")
     found = load(store.folder)
     assert list(found.skipped) == ["zz.parquet"] and words in found.skipped["zz.parquet"]
     assert found.frame["run"].nunique() == 6
+
+
+def test_one_wrong_bit_anywhere_in_a_run_is_named_or_changes_nothing(made, tmp_path):
+    """Each of 250 bits drawn at random, in pages, in the file's words and in its end."""
+    rng = random.Random(0)
+    victim = made.folder / f"{run_key(CASE, 0)}.parquet"
+    whole, path = victim.read_bytes(), tmp_path / victim.name
+    path.write_bytes(whole)
+    (before,) = reading.read(tmp_path).table.to_pandas().groupby("run")
+    named = 0
+    for bit in rng.sample(range(8 * len(whole)), 250):
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        found = reading.read(tmp_path)
+        named += len(found.skipped)
+        if found.table is not None:
+            pd.testing.assert_frame_equal(found.table.to_pandas(), before[1])
+        assert (found.table is None) == bool(found.skipped)
+    assert named > 40
+
+
+def test_a_run_of_one_row_in_which_nothing_varies_is_read(store):
+    """One that raised, or ended where it began."""
+    store.write("00", Measurement(CASE, 7, None, "no step today"))
+    found = load(store.folder)
+    assert found.frame["run"].nunique() == len(found.metadata) == 7
+    (row,) = found.frame[found.frame["run"] == "00"].to_dict("records")
+    assert row["message"] == "no step today" and row["repeat"] == 7 and row["iteration"] == 0
 
 
 # --- packs
@@ -251,9 +295,9 @@ def test_verify_finds_the_same_bits(store):
 def respoiled(store: Store, **columns) -> str:
     path = store.folder / f"{run_key(CASE, 0)}.parquet"
     table = pq.read_table(path)
-    words = table.schema.metadata
-    spoiled = [row | columns | {"machine": row["machine"]} for row in table.to_pylist()]
-    pq.write_table(pa.Table.from_pylist(spoiled).replace_schema_metadata(words), path)
+    spoiled = [row | columns for row in table.to_pylist()]
+    about = json.loads(table.schema.metadata[WORDS]) | {"constant": constant(spoiled)}
+    write_whole(pa.Table.from_pylist(spoiled), about, path)
     return path.stem
 
 
@@ -273,7 +317,7 @@ def test_what_need_not_be_the_same_is_no_failure(store):
 
 def test_runs_of_other_code_are_left_out_and_counted():
     outcome = invoke("verify", "--store", str(EXAMPLES))
-    assert outcome.exit_code == 2 and "left out: 2 runs of other code" in outcome.stderr
+    assert outcome.exit_code == 2 and "left out: 3 runs of other code" in outcome.stderr
     assert invoke("verify", "--count", "0").exit_code == 2
 
 
@@ -292,5 +336,7 @@ def test_of_a_run_that_the_clock_ended_what_both_have_is_compared():
     rows = evaluate(measure(CASE))
     longer = [row | {"status": "time limit"} for row in evaluate(measure(replace(CASE, stop=fixed(3))))]
     assert difference(rows, longer) == ""
+    late = [row | {"status": "converged", "total_seconds": 2.0, "budget": 1.0} for row in longer]
+    assert difference(rows, late) == "" and "it ended as" in difference(rows, [row | {"budget": 3.0} for row in late])
     longer[1]["value"] += 1e-15
     assert difference(rows, longer).startswith("value at iteration 1 was ")

@@ -1,0 +1,110 @@
+"""Every solver on hostile problems: it ends, with a status or a sentence, and leaves what it was given as it was."""
+
+from __future__ import annotations
+
+import math
+import random
+import warnings
+
+import pytest
+import torch
+
+from benchmarks.deadline import deadline
+from solvers import SOLVERS, Status, Stop, minimize
+from solvers.objectives import FunctionObjective, LogisticRegression
+
+LONG = 60.0  # seconds: what is over after them hangs
+SPECIAL = (0.0, -0.0, 5e-324, 1e-308, 1e-160, -1.0, 1.0, 3.0, 1e8, 1e154, -1e300, 1.7e308, math.inf, math.nan)
+FUNCTIONS = {
+    "constant": lambda x: (0 * x).sum() + 1.0,
+    "linear": lambda x: x.sum(),
+    "no number": lambda x: x.sum() / 0.0 - x.sum() / 0.0,
+    "no number away from the start": lambda x: torch.where(x.abs() < 1e-3, x.square(), torch.nan).sum(),
+    "a kink": lambda x: x.abs().sum(),
+    "a step": lambda x: torch.sign(x).sum(),
+    "curved downwards": lambda x: -x.square().sum(),
+    "as steep as numbers go": lambda x: (1e200 * x).square().sum(),
+    "flat as numbers go": lambda x: (1e-200 * (x - 1)).square().sum(),
+    "a cliff": lambda x: torch.exp(500 * (x - 1)).sum(),
+}
+
+
+def ends(name: str, objective, x0=None) -> None:
+    try:
+        with deadline(LONG), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = minimize(SOLVERS[name], objective, x0, Stop(iterations=15))
+    except (ValueError, TypeError) as error:
+        assert str(error) and "\n" not in str(error)
+        return
+    assert found.status in set(Status) and "\n" not in found.message
+    assert bool(found.x.isfinite().all())
+
+
+def drawn(seed: int) -> dict:
+    """A design at random."""
+    rng = random.Random(seed)
+    return {
+        "n": rng.randrange(6),
+        "d": rng.randrange(5),
+        "entries": rng.choices(SPECIAL if rng.random() < 0.5 else (0.0, 1.0, -1.0, 3.0, 1e8), k=rng.randrange(1, 7)),
+        "dtype": rng.choice([torch.float64, torch.float32]),
+        "l2": rng.choice([0.0, 0.1, 1e308]),
+        "shape": rng.choice(["plain", "transposed", "strided", "csr", "expanded"]),
+        "labels": rng.choice(["both", "one class", "soft"]),
+        "intercept": rng.random() < 0.5,
+    }
+
+
+CHOSEN = [
+    (4, 3, [1.0, -1.0, 3.0, 1.0, 0.0], torch.float64, 0.0, "strided", "both", True),
+    (3, 2, [1e154, -1.0], torch.float64, 0.1, "transposed", "both", False),
+    (4, 2, [5e-324, 1.0], torch.float64, 0.0, "csr", "one class", True),
+    (1, 1, [1.0], torch.float32, 0.0, "expanded", "soft", True),
+]
+DESIGNS = [*CHOSEN, *(tuple(drawn(seed).values()) for seed in range(30))]
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_ends_on_any_design_and_writes_to_none(name):
+    for design in DESIGNS:
+        meets(name, *design)
+
+
+def meets(name, n, d, entries, dtype, l2, shape, labels, intercept):
+    flat = torch.tensor([entries[(k * 7 + k // 3) % len(entries)] for k in range(n * d)], dtype=torch.float64)
+    X = flat.reshape(n, d).to(dtype)
+    if shape == "transposed":
+        X = X.T.contiguous().T
+    elif shape == "strided":
+        X = torch.stack([X, X], dim=2)[..., 0]
+    elif shape == "csr":
+        X = X.to_sparse_csr()
+    elif shape == "expanded" and d:
+        X = X[:, :1].expand(n, d)
+    y = {"both": torch.arange(n) % 2, "one class": torch.ones(n), "soft": torch.full((n,), 0.3)}[labels].to(dtype)
+    before = X.to_dense().clone(), y.clone()
+    try:
+        objective = LogisticRegression(X, y, l2=l2, fit_intercept=intercept)
+    except (ValueError, TypeError) as error:
+        assert str(error) and "\n" not in str(error)
+    else:
+        start = torch.full((d + intercept,), 0.25, dtype=dtype)
+        kept = start.clone()
+        ends(name, objective, start)
+        assert torch.equal(start, kept)
+    for now, was in zip((X.to_dense(), y), before, strict=True):
+        assert torch.equal(now.nan_to_num(7.0), was.nan_to_num(7.0))
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_every_solver_ends_on_any_function_and_does_not_write_to_its_start(name):
+    for function in FUNCTIONS.values():
+        meets_function(name, function)
+
+
+def meets_function(name, function):
+    start = torch.tensor([0.5, -0.25, 0.0], dtype=torch.float64)
+    kept = start.clone()
+    ends(name, FunctionObjective(function), start)
+    assert torch.equal(start, kept)
