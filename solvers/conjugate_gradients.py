@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .objectives.base import Point
+from .scalars import squared
 
 
 class CGStep(NamedTuple):
@@ -68,4 +69,4 @@ def conjugate_gradients(point: Point, noise: float = 0.0) -> Iterator[CGStep]:
         rho, previous = float(torch.dot(residual, scaled)), rho
         yield CGStep(solution, search, curvature, True, rho, energy)
         search = torch.add(scaled, search, alpha=rho / previous)
-        size = rho + (rho / previous) ** 2 * size
+        size = rho + squared(rho / previous) * size

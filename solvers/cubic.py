@@ -14,6 +14,7 @@ from .checks import positive
 from .line_search import flatter, resolution
 from .objectives.base import Point
 from .phases import count, phase
+from .scalars import squared
 from .spectrum import spectrum, units
 from .trust_region import length, still_falling
 
@@ -64,7 +65,7 @@ class Cubic(DirectionalSolver):
     def init(self, point: Point) -> Weight:
         known, sizes = units(point)
         step = point.gradient / sizes / sizes
-        return Weight(self.start * length(sizes, step) ** 2, step, known)
+        return Weight(self.start * squared(length(sizes, step)), step, known)
 
     def propose(self, point: Point, state: Weight) -> Proposal | None:
         known, sizes = units(point, state.known)

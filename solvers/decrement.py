@@ -13,6 +13,7 @@ from .conjugate_gradients import conjugate_gradients
 from .linear_algebra import newton_direction, newton_factor, rounding_shift
 from .objectives.base import Point
 from .phases import count, phase
+from .scalars import squared
 
 DENSE_LIMIT = 4000  # above this dimension the decrement comes from Hessian-vector products
 NOISE = 4  # what is below so many times the expected rounding error is taken for rounding
@@ -61,7 +62,7 @@ def strongly_convex_decrement(point: Point, noise: float = 0.0) -> float:
     norm = float(torch.linalg.vector_norm(point.gradient.double()))  # in float32 small squares would vanish
     if norm == 0 and bool(point.gradient.any()):
         return math.inf
-    return ((norm + noise) / math.sqrt(2 * mu)) ** 2
+    return squared((norm + noise) / math.sqrt(2 * mu))
 
 
 def _dense(point: Point) -> tuple[Decrement, float]:

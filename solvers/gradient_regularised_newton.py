@@ -14,6 +14,7 @@ from .line_search import flatter, resolution
 from .linear_algebra import factor
 from .objectives.base import Point
 from .phases import count, phase
+from .scalars import squared
 
 
 class Lipschitz(NamedTuple):
@@ -44,7 +45,7 @@ class GradientRegularisedNewton(DirectionalSolver):
     def init(self, point: Point) -> Lipschitz:
         size, norm = float(torch.linalg.matrix_norm(point.hessian)), length(point.gradient)
         usual = 0 < size < math.inf and 0 < norm < math.inf
-        return Lipschitz(max((self.start * size) ** 2 / norm, math.ulp(0.0)) if usual else 1.0)
+        return Lipschitz(max(squared(self.start * size) / norm, math.ulp(0.0)) if usual else 1.0)
 
     def propose(self, point: Point, state: Lipschitz) -> Proposal | None:
         hessian, norm = point.hessian, length(point.gradient)
@@ -68,7 +69,7 @@ class GradientRegularisedNewton(DirectionalSolver):
             # The first test alone would accept any step where f is flat; the second is lost in rounding near the end.
             if not -proposal.slope > resolution(point):
                 return (trial if flatter(point, trial, step, proposal.slope) else point), state
-            fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * size**2
+            fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * squared(size)
             if not (fell and length(trial.gradient) <= 2 * shift * size):
                 return point, Lipschitz(state.size * self.rise)
         return trial, Lipschitz(state.size / self.rise)

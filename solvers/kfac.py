@@ -12,6 +12,7 @@ from torch import Tensor
 from .base import DirectionalSolver, Proposal
 from .checks import EPS, positive
 from .kronecker import kronecker_inverse
+from .levenberg_marquardt import RISE, eased
 from .line_search import flatter, resolution
 from .objectives.base import Point
 from .objectives.kronecker import KroneckerFactors
@@ -21,7 +22,6 @@ NO_LAYERS = (
     "this objective knows no Kronecker factors of its layers, as ResidualMLP and linear models do: take a method that "
     "needs none, such as newton-cg or lbfgs"
 )
-RISE = 2.0  # Nielsen 1999: the first rejection doubles lambda, the next one multiplies it by 4, then 8
 PARALLEL = 1e-8  # of the product of two curvatures: what is left for a second direction is rounding
 
 
@@ -102,7 +102,7 @@ class KFAC(DirectionalSolver):
             ratio = (float(point.value) - float(trial.value)) / predicted
         if not ratio > self.accept:  # NaN, too
             return point, raised(state)
-        damping = state.damping * max(1 / 3, 1 - (2 * ratio - 1) ** 3)
+        damping = state.damping * eased(ratio)
         return trial, Memory(max(damping, state.least), state.least, RISE, step)
 
 

@@ -82,8 +82,13 @@ class LevenbergMarquardt(DirectionalSolver):
             ratio = (float(point.value) - float(trial.value)) / predicted
         if not ratio > self.accept:  # NaN, too
             return point, self._raised(state)
-        return trial, state._replace(size=state.size * max(1 / 3, 1 - (2 * ratio - 1) ** 3), rise=RISE)
+        return trial, state._replace(size=state.size * eased(ratio), rise=RISE)
 
     def _raised(self, state: Damping) -> Damping:
         size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not be raised
         return state._replace(size=size * state.rise, rise=2 * state.rise)
+
+
+def eased(ratio: float) -> float:
+    """max(1/3, 1 - (2 q - 1)^3), what lambda is multiplied by after a step that gained q times what was predicted."""
+    return max(1 / 3, 1 - (2 * min(ratio, 1.0) - 1) ** 3)

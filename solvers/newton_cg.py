@@ -13,6 +13,7 @@ from .checks import EPS, positive, whole
 from .conjugate_gradients import conjugate_gradients, gradient_norm
 from .objectives.base import Point
 from .phases import phase
+from .scalars import squared
 from .search import LineSearch
 
 
@@ -65,6 +66,6 @@ class NewtonCG(LineSearch):
                 length = step.residual / max(abs(step.curvature), noise * step.residual)
                 return step.solution if j else length * step.search
             direction = step.solution
-            if step.residual <= (eta * norm) ** 2:
+            if step.residual <= squared(eta * norm):
                 break
         return direction

@@ -81,6 +81,6 @@ def damped(M: float, decrement: float) -> tuple[float, float]:
     """The step length, and the least decrease of f."""
     u = M * decrement if M > 0 else 0.0  # 0 times infinity
     if u < 1e-3:  # u - log(1 + u) would cancel
-        return 1 / (1 + u), decrement * decrement * (0.5 - u / 3 + u**2 / 4)
+        return 1 / (1 + u), decrement * decrement * (0.5 - u / 3 + u * u / 4)
     square = M * M
     return 1 / (1 + u), (u - math.log1p(u)) / square if square > 0 else math.inf

@@ -11,6 +11,7 @@ from .checks import positive
 from .linear_algebra import factor, newton_direction, newton_factor
 from .objectives.base import Point
 from .phases import count, phase
+from .scalars import squared
 from .spectrum import ShiftedStep, in_units, spectrum
 from .trust_region import Trial, TrustRegion, length
 
@@ -53,7 +54,7 @@ class ExactTrustRegion(TrustRegion):
 def told(point: Point, found: ShiftedStep) -> Trial:
     """As (H + lambda D) s = -g, s^T H s = -g^T s - lambda s^T D s."""
     slope = float(torch.dot(point.gradient, found.step))
-    return Trial(found.step, slope, found.length, 0.5 * (found.shift * found.length**2 - slope), found.shift > 0)
+    return Trial(found.step, slope, found.length, 0.5 * (found.shift * squared(found.length) - slope), found.shift > 0)
 
 
 def bounded(point: Point, free: ShiftedStep, sizes: Tensor, radius: float, accuracy: float) -> ShiftedStep | None:
@@ -66,7 +67,9 @@ def bounded(point: Point, free: ShiftedStep, sizes: Tensor, radius: float, accur
     steep, reached = float(torch.dot(stiff, newton_factor(point).solve(stiff))), free  # s^T D (H + lambda D)^-1 D s
     scaled, slopes = in_units(point.hessian, sizes), point.gradient / sizes
     for _ in range(ROOT_STEPS):
-        raised = reached.shift + reached.length**2 / steep * (reached.length - radius) / radius if steep > 0 else 0.0
+        raised = (
+            reached.shift + squared(reached.length) / steep * (reached.length - radius) / radius if steep > 0 else 0.0
+        )
         if not raised > reached.shift:
             return None
         shifted = scaled.clone()

@@ -11,6 +11,7 @@ from .checks import positive
 from .line_search import ROUNDING_TRIALS, resolution
 from .objectives.base import Point, Ray
 from .phases import booked, count
+from .scalars import squared
 
 FARTHEST = 10.0  # a longer step is at most so many times the last one
 INSIDE = 0.1  # a step between two others keeps this share of their distance from both
@@ -103,9 +104,9 @@ def minimiser(a: Trial, b: Trial) -> float:
         return math.nan
     try:
         if not math.isfinite(b.slope):
-            return a.t - a.slope * width**2 / (2 * (b.value - a.value - a.slope * width))
+            return a.t - a.slope * squared(width) / (2 * (b.value - a.value - a.slope * width))
         first = a.slope + b.slope - 3 * (a.value - b.value) / (a.t - b.t)
-        second = math.copysign(math.sqrt(first**2 - a.slope * b.slope), width)
+        second = math.copysign(math.sqrt(squared(first) - a.slope * b.slope), width)
         return b.t - width * (b.slope + second - first) / (b.slope - a.slope + 2 * second)
     except (ValueError, ZeroDivisionError, OverflowError):  # no real root, or none that is a number
         return math.nan

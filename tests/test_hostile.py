@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import math
 import os
 import resource
 import tempfile
@@ -13,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from benchmarks import store as store_module
@@ -79,23 +82,33 @@ def test_tensors_on_two_devices_are_one_sentence():
         LogisticRegression(BASE, Y.to("meta"))
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_random_odd_tensors_work_or_are_one_sentence(seed):
-    """Shapes, dtypes, special values and strides drawn at random; the errors are ValueError or TypeError alone."""
-    rng = np.random.default_rng(seed)
-    n, d = (int(k) for k in rng.integers(0, 6, 2))
-    scale = rng.choice([1.0, 0.0, 5e-324, 1e-300, 1e154, 1e308])
-    array = rng.normal(size=(n, d)) * scale
-    if rng.random() < 0.3 and array.size:
-        array.flat[rng.integers(array.size)] = rng.choice([np.nan, np.inf, -np.inf])
-    X = torch.as_tensor(array).to(rng.choice([torch.float64, torch.float32, torch.float16, torch.int64]))
-    if rng.random() < 0.3:
+@st.composite
+def odd_problems(draw) -> tuple[torch.Tensor, torch.Tensor]:
+    """X and y of odd shapes, dtypes, special values and strides."""
+    n, d = draw(st.integers(0, 5)), draw(st.integers(0, 5))
+    scale = draw(st.sampled_from([1.0, 0.0, 5e-324, 1e-300, 1e154, 1e308]))
+    entries = st.floats(-3, 3)
+    if draw(st.booleans()):
+        entries |= st.sampled_from([math.nan, math.inf, -math.inf])
+    drawn = draw(st.lists(entries, min_size=n * d, max_size=n * d))
+    with np.errstate(over="ignore", invalid="ignore"):
+        array = scale * np.array(drawn, dtype=np.float64).reshape(n, d)
+    X = torch.as_tensor(array).to(draw(st.sampled_from([torch.float64, torch.float32, torch.float16, torch.int64])))
+    if draw(st.booleans()):
         X = X.T.contiguous().T
-    rows = int(rng.choice([n, n, n, n + 1]))
-    y = torch.as_tensor(rng.choice([0.0, 1.0, 0.5, 2.0], size=rows, p=[0.45, 0.45, 0.08, 0.02]))
+    rows = draw(st.sampled_from([n, n, n, n + 1]))
+    labels = st.sampled_from([0.0, 1.0, 0.0, 1.0, 0.5, 2.0])
+    return X, torch.tensor(draw(st.lists(labels, min_size=rows, max_size=rows)), dtype=torch.float64)
+
+
+@settings(max_examples=60, derandomize=True, database=None, deadline=None)
+@given(odd_problems(), st.sampled_from([0.0, 0.1, 1e308]), st.booleans())
+def test_odd_tensors_work_or_are_one_sentence(tensors, l2, fit_intercept):
+    """The errors are ValueError or TypeError alone."""
+    X, y = tensors
     before = X.clone(), y.clone()
     try:
-        objective = LogisticRegression(X, y, l2=float(rng.choice([0.0, 0.1, 1e308])), fit_intercept=bool(seed % 2))
+        objective = LogisticRegression(X, y, l2=l2, fit_intercept=fit_intercept)
         for name in ("newton-cholesky", "newton-levenberg", "newton-cg"):
             result = minimize(SOLVERS[name], objective, stop=Stop(iterations=50))
             assert result.status in set(Status) and bool(result.x.isfinite().all())

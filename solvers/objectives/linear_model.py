@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..checks import penalty, reduction_scale
 from ..kernels import is_sparse, row_sums_of_absolute_gram, short_indices, squares_of, transposed, weighted_gram
+from ..scalars import squared
 from .base import Objective, kept
 
 COLUMNS_A_GRADIENT = 30  # of a dense X whose part of the Hessian takes as long as a gradient: it is compute-bound
@@ -61,7 +62,7 @@ class LinearModel(Objective):
     def norm_squared(self) -> float:
         """||X||_F^2, with the intercept's column; infinite where that cannot be said in X's precision."""
         entries = self.X.values() if is_sparse(self.X) else self.X
-        return float(torch.linalg.vector_norm(entries)) ** 2 + self.fit_intercept * len(self.y)
+        return squared(float(torch.linalg.vector_norm(entries))) + self.fit_intercept * len(self.y)
 
     @kept
     def second_moments(self) -> Tensor:

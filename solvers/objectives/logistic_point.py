@@ -10,6 +10,7 @@ from torch.nn.functional import softplus
 
 from ..checks import EPS
 from ..kernels import one_block_gram, weighted_gram, weighted_square_sums
+from ..scalars import squared
 from .base import kept
 from .linear import LinearPoint
 
@@ -118,7 +119,7 @@ class LogisticPoint(LinearPoint):
         """As for every linear model; row by row where margins are so uncertain that the curvatures are, too."""
         f, w = self.objective, self.x
         eps = EPS[w.dtype]
-        if f.norm_squared * (eps * float(torch.linalg.vector_norm(w.double()))) ** 2 <= CERTAIN**2:
+        if f.norm_squared * squared(eps * float(torch.linalg.vector_norm(w.double()))) <= CERTAIN**2:
             return super().rounding_gap()
         error = eps * f.reach(w)  # (n,)
         curvature = torch.where(error <= 1, self.curvature * error.clamp(max=1).exp(), 0.25)
@@ -157,5 +158,5 @@ class LogisticPoint(LinearPoint):
         f, known = self.objective, self.__dict__.get("hessian")
         if known is None:
             length = float(torch.linalg.vector_norm(v.double()))
-            return 0.25 * f.scale * f.norm_squared * (EPS[v.dtype] * length) ** 2
+            return 0.25 * f.scale * f.norm_squared * squared(EPS[v.dtype] * length)
         return len(v) * EPS[v.dtype] ** 2 * float(torch.dot(v.square(), known.diagonal()))
