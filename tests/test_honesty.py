@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.honesty import FALSE, MISSED, NAMED, OVER_TIME, RAISED, SOLVED, UNABLE, Judge, Ours, Theirs, answer, row
-from benchmarks.honesty_cases import QUICK, Case, cases
+from benchmarks.honesty_cases import QUICK, Case, cases, labels, normal
 from benchmarks.honesty_store import Verdicts, lies, read, summary
 from benchmarks.truth import Exact, truth
 from benchmarks.worker import LostError, Worker
@@ -204,3 +204,38 @@ def test_a_long_row_does_not_hide_the_short_one_that_holds_it():
     problem = LogisticRegression(X, torch.tensor([1.0, 0.0, 0.0]))
     assert truth(problem).minimiser
     assert all(minimize(SOLVERS[name], problem).status is not Status.SEPARABLE for name in SURE)
+
+
+def twins(n: int = 40, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Two columns and labels."""
+    b, z = normal(n, 1, seed=seed), normal(n, 1, seed=seed + 100)
+    return b, z, labels((b - z).squeeze(1), seed)
+
+
+@pytest.mark.parametrize("name", [*SURE, "trust-region-exact", "newton-cg", "cubic", "lbfgs"])
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_columns_that_differ_by_their_last_digit_are_not_taken_for_equal(name, seed):
+    """The minimum lies at 1e15 along their difference, and no product shows a curvature or a slope there."""
+    b, z, y = twins(seed=seed)
+    problem = LogisticRegression(torch.cat([b, z, torch.nextafter(b, b + 1)], dim=1), y)
+    assert claimed_gap(problem, name) <= 1
+    found = minimize(SOLVERS[name], problem)
+    assert found.status is Status.STALLED and "last digits" in found.message
+
+
+@pytest.mark.parametrize("name", [*SURE, "trust-region-exact", "newton-cg", "cubic", "lbfgs"])
+@pytest.mark.parametrize("copy", [lambda b: b, lambda b: -4 * b, torch.zeros_like])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_columns_that_are_equal_to_the_last_digit_still_converge(name, copy, dtype):
+    b, z, y = twins()
+    found = minimize(SOLVERS[name], LogisticRegression(torch.cat([b, z, copy(b)], dim=1).to(dtype), y.to(dtype)))
+    assert found.status is Status.CONVERGED
+
+
+@pytest.mark.parametrize("name", ["newton-cg", "trust-region-steihaug", "newton-gradient-regularised", "lbfgs"])
+def test_rounding_of_what_converges_does_not_hide_what_escapes_in_float32(name):
+    assert verdict(Ours(SOLVERS[name]), "quasi-column-sum", "float32") == NAMED
+
+
+def test_squares_that_underflow_are_not_divided_by():
+    assert verdict(Ours(SOLVERS["barzilai-borwein"]), "small", "float32") != RAISED
