@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .environment import ROOT, builds, code_version, commit, machine, now
+from .environment import ROOT, builds, commit, machine, now
 from .honesty import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SOLVED, UNABLE, UNCLAIMED
 from .honesty_cases import Case
 from .scores import PACKAGES, _installed
@@ -19,22 +19,32 @@ if TYPE_CHECKING:
 
 DEFAULT = ROOT / "reports" / "honesty" / "verdicts.parquet"
 KEY = ["contender", "case", "dtype"]
-MODULES = ("honesty", "truth", "racing")
+PROBLEM = ("solvers/objectives/*.py", "solvers/checks.py", "solvers/kernels.py", "solvers/exact_rank.py")
+JUDGE = ("benchmarks/honesty.py", "benchmarks/truth.py", "datasets/separation.py")
+OURS = (*JUDGE, *PROBLEM, "solvers/*.py")
+THEIRS = (*JUDGE, *PROBLEM, "solvers/adapters/*.py", "benchmarks/deadline.py")
 
 
 @cache
-def _code() -> str:
-    digest = hashlib.sha256(code_version().encode())
-    for name in MODULES:
-        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
-    packages = {package: _installed(package) for package in (*PACKAGES, "mpmath")}
-    digest.update(json.dumps([packages, builds()], sort_keys=True).encode())
+def _code(sources: tuple[str, ...], packages: tuple[str, ...]) -> str:
+    """SHA-256 of the sources, the versions of the packages and the build of torch."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in sources for path in ROOT.glob(pattern)}):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    digest.update(json.dumps([{name: _installed(name) for name in packages}, builds()], sort_keys=True).encode())
     return digest.hexdigest()
 
 
-def identity(case: Case, seconds: float) -> str:
-    """The hash of what must be the same for a verdict not to be asked for again: code, packages, machine and case."""
-    parts = [_code(), machine("cpu"), case.checksum, f"{seconds:g}"]
+def identity(contender: str, case: Case, seconds: float) -> str:
+    """The hash of what must be the same for a verdict not to be asked for again.
+
+    The case, the time limit, the machine, who judges, what the problem is built from; and of ours all of `solvers/`
+    but the adapters, of theirs the adapters and the versions of all libraries. A peer is not asked again for a change
+    of our solvers, nor is anyone for one of the rest of the suite.
+    """
+    ours = contender.startswith("hessbench:")
+    code = _code(OURS, ("mpmath",)) if ours else _code(THEIRS, (*PACKAGES, "mpmath"))
+    parts = [code, machine("cpu"), case.checksum, f"{seconds:g}"]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 

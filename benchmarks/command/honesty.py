@@ -113,8 +113,9 @@ def _ask_all(
         task = bar.add_task("", total=len(names) * len(chosen) * len(dtypes))
         try:
             for case, dtype in product(chosen, dtypes):
-                mark, judge = identity(case, seconds), None
+                judge = None
                 for name in names:
+                    mark = identity(name, case, seconds)
                     bar.update(task, description=f"{case.name}, {dtype}: {name}")
                     if again or not verdicts.known(name, case.name, dtype, mark):
                         judge = judge or Judge(case, dtype)
