@@ -13,7 +13,7 @@ from .base import DirectionalSolver, Solver, Stepped
 from .clock import Clock, device_clock
 from .decrement import Decrement, exact_decrement, strongly_convex_decrement
 from .entry import check_point, check_solver, start
-from .existence import disproved_in_double
+from .existence import existence
 from .objectives.base import Point
 from .phases import Ledger, booked, current
 from .stopping import Status, Stop
@@ -250,10 +250,7 @@ class _Run:
             if not decrement.half <= bound:
                 self.look_below = own / 10
                 return None
-        reason = self.no_minimiser(point, lambda: exact_decrement(point).direction)
-        escaping = not reason and self.escaping(point, lambda: exact_decrement(point).direction)
-        if escaping:
-            reason = disproved_in_double(point, self.no_minimiser)
+        reason, escaping = existence(point, self.no_minimiser, self.escaping)
         if reason and self.stop.stop_when_separable:
             return _End(here, Status.SEPARABLE, f"no minimiser exists: {reason}", decrement)
         far = decrement is not None and point.beyond_model(decrement.direction)

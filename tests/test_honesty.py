@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks.honesty import FALSE, MISSED, NAMED, OVER_TIME, RAISED, SOLVED, UNABLE, Judge, Ours, Theirs, answer, row
-from benchmarks.honesty_cases import QUICK, Case, cases, labels, normal
+from benchmarks.honesty_cases import QUICK, Case, cases, held_by_short_rows, labels, normal
 from benchmarks.honesty_store import Verdicts, lies, read, summary
 from benchmarks.truth import Exact, truth
 from benchmarks.worker import LostError, Worker
@@ -235,6 +235,18 @@ def test_columns_that_are_equal_to_the_last_digit_still_converge(name, copy, dty
 @pytest.mark.parametrize("name", ["newton-cg", "trust-region-steihaug", "newton-gradient-regularised", "lbfgs"])
 def test_rounding_of_what_converges_does_not_hide_what_escapes_in_float32(name):
     assert verdict(Ours(SOLVERS[name]), "quasi-column-sum", "float32") == NAMED
+
+
+@pytest.mark.parametrize("seed", [13, 27, 53, 213, 313])
+@pytest.mark.parametrize("name", [*SURE, "trust-region-exact", "newton-cg", "lbfgs"])
+def test_short_rows_that_hold_long_ones_are_not_overlooked(name, seed):
+    """All of these were called separable: the wrong way that short rows were moved was taken for rounding."""
+    X, y = held_by_short_rows(seed=seed)
+    for dtype in (torch.float64, torch.float32):
+        problem = LogisticRegression(X.to(dtype), y.to(dtype), fit_intercept=True)
+        assert claimed_gap(problem, name) <= 1
+        found = minimize(SOLVERS[name], problem)
+        assert found.status in ((Status.CONVERGED,) if dtype == torch.float64 else (Status.CONVERGED, Status.STALLED))
 
 
 def test_squares_that_underflow_are_not_divided_by():
