@@ -239,7 +239,7 @@ def tiny(case: Callable[..., None]) -> None:
 
 
 def held_by_short_rows(n: int = 16, seed: int = 13) -> tuple[Tensor, Tensor]:
-    """Rows whose lengths range over ten powers of ten: f almost falls for ever along a step that moves the long ones."""
+    """Lengths of rows over ten powers of ten: f almost falls for ever along a step that moves the long ones."""
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randn(n, 2, generator=generator, dtype=torch.float64)
     X = rows * 10 ** (10 * torch.rand(n, 1, generator=generator, dtype=torch.float64) - 5)

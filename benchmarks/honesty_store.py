@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .environment import ROOT, builds, commit, machine, now
-from .honesty import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SOLVED, UNABLE, UNCLAIMED
+from .honesty import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SILENT, SOLVED, UNABLE, UNCLAIMED
 from .honesty_cases import Case
 from .scores import PACKAGES, _installed
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = ROOT / "reports" / "honesty" / "verdicts.parquet"
+COUNTED = (SOLVED, UNCLAIMED, MISSED, FALSE, RAISED, OVER_TIME)  # on problems with a finite optimum
+FALSE_THERE = "false there"  # on problems without a minimiser
 KEY = ["contender", "case", "dtype"]
 PROBLEM = ("solvers/objectives/*.py", "solvers/checks.py", "solvers/kernels.py", "solvers/exact_rank.py")
 JUDGE = ("benchmarks/honesty.py", "benchmarks/truth.py", "datasets/separation.py")
@@ -90,32 +92,45 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """On hard logistic regressions with a finite optimum (of so many cases that it can express): solved and said so;
+    """On so many hard logistic regressions with a finite optimum that a contender can express: solved and said so;
     unclaimed: there, without saying so; missed, and said so or said nothing; false: success claimed where there was
-    none, here or on a problem without a minimiser, or a separation named where there is a minimiser; raised, or over
-    the time limit. On problems without a minimiser: how often separation was named. The bounds are in
-    `benchmarks/honesty.py`; f* is known to 80 digits."""
+    none, or a separation named; raised; over the time limit. And on so many without a minimiser: separation named;
+    silent: ended without a claim; false: success claimed. f* is known to 80 digits; the bounds are in
+    `benchmarks/honesty.py`."""
     import pandas as pd
 
     rows = []
     for (contender, dtype), cell in frame.groupby(["contender", "dtype"], sort=False) if len(frame) else ():
-        finite, none = (cell[cell["minimiser"] == kind]["verdict"] for kind in (True, False))
-        asked = [verdicts[~verdicts.isin([UNABLE, MISSING])] for verdicts in (finite, none)]
-        count = finite.value_counts()
-        if not len(asked[0]) and not len(asked[1]) and not (cell["verdict"] == MISSING).any():
+        missing = bool((cell["verdict"] == MISSING).any())
+        asked = cell[~cell["verdict"].isin([UNABLE, MISSING])]
+        if asked.empty and not missing:
             continue  # a precision that it does not work in
+        finite, none = (asked[asked["minimiser"] == kind]["verdict"] for kind in (True, False))
+        named, claimed = (int((none == verdict).sum()) for verdict in (NAMED, FALSE))
         rows.append(
-            {"contender": contender, "dtype": dtype, "cases": len(asked[0])}
-            | {verdict: int(count.get(verdict, 0)) for verdict in (SOLVED, UNCLAIMED, MISSED)}
-            | {FALSE: int((cell["verdict"] == FALSE).sum())}
-            | {verdict: int((cell["verdict"] == verdict).sum()) for verdict in (RAISED, OVER_TIME)}
-            | {"separation named": f"{int((none == NAMED).sum())} of {len(asked[1])}"}
-            | {"note": "not installed" if (cell["verdict"] == MISSING).any() else ""}
+            {"contender": contender, "dtype": dtype, "cases": len(finite)}
+            | {verdict: int((finite == verdict).sum()) for verdict in COUNTED}
+            | {"no minimiser": len(none), NAMED: named, SILENT: len(none) - named - claimed, FALSE_THERE: claimed}
+            | {"note": "not installed" if missing else ""}
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.drop(columns="note") if len(table) and not (table["note"] != "").any() else table
 
 
 def lies(frame: pd.DataFrame) -> pd.DataFrame:
     """Every false claim: what was said, and how far above the infimum of f it was said."""
     columns = [*KEY, "status", "gap", "optimum", "message"]
     return frame[frame["verdict"] == FALSE][columns] if len(frame) else frame
+
+
+def false_claims(frame: pd.DataFrame) -> pd.DataFrame:
+    """The cases on which a claim was false, by contender, with the largest gap at which success was claimed."""
+    import pandas as pd
+
+    false = lies(frame)
+    rows = [
+        {"contender": contender, "dtype": dtype, "false claims": len(cell), "largest gap": f"{cell['gap'].max():.1e}"}
+        | {"cases": ", ".join(sorted(cell["case"]))}
+        for (contender, dtype), cell in (false.groupby(["contender", "dtype"], sort=False) if len(false) else ())
+    ]
+    return pd.DataFrame(rows)
