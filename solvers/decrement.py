@@ -29,7 +29,10 @@ class Decrement(NamedTuple):
 INDEFINITE = Decrement(math.inf, None, "none: the Hessian is not positive semidefinite")
 UNDERFLOW = Decrement(math.inf, None, "none: a curvature is below what this precision can represent")
 UNTOLD = Decrement(math.inf, None, "none: a curvature is too small to be told from 0 at this precision")
-DEPENDENT = Decrement(math.inf, None, "none: columns depend on each other but for their last digits: drop one")
+SINGULAR = "Newton decrement, by eigenvalues (the Hessian is singular to rounding)"
+LAST_DIGITS = (
+    "Newton decrement, by eigenvalues (columns depend on each other but for their last digits, which are left out)"
+)
 
 
 def exact_decrement(point: Point) -> Decrement:
@@ -129,9 +132,11 @@ def _by_eigenvalues(point: Point) -> Decrement:
     along it. In float32 the two together may still hide a gap as large as f, and there is no answer, unless the
     objective knows that v is flat.
 
-    Columns that differ in their last digit only look like columns that are equal: a minimum may lie far away along
-    their difference, of which no product in float64 shows anything. So where an objective knows how many directions
-    are flat, and more look it, there is no answer either.
+    Columns that depend on each other but for their last digits, as a rounded sum of others does, are taken to depend
+    exactly: the minimiser of the stored numbers may lie far away along what rounding left, with an f that is lower by
+    far more than any tolerance, and that is a minimum of rounding. No test of the numbers can tell the two columns of
+    a sum from two that were meant to differ by a digit. The bound says so, where the objective knows how many
+    directions are exactly flat.
     """
     hessian, gradient = point.hessian, point.gradient
     scale = hessian.diagonal().abs().rsqrt()
@@ -163,9 +168,7 @@ def _by_eigenvalues(point: Point) -> Decrement:
         if basis.shape[1] == 0:
             break
     flat = point.flat_dimension() if guessed else None
-    if flat is not None and looking_flat > flat:
-        return DEPENDENT
-    return Decrement(half, direction, "Newton decrement, by eigenvalues (the Hessian is singular to rounding)")
+    return Decrement(half, direction, SINGULAR if flat is None or looking_flat <= flat else LAST_DIGITS)
 
 
 def _conjugate(point: Point, small: Tensor, known: Tensor, values: Tensor) -> tuple[Tensor, Tensor, float, bool] | None:
