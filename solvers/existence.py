@@ -21,10 +21,11 @@ def existence(point: Point, no_minimiser: NoMinimiser, escaping: Escaping) -> tu
     def direction() -> torch.Tensor | None:
         return exact_decrement(point).direction
 
-    if reason := no_minimiser(point):
-        return reason, True
+    reason = no_minimiser(point, direction)
+    if reason and (certain := no_minimiser(point)):
+        return certain, True
     away = escaping(point, direction)
-    return (confirmed(point, no_minimiser) if away or no_minimiser(point, direction) else None), away
+    return (confirmed(point, no_minimiser) if reason or away else None), away
 
 
 def confirmed(point: Point, no_minimiser: NoMinimiser) -> str | None:
