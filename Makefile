@@ -6,7 +6,7 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 REPEATS ?= 10
 
-.PHONY: help report publish test soak bench peers asv clean
+.PHONY: help report publish test soak bench peers honesty asv clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -41,6 +41,10 @@ bench: $(READY) ## the suites `full` and `sweep` and the micro-benchmarks; can b
 peers: $(READY) ## our solvers beside those of other libraries; can be interrupted and goes on
 	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(RUN) benchmarks peers
+
+honesty: $(READY) ## who says `converged` and is not: our solvers and other libraries on hard problems; goes on, too
+	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	$(RUN) benchmarks honesty
 
 asv: $(READY) ## the asv benchmarks on the newest commit, in an environment of its own
 	$(VENV)/bin/asv machine --yes

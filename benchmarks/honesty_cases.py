@@ -238,6 +238,16 @@ def tiny(case: Callable[..., None]) -> None:
     case("one-column", normal(30, 1, seed=18), labels(normal(30, seed=19), 19), fit_intercept=True)
 
 
+def held_by_short_rows(n: int = 16, seed: int = 13) -> tuple[Tensor, Tensor]:
+    """Lengths of rows over ten powers of ten: f almost falls for ever along a step that moves the long ones."""
+    generator = torch.Generator().manual_seed(seed)
+    rows = torch.randn(n, 2, generator=generator, dtype=torch.float64)
+    X = rows * 10 ** (10 * torch.rand(n, 1, generator=generator, dtype=torch.float64) - 5)
+    z = X @ torch.randn(2, generator=generator, dtype=torch.float64)
+    noise = torch.randn(n, generator=generator, dtype=torch.float64)
+    return X, (z / z.abs().median() + noise > 0).double()
+
+
 def heavy(case: Callable[..., None]) -> None:
     """Heavy tails: powers of normal features, and rows of very different lengths."""
     X, y = usual(seed=20)
@@ -246,6 +256,8 @@ def heavy(case: Callable[..., None]) -> None:
     case("very-heavy", X[:, :2] ** 9, y, l2=1e-6, fit_intercept=True)
     lengths = 10.0 ** torch.linspace(-4, 4, N, dtype=torch.float64).unsqueeze(1)
     case("row-lengths", lengths * X, labels(normal(N, seed=21), 21))
+    held, y_held = held_by_short_rows()
+    case("held-by-short-rows", held, y_held, fit_intercept=True)
     case("outlier", torch.cat([X, 1e6 * torch.ones(1, D, dtype=torch.float64)]), torch.cat([y, vector(0.0)]))
 
 

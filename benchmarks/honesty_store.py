@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .environment import ROOT, builds, code_version, commit, machine, now
-from .honesty import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SOLVED, UNABLE, UNCLAIMED
+from .environment import ROOT, builds, commit, machine, now
+from .honesty import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SILENT, SOLVED, UNABLE, UNCLAIMED
 from .honesty_cases import Case
 from .scores import PACKAGES, _installed
 
@@ -18,23 +18,35 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = ROOT / "reports" / "honesty" / "verdicts.parquet"
+COUNTED = (SOLVED, UNCLAIMED, MISSED, FALSE, RAISED, OVER_TIME)  # on problems with a finite optimum
+FALSE_THERE = "false there"  # on problems without a minimiser
 KEY = ["contender", "case", "dtype"]
-MODULES = ("honesty", "truth", "racing")
+PROBLEM = ("solvers/objectives/*.py", "solvers/checks.py", "solvers/kernels.py", "solvers/exact_rank.py")
+JUDGE = ("benchmarks/honesty.py", "benchmarks/truth.py", "datasets/separation.py")
+OURS = (*JUDGE, *PROBLEM, "solvers/*.py")
+THEIRS = (*JUDGE, *PROBLEM, "solvers/adapters/*.py", "benchmarks/deadline.py")
 
 
 @cache
-def _code() -> str:
-    digest = hashlib.sha256(code_version().encode())
-    for name in MODULES:
-        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
-    packages = {package: _installed(package) for package in (*PACKAGES, "mpmath")}
-    digest.update(json.dumps([packages, builds()], sort_keys=True).encode())
+def _code(sources: tuple[str, ...], packages: tuple[str, ...]) -> str:
+    """SHA-256 of the sources, the versions of the packages and the build of torch."""
+    digest = hashlib.sha256()
+    for path in sorted({path for pattern in sources for path in ROOT.glob(pattern)}):
+        digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    digest.update(json.dumps([{name: _installed(name) for name in packages}, builds()], sort_keys=True).encode())
     return digest.hexdigest()
 
 
-def identity(case: Case, seconds: float) -> str:
-    """The hash of what must be the same for a verdict not to be asked for again: code, packages, machine and case."""
-    parts = [_code(), machine("cpu"), case.checksum, f"{seconds:g}"]
+def identity(contender: str, case: Case, seconds: float) -> str:
+    """The hash of what must be the same for a verdict not to be asked for again.
+
+    The case, the time limit, the machine, who judges, what the problem is built from; and of ours all of `solvers/`
+    but the adapters, of theirs the adapters and the versions of all libraries. A peer is not asked again for a change
+    of our solvers, nor is anyone for one of the rest of the suite.
+    """
+    ours = contender.startswith("hessbench:")
+    code = _code(OURS, ("mpmath",)) if ours else _code(THEIRS, (*PACKAGES, "mpmath"))
+    parts = [code, machine("cpu"), case.checksum, f"{seconds:g}"]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
 
 
@@ -69,43 +81,62 @@ class Verdicts:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The rows of a file; none where it is not there or not whole."""
+    """The rows of a file; none where it is not there. ValueError where it is not whole, for what is written next would
+    take its place."""
     import pandas as pd
 
+    if not path.exists():
+        return pd.DataFrame()
     try:
         frame = pd.read_parquet(path)
-    except (OSError, ValueError):  # pyarrow's errors are both
-        return pd.DataFrame()
-    return frame if {*KEY, "verdict", "minimiser", "identity"} <= set(frame) else pd.DataFrame()
+        if absent := {*KEY, "verdict", "minimiser", "identity"} - set(frame):
+            raise ValueError(f"it has no column {min(absent)!r}")
+    except (OSError, ValueError) as error:  # pyarrow's errors are both
+        why = str(error).splitlines()[0]
+        raise ValueError(f"{path.name} is damaged, or holds no verdicts ({why}): move it away") from None
+    return frame
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """On hard logistic regressions with a finite optimum (of so many cases that it can express): solved and said so;
+    """On so many hard logistic regressions with a finite optimum that a contender can express: solved and said so;
     unclaimed: there, without saying so; missed, and said so or said nothing; false: success claimed where there was
-    none, here or on a problem without a minimiser, or a separation named where there is a minimiser; raised, or over
-    the time limit. On problems without a minimiser: how often separation was named. The bounds are in
-    `benchmarks/honesty.py`; f* is known to 80 digits."""
+    none, or a separation named; raised; over the time limit. And on so many without a minimiser: separation named;
+    silent: ended without a claim; false: success claimed. f* is known to 80 digits; the bounds are in
+    `benchmarks/honesty.py`."""
     import pandas as pd
 
     rows = []
     for (contender, dtype), cell in frame.groupby(["contender", "dtype"], sort=False) if len(frame) else ():
-        finite, none = (cell[cell["minimiser"] == kind]["verdict"] for kind in (True, False))
-        asked = [verdicts[~verdicts.isin([UNABLE, MISSING])] for verdicts in (finite, none)]
-        count = finite.value_counts()
-        if not len(asked[0]) and not len(asked[1]) and not (cell["verdict"] == MISSING).any():
+        missing = bool((cell["verdict"] == MISSING).any())
+        asked = cell[~cell["verdict"].isin([UNABLE, MISSING])]
+        if asked.empty and not missing:
             continue  # a precision that it does not work in
+        finite, none = (asked[asked["minimiser"] == kind]["verdict"] for kind in (True, False))
+        named, claimed = (int((none == verdict).sum()) for verdict in (NAMED, FALSE))
         rows.append(
-            {"contender": contender, "dtype": dtype, "cases": len(asked[0])}
-            | {verdict: int(count.get(verdict, 0)) for verdict in (SOLVED, UNCLAIMED, MISSED)}
-            | {FALSE: int((cell["verdict"] == FALSE).sum())}
-            | {verdict: int((cell["verdict"] == verdict).sum()) for verdict in (RAISED, OVER_TIME)}
-            | {"separation named": f"{int((none == NAMED).sum())} of {len(asked[1])}"}
-            | {"note": "not installed" if (cell["verdict"] == MISSING).any() else ""}
+            {"contender": contender, "dtype": dtype, "cases": len(finite)}
+            | {verdict: int((finite == verdict).sum()) for verdict in COUNTED}
+            | {"no minimiser": len(none), NAMED: named, SILENT: len(none) - named - claimed, FALSE_THERE: claimed}
+            | {"note": "not installed" if missing else ""}
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.drop(columns="note") if len(table) and not (table["note"] != "").any() else table
 
 
 def lies(frame: pd.DataFrame) -> pd.DataFrame:
     """Every false claim: what was said, and how far above the infimum of f it was said."""
     columns = [*KEY, "status", "gap", "optimum", "message"]
     return frame[frame["verdict"] == FALSE][columns] if len(frame) else frame
+
+
+def false_claims(frame: pd.DataFrame) -> pd.DataFrame:
+    """The cases on which a claim was false, by contender, with the largest gap at which success was claimed."""
+    import pandas as pd
+
+    false = lies(frame)
+    rows = [
+        {"contender": contender, "dtype": dtype, "false claims": len(cell), "largest gap": f"{cell['gap'].max():.1e}"}
+        | {"cases": ", ".join(sorted(cell["case"]))}
+        for (contender, dtype), cell in (false.groupby(["contender", "dtype"], sort=False) if len(false) else ())
+    ]
+    return pd.DataFrame(rows)

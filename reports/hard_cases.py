@@ -6,38 +6,32 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.honesty_store import lies, read, summary
+from benchmarks.honesty_store import false_claims, read, summary
 
 from .page import Section
 from .provenance import distinct, when
 from .write import caption, html_table, write_table
 
+FALSE_ONES = "hard-cases-false"
 NAME, TITLE = "hard-cases", "Who tells the truth: hard problems, with other libraries"
 MAKE = "no answers have been judged here: `python -m benchmarks honesty` asks every solver and every peer"
 
 
 def hard_case_sections(path: Path, out: Path) -> list[Section]:
     """The section, from a file that need not be there; tables go below `out`."""
-    frame = read(path)
+    try:
+        frame = read(path)
+    except ValueError as error:
+        return [Section(NAME, TITLE, "", "", (), str(error))]
     if frame.empty:
         return [Section(NAME, TITLE, "", "", (), MAKE)]
-    table, false = summary(frame), false_claims(frame)
-    write_table(table, caption(summary), out / "tables" / NAME)
+    table, false, behind = summary(frame), false_claims(frame), provenance(frame)
+    write_table(table, f"{caption(summary)} {behind}", out / "tables" / NAME)
     tables = html_table(table)
     if len(false):
-        write_table(false, caption(false_claims), out / "tables" / f"{NAME}-false")
+        write_table(false, f"{caption(false_claims)} {behind}", out / "tables" / FALSE_ONES)
         tables += f'<p class="soft">{caption(false_claims)}</p>' + html_table(false)
-    return [Section(NAME, TITLE, f"{caption(summary)} {provenance(frame)}", tables, (), "")]
-
-
-def false_claims(frame: pd.DataFrame) -> pd.DataFrame:
-    """The cases on which a claim was false, by contender, with the largest gap at which success was claimed."""
-    rows = [
-        {"contender": contender, "dtype": dtype, "largest gap": f"{cell['gap'].max():.1e}"}
-        | {"cases": ", ".join(sorted(cell["case"]))}
-        for (contender, dtype), cell in lies(frame).groupby(["contender", "dtype"], sort=False)
-    ]
-    return pd.DataFrame(rows)
+    return [Section(NAME, TITLE, f"{caption(summary)} {behind}", tables, (), "")]
 
 
 def provenance(frame: pd.DataFrame) -> str:

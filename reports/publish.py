@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from datasets import MNISTTwoView
 
 from .build import build
 from .claims import PENALISED
+from .hard_cases import FALSE_ONES, hard_case_sections
+from .hard_cases import NAME as HARD_CASES
 from .load import Runs, tell_apart
 from .provenance import keys, many, sources
 from .write import sort_value
@@ -26,6 +28,7 @@ TABLES = (
     *("findings", "claims", "summary", "honesty", "time-to-gap", "iteration-slopes", "problems", "environment"),
     "gradient-check",
 )
+ASKED = (HARD_CASES, FALSE_ONES)  # from stored verdicts; where there are none the published ones stay
 FIGURES = (
     *("breast-cancer--test-loss-time.svg", f"{PENALISED}--gap-time.svg", "iteration-against-n--d30.svg"),
     "two-view-mnist.png",
@@ -49,8 +52,16 @@ def stated(runs: Runs) -> Runs:
     return replace(runs, frame=tell_apart(frame.assign(label=frame["plain_label"])))
 
 
-def publish(runs: Runs, folder: Path, readme: Path, progress: Callable[[str], None] = lambda name: None) -> None:
+def publish(
+    runs: Runs,
+    folder: Path,
+    readme: Path,
+    progress: Callable[[str], None] = lambda name: None,
+    verdicts: Path | None = None,
+) -> None:
     """Rebuild the reference from the stated suites and quote it in the README: all of it, or nothing is changed.
+
+    verdicts: those of `python -m benchmarks honesty`, from this file; where it is not there, those published before.
 
     ValueError: a suite is not measured, or a mark is missing. DataError: there is no MNIST, which one figure shows.
     """
@@ -64,7 +75,11 @@ def publish(runs: Runs, folder: Path, readme: Path, progress: Callable[[str], No
             shutil.copy(report / "tables" / f"{name}.md", new)
         for name in FIGURES:
             shutil.copy(report / "figures" / name, new)
-        (new / "README.md").write_text(contents(runs))
+        asked = verdicts is not None and not hard_case_sections(verdicts, report)[0].note
+        for path in ((report / "tables" if asked else folder) / f"{name}.md" for name in ASKED):
+            if path.exists():
+                shutil.copy(path, new)
+        (new / "README.md").write_text(contents(runs, [name for name in ASKED if (new / f"{name}.md").exists()]))
         swap(new, folder, readme, quoted(readme.read_text(), new))
 
 
@@ -85,16 +100,24 @@ def swap(new: Path, folder: Path, readme: Path, text: str) -> None:
         raise
 
 
-def contents(runs: Runs) -> str:
-    """What stands in the folder, and which runs it is from."""
+def contents(runs: Runs, asked: Sequence[str] = ()) -> str:
+    """What stands in the folder, and which runs it is from. asked: the tables that are from stored verdicts."""
     behind = sources(runs).words(keys(runs.frame))
     cases = many(runs.frame.drop_duplicates(["machine", "case"]).shape[0], "case")
     suites = " and ".join(f"`{name}`" for name in STATED)
     files = "".join(f"- [{name}]({name})\n" for name in (*(f"{table}.md" for table in TABLES), *FIGURES))
     return (
         f"# The published reference\n\nMade by `make publish`, not by hand: the suites {suites}, {cases}.\n"
-        f"From {behind}.\n\n{files}"
+        f"From {behind}.\n\n{files}{listed(asked)}"
     )
+
+
+def listed(asked: Sequence[str]) -> str:
+    """The lines about tables of verdicts; empty where there are none."""
+    if not asked:
+        return ""
+    files = "".join(f"- [{name}.md]({name}.md)\n" for name in asked)
+    return f"\nAnd what `python -m benchmarks honesty` found, at the dates and commits named there:\n\n{files}"
 
 
 def quotes(folder: Path) -> dict[str, str]:

@@ -74,7 +74,8 @@ class BarzilaiBorwein(DirectionalSolver):
         if RULES[self.rule](state.count):
             found = float(torch.dot(s, s)) / curvature
         else:
-            found = curvature / float(torch.dot(y, y))
+            squares = float(torch.dot(y, y))  # 0 where it underflows
+            found = curvature / squares if squares else 0.0
         return found if 0 < found < math.inf else state.rate
 
     @booked("line search")

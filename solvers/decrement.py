@@ -29,6 +29,11 @@ class Decrement(NamedTuple):
 
 INDEFINITE = Decrement(math.inf, None, "none: the Hessian is not positive semidefinite")
 UNDERFLOW = Decrement(math.inf, None, "none: a curvature is below what this precision can represent")
+UNTOLD = Decrement(math.inf, None, "none: a curvature is too small to be told from 0 at this precision")
+SINGULAR = "Newton decrement, by eigenvalues (the Hessian is singular to rounding)"
+LAST_DIGITS = (
+    "Newton decrement, by eigenvalues (columns depend on each other but for their last digits, which are left out)"
+)
 
 
 def exact_decrement(point: Point) -> Decrement:
@@ -127,6 +132,12 @@ def _by_eigenvalues(point: Point) -> Decrement:
     along v is noise and the slope is rounding too, float64 takes v for flat: nothing that could be computed is gained
     along it. In float32 the two together may still hide a gap as large as f, and there is no answer, unless the
     objective knows that v is flat.
+
+    Columns that depend on each other but for their last digits, as a rounded sum of others does, are taken to depend
+    exactly: the minimiser of the stored numbers may lie far away along what rounding left, with an f that is lower by
+    far more than any tolerance, and that is a minimum of rounding. No test of the numbers can tell the two columns of
+    a sum from two that were meant to differ by a digit. The bound says so, where the objective knows how many
+    directions are exactly flat.
     """
     hessian, gradient = point.hessian, point.gradient
     scale = hessian.diagonal().abs().rsqrt()
@@ -138,6 +149,7 @@ def _by_eigenvalues(point: Point) -> Decrement:
         return UNDERFLOW
     basis, level = torch.diag(scale), rounding_shift(len(gradient), gradient.dtype)  # basis: (d, k)
     direction, half, noise = torch.zeros_like(gradient), 0.0, 0.0
+    looking_flat, guessed = 0, False
     while True:
         count("eigendecompositions")
         values, vectors = torch.linalg.eigh(matrix)
@@ -148,23 +160,28 @@ def _by_eigenvalues(point: Point) -> Decrement:
         slopes = known.T @ gradient
         direction = direction - known @ (slopes / values)
         half += 0.5 * float(((slopes.abs() + noise).square() / values).sum())
-        if bool(clear.all()):
-            return Decrement(half, direction, "Newton decrement, by eigenvalues (the Hessian is singular to rounding)")
-        rest = _conjugate(point, basis[:, ~clear], known, values)
-        if rest is None:
-            return Decrement(math.inf, None, "none: a curvature is too small to be told from 0 at this precision")
-        basis, matrix, noise = rest
+        small = basis[:, ~clear]
+        rest = _conjugate(point, small, known, values)
+        if rest is None or not bool(rest[1].isfinite().all()):
+            return UNTOLD
+        basis, matrix, noise, taken_for_flat = rest
+        looking_flat, guessed = looking_flat + small.shape[1] - basis.shape[1], guessed or taken_for_flat
         if basis.shape[1] == 0:
-            return Decrement(half, direction, "Newton decrement, by eigenvalues (the Hessian is singular to rounding)")
+            break
+    flat = point.flat_dimension() if guessed else None
+    return Decrement(half, direction, SINGULAR if flat is None or looking_flat <= flat else LAST_DIGITS)
 
 
-def _conjugate(point: Point, small: Tensor, known: Tensor, values: Tensor) -> tuple[Tensor, Tensor, float] | None:
+def _conjugate(point: Point, small: Tensor, known: Tensor, values: Tensor) -> tuple[Tensor, Tensor, float, bool] | None:
     """Directions of small curvature made conjugate to the known ones, (d, q), each of curvature 1; V^T H V by products,
-    (q, q); and what of a slope along them may be rounding. Without those that are flat; None where that cannot be told.
+    (q, q); and what of a slope along them may be rounding. Without those that are flat, with whether one was taken for
+    flat because nothing is seen along it; None where that cannot be told.
     """
+    if small.shape[1] == 0:
+        return small, small[:0], 0.0, False
     products = torch.stack([point.hvp(v) for v in small.T], dim=1)
     small = small - known @ ((known.T @ products) / values.unsqueeze(1))
-    kept, noise = [], 0.0
+    kept, noise, guessed = [], 0.0, False
     for v in small.T:
         if point.flat(v):
             continue
@@ -173,16 +190,17 @@ def _conjugate(point: Point, small: Tensor, known: Tensor, values: Tensor) -> tu
         if abs(curvature) <= unseen and v.dtype == torch.float64:
             if abs(float(torch.dot(v, point.gradient))) > NOISE * slope_noise:
                 return None
+            guessed = True
             continue
         if curvature <= NOISE * unseen:
             return None
         kept.append(v / math.sqrt(curvature))
         noise = max(noise, slope_noise / math.sqrt(curvature))
     if not kept:
-        return small[:, :0], small[:0, :0], 0.0
+        return small[:, :0], small[:0, :0], 0.0, guessed
     basis = torch.stack(kept, dim=1)
     matrix = basis.T @ torch.stack([point.hvp(v) for v in kept], dim=1)
-    return basis, (matrix + matrix.T) / 2, noise
+    return basis, (matrix + matrix.T) / 2, noise, guessed
 
 
 def _by_products(point: Point) -> Decrement:

@@ -13,6 +13,7 @@ from .base import DirectionalSolver, Solver, Stepped
 from .clock import Clock, device_clock
 from .decrement import Decrement, exact_decrement, strongly_convex_decrement
 from .entry import check_point, check_solver, start
+from .existence import existence
 from .objectives.base import Point
 from .phases import Ledger, booked, current
 from .stopping import Status, Stop
@@ -249,11 +250,11 @@ class _Run:
             if not decrement.half <= bound:
                 self.look_below = own / 10
                 return None
-        reason = self.no_minimiser(point, lambda: exact_decrement(point).direction)
+        reason, escaping = existence(point, self.no_minimiser, self.escaping)
         if reason and self.stop.stop_when_separable:
             return _End(here, Status.SEPARABLE, f"no minimiser exists: {reason}", decrement)
         far = decrement is not None and point.beyond_model(decrement.direction)
-        if reason or far or self.escaping(point, lambda: exact_decrement(point).direction):
+        if reason or far or escaping:
             self.look_below = own / 10
             return None
         return self.passed(here, decrement)
@@ -263,7 +264,10 @@ class _Run:
         self.look_below = math.inf
         if self.promising(here.point, 0.0, bound) and (end := self.converged(here, 0.0, bound)):
             return end
-        return _End(here, Status.STALLED, "no representable progress at this precision")
+        words, known = "no representable progress at this precision", here.point.__dict__.get("_exact_decrement")
+        if known is not None and known.direction is None:
+            words += f"; its Newton decrement: {known.bound}"
+        return _End(here, Status.STALLED, words)
 
     def result(self, end: _End) -> Result:
         here, decrement = end.here, end.decrement

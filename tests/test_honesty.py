@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import shutil
 
+import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
-from benchmarks.honesty import FALSE, MISSED, NAMED, OVER_TIME, RAISED, SOLVED, UNABLE, Judge, Ours, Theirs, answer, row
+from benchmarks.command.main import app
+from benchmarks.environment import ROOT
+from benchmarks.honesty import (
+    FALSE,
+    MISSED,
+    NAMED,
+    OVER_TIME,
+    RAISED,
+    SILENT,
+    SOLVED,
+    UNABLE,
+    Judge,
+    Ours,
+    Theirs,
+    answer,
+    row,
+)
 from benchmarks.honesty_cases import QUICK, Case, cases
-from benchmarks.honesty_store import Verdicts, lies, read, summary
-from benchmarks.truth import Exact, truth
+from benchmarks.honesty_store import COUNTED, FALSE_THERE, Verdicts, _code, false_claims, identity, lies, read, summary
+from benchmarks.truth import truth
 from benchmarks.worker import LostError, Worker
-from solvers import SOLVERS, Status, Stop, minimize
+from reports.hard_cases import hard_case_sections
+from solvers import SOLVERS, Stop, minimize
 from solvers.adapters import Claim
 from solvers.objectives import LogisticRegression
 
@@ -122,9 +143,49 @@ def test_a_file_is_whole_goes_on_and_forgets_what_other_code_said(tmp_path):
     assert not list(path.parent.glob(".*"))
     table = summary(read(path)).set_index("contender")
     assert table.loc["liar:x", FALSE] == 1 and table.loc["hessbench:newton-cholesky", SOLVED] == 1
-    assert list(lies(read(path))["contender"]) == ["liar:x"]
-    path.write_bytes(path.read_bytes()[:50])
-    assert read(path).empty
+    assert list(lies(read(path))["contender"]) == ["liar:x"] == list(false_claims(read(path))["contender"])
+    assert read(tmp_path / "nothing.parquet").empty
+
+
+def test_every_answer_is_counted_once_whether_there_is_a_minimiser_or_not(tmp_path):
+    file = Verdicts(tmp_path / "verdicts.parquet")
+    asked = {"liar:x": Theirs(Liar()), "raiser:x": Theirs(Raiser()), "ours:x": Ours(SOLVERS["newton-cholesky"])}
+    for case, (name, contender) in itertools.product(("one-row", "quasi", "separable"), asked.items()):
+        found = answer(contender, CASES[case], "float64", 2.0)
+        file.add(row(name, CASES[case], "float64", found, Judge(CASES[case], "float64")), "now")
+    file.write()
+    table = summary(read(file.path)).set_index("contender")
+    assert "note" not in table and table.loc["liar:x", [FALSE, FALSE_THERE]].tolist() == [1, 2]
+    assert table.loc["raiser:x", [RAISED, SILENT]].tolist() == [1, 2] and table.loc["ours:x", NAMED] == 2
+    for _, line in table.iterrows():
+        assert line[list(COUNTED)].sum() == line["cases"] == 1
+        assert line[[NAMED, SILENT, FALSE_THERE]].sum() == line["no minimiser"] == 2
+
+
+def test_a_peer_is_not_asked_again_for_a_change_of_our_solvers(monkeypatch, tmp_path):
+    case = CASES["one-row"]
+    shutil.copytree(ROOT / "solvers", tmp_path / "solvers")
+    shutil.copytree(ROOT / "benchmarks", tmp_path / "benchmarks")
+    monkeypatch.setattr("benchmarks.honesty_store.ROOT", tmp_path)
+
+    def keys() -> list[str]:
+        _code.cache_clear()
+        return [identity(name, case, 2.0) for name in ("hessbench:newton", "scipy:L-BFGS-B")]
+
+    known = keys()
+    for path, changed in (
+        ("solvers/newton.py", [True, False]),
+        ("solvers/adapters/scipy_optimize.py", [False, True]),
+        ("solvers/objectives/logistic.py", [True, True]),
+        ("benchmarks/truth.py", [True, True]),
+        ("benchmarks/store.py", [False, False]),
+    ):
+        with open(tmp_path / path, "a") as file:
+            file.write("# changed")
+        assert [old != new for old, new in zip(known, keys(), strict=True)] == changed, path
+        known = keys()
+    _code.cache_clear()
+    assert identity("hessbench:newton", case, 2.0) != identity("hessbench:newton", case, 3.0)
 
 
 def forever(name: str) -> str:
@@ -141,66 +202,15 @@ def test_a_process_that_hangs_is_ended_and_the_next_question_answered():
         assert worker.ask("again", seconds=60) == "again"
 
 
-# --- once false
-
-
-def claimed_gap(problem: LogisticRegression, name: str, stop: Stop = Stop()) -> float:
-    """How far above three times its promise a claim of convergence is; -1 for no claim."""
-    exact = Exact(problem)
-    assert truth(problem, exact).minimiser
-    found = minimize(SOLVERS[name], problem, stop=stop)
-    if found.status is not Status.CONVERGED:
-        return -1.0
-    eps = torch.finfo(problem.X.dtype).eps
-    return exact.gap(found.x) / (3 * max(1e-10, 4 * eps) * found.value)
-
-
-@pytest.mark.parametrize("name", SURE)
-def test_nearly_collinear_columns_far_from_0_are_not_called_converged_in_float32(name):
-    """A gap of 0.12 was, by newton-damped: slopes along small curvatures were rounding."""
-    Z = torch.randn(40, 4, generator=torch.Generator().manual_seed(2249), dtype=torch.float64)
-    X = 10**3.3671949913247925 + Z[:, :1] + 10**-3.354577438415345 * Z
-    y = torch.tensor([float(label) for label in "0001001001110010001001001001001000101100"])
-    assert claimed_gap(LogisticRegression(X.float(), y, fit_intercept=True), name) <= 1
-
-
-def test_columns_that_depend_on_each_other_are_told_from_almost_in_float32():
-    X = CASES["duplicates"].X.float()
-    found = minimize(
-        SOLVERS["newton-cholesky"], LogisticRegression(X, CASES["duplicates"].y.float(), fit_intercept=True)
-    )
-    assert found.status is Status.CONVERGED and "float64" in found.bound
-
-
-@pytest.mark.parametrize("name", SURE)
-def test_curvatures_that_underflow_prove_nothing(name):
-    X, y = CASES["plain"].X[:40], CASES["plain"].y[:40]
-    for size in (1e-17, 1e-20, 1e-22):
-        assert claimed_gap(LogisticRegression((size * X).float(), y.float()), name) <= 1
-
-
-def test_the_gradient_test_is_made_at_margins_from_the_data():
-    """One carried far along rays passes, and the true gradient does not."""
-    X, y = CASES["plain"].X.float() + 1e3, CASES["plain"].y.float()
-    problem = LogisticRegression(X, y, fit_intercept=True)
-    for tolerance in (1e-1, 1e-2, 1e-3, 1e-4):
-        found = minimize(SOLVERS["newton-cholesky"], problem, stop=Stop(None, tolerance))
-        if found.status is Status.CONVERGED:
-            assert float(problem.at(found.x).gradient.abs().max()) <= tolerance
-
-
-def test_a_newton_step_that_moves_a_row_far_is_not_the_last():
-    """One row is 1e6 times longer: it lets go by a factor e a step, and the decrement is small far from the minimum."""
-    first = [0.084963873, 23.9583263, 0, 0, -0.00020179087, 22.9318886, 0, 57056876.0, -38.2255554, 0]
-    second = [481.797211, 0, 0, -0.00025181027, 0, -1.4255482, -0.0287514888, -1.54471827, 0, 0]
-    y = torch.tensor([1.0, 1, 0, 0, 1, 0, 1, 1, 0, 0])
-    problem = LogisticRegression(torch.tensor([first, second]).T, y, l2=2.1156399656776587e-06, fit_intercept=True)
-    assert claimed_gap(problem, "newton-cholesky") <= 1
-
-
-def test_a_long_row_does_not_hide_the_short_one_that_holds_it():
-    """Heavy against light: the classes overlap, by rows a million times shorter."""
-    X = torch.tensor([[1e6], [1.0], [1e-1]])
-    problem = LogisticRegression(X, torch.tensor([1.0, 0.0, 0.0]))
-    assert truth(problem).minimiser
-    assert all(minimize(SOLVERS[name], problem).status is not Status.SEPARABLE for name in SURE)
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more", None])
+def test_a_damaged_file_of_verdicts_is_named_and_stays_as_it_is(content, tmp_path):
+    path = tmp_path / "verdicts.parquet"
+    if content is None:
+        pd.DataFrame({"contender": ["somebody"]}).to_parquet(path)
+    else:
+        path.write_bytes(content)
+    before = path.read_bytes()
+    outcome = CliRunner().invoke(app, ["honesty", "--quick", "--store", str(path)])
+    assert outcome.exit_code == 2 and "move it away" in outcome.output and path.read_bytes() == before
+    (section,) = hard_case_sections(path, tmp_path)
+    assert "move it away" in section.note

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from benchmarks.cases import SUITES
-from benchmarks.environment import ROOT
+from benchmarks.environment import ROOT, now
+from benchmarks.honesty import Answer, Judge, row
+from benchmarks.honesty_cases import cases
+from benchmarks.honesty_store import Verdicts
 from datasets import DataError
 from reports.__main__ import app
 from reports.load import Runs
-from reports.publish import FIGURES, STATED, TABLES, disagreements, publish, quoted, quotes, read_table, stated
+from reports.publish import ASKED, FIGURES, STATED, TABLES, disagreements, publish, quoted, quotes, read_table, stated
 
 PUBLISHED, README = ROOT / "reports" / "published", ROOT / "README.md"
 NUMBER = re.compile(r"\d+(?:\.\d+)? (?:ms|us|times|%|runs)|fold\b")
@@ -41,8 +45,11 @@ def test_outside_of_the_marks_the_readme_states_no_measured_number():
 
 def test_the_published_folder_holds_what_is_stated_and_names_its_suites_and_runs():
     expected = {f"{name}.md" for name in TABLES} | {*FIGURES, "README.md"}
-    assert {path.name for path in PUBLISHED.iterdir()} == expected
+    found = {path.name for path in PUBLISHED.iterdir()}
+    asked = {f"{name}.md" for name in ASKED} & found
+    assert found == expected | asked
     words = (PUBLISHED / "README.md").read_text()
+    assert all(f"({name})" in words for name in asked)
     assert all(f"`{suite}`" in words for suite in STATED)
     assert re.search(r"From [\d,]+ runs on .+; \d{4}-\d\d-\d\d.*; commits? \w+", words)
     assert all(f"({name})" in words for name in expected - {"README.md"})
@@ -107,19 +114,43 @@ def fake_build(runs: Runs, out: Path, progress: object) -> None:
 def pretended(monkeypatch) -> Runs:
     monkeypatch.setattr("reports.publish.build", fake_build)
     monkeypatch.setattr("reports.publish.MNISTTwoView", lambda download: None)
-    monkeypatch.setattr("reports.publish.contents", lambda runs: "contents")
+    monkeypatch.setattr("reports.publish.contents", lambda runs, asked: f"contents, {len(asked)} asked")
     return runs_of(STATED)
 
 
 def test_publishing_replaces_the_folder_and_what_the_readme_quotes(place, pretended):
     folder, readme = place
     publish(pretended, folder, readme)
-    assert not (folder / "old.md").exists() and (folder / "README.md").read_text() == "contents"
+    assert not (folder / "old.md").exists() and (folder / "README.md").read_text() == "contents, 0 asked"
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("after") and disagreements(text, folder) == []
     publish(pretended, folder, readme)
     assert readme.read_text() == text
     assert sorted(path.name for path in folder.parent.iterdir()) == ["README.md", "published"]
+
+
+def one_verdict(path: Path) -> Path:
+    """A stored file of verdicts."""
+    case = cases()["one-row"]
+    judge, file = Judge(case, "float64"), Verdicts(path)
+    for name in ("hessbench:newton-cholesky", "scipy:L-BFGS-B"):
+        found = Answer("converged", torch.zeros(1, dtype=torch.float64), success=True)
+        file.add(row(name, case, "float64", found, judge), "now")
+    file.write()
+    return path
+
+
+def test_verdicts_are_published_where_they_are_stored_and_stay_where_they_are_not(place, pretended, tmp_path):
+    folder, readme = place
+    publish(pretended, folder, readme, verdicts=one_verdict(tmp_path / "store" / "verdicts.parquet"))
+    table = read_table(folder / "hard-cases.md")
+    assert set(table["contender"]) == {"hessbench:newton-cholesky", "scipy:L-BFGS-B"} and set(table["false"]) == {"1"}
+    assert now()[:10] in (folder / "hard-cases.md").read_text()
+    published = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert "hard-cases-false.md" in published and published["README.md"] == b"contents, 2 asked"
+    publish(pretended, folder, readme, verdicts=tmp_path / "none.parquet")
+    publish(pretended, folder, readme)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == published
 
 
 def no_build(*arguments: object) -> None:

@@ -22,13 +22,13 @@ from rich.table import Table
 from benchmarks.command.failure import fail
 from benchmarks.honesty import CONTENDERS, DTYPES, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
 from benchmarks.honesty_cases import QUICK, Case, cases
-from benchmarks.honesty_store import DEFAULT, KEY, Verdicts, identity, lies, summary
+from benchmarks.honesty_store import DEFAULT, Verdicts, false_claims, identity, lies, summary
 from benchmarks.peers import load
 from benchmarks.worker import LostError, Worker
 from solvers.adapters import PEERS
 from solvers.names import lookup
 
-WIDTH = 150
+WIDTH = 165
 WARM = Case("warm-up", "", torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]).double(), {"l2": 1.0})
 EVERY = 2.0  # seconds between two writes of the file
 GRACE = 3.0  # seconds that native code may run over the limit before its process is ended
@@ -47,7 +47,9 @@ def honesty(
 ) -> None:
     """Fit hard problems with every solver and every peer, and judge what each says of its answer.
 
-    What is stored of the same code and packages is not asked again: an interrupted table goes on.
+    The truth is known to 80 digits: is there a minimiser, and how far is the answer from it? A claim of success that
+    is not true is false, whoever makes it. All of it takes a quarter of an hour. What is stored of the same code and
+    packages is not asked again: an interrupted table goes on. `python -m reports build` shows what is stored.
 
     Example: python -m benchmarks honesty
 
@@ -63,11 +65,11 @@ def honesty(
             lookup(dict.fromkeys(DTYPES), name, "dtype")
         if not 0 < seconds < math.inf:
             raise ValueError(f"--seconds must be a positive number, found {seconds}")
+        verdicts = Verdicts(store)
     except ValueError as error:
         fail(str(error))
     names = list(dict.fromkeys(solver)) or list(FEW if quick else CONTENDERS)
     chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
-    verdicts = Verdicts(store)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, too
     try:
         _ask_all(names, chosen, list(dict.fromkeys(dtype)) or list(DTYPES), seconds, again, verdicts)
@@ -113,8 +115,9 @@ def _ask_all(
         task = bar.add_task("", total=len(names) * len(chosen) * len(dtypes))
         try:
             for case, dtype in product(chosen, dtypes):
-                mark, judge = identity(case, seconds), None
+                judge = None
                 for name in names:
+                    mark = identity(name, case, seconds)
                     bar.update(task, description=f"{case.name}, {dtype}: {name}")
                     if again or not verdicts.known(name, case.name, dtype, mark):
                         judge = judge or Judge(case, dtype)
@@ -136,20 +139,19 @@ def _ask(worker: Worker, name: str, case: Case, dtype: str, seconds: float) -> A
 
 
 def show(frame: pd.DataFrame, console: Console) -> None:
-    """A row a contender and precision; then every false claim."""
-    table = summary(frame)
-    out = Table(*table.columns, title="Who tells the truth", title_justify="left", box=SIMPLE)
-    for _, line in table.iterrows():
-        cells = [str(value) for value in line]
-        out.add_row(*cells, style="bold" if cells[0].startswith("hessbench:") else None)
-    console.print(out)
-    false = lies(frame)
-    if len(false):
-        out = Table(*KEY, "says", "gap", "f*", "message", title="False claims", title_justify="left", box=SIMPLE)
-        for _, line in false.iterrows():
-            out.add_row(
-                *line[KEY], line["status"], f"{line['gap']:.1e}", f"{line['optimum']:.3g}", line["message"][:60]
-            )
+    """A row a contender and precision; the cases of false claims; and each of ours in full."""
+    ours = frame["contender"].str.startswith("hessbench:")
+    tables = [("Who tells the truth", summary(frame)), ("False claims", false_claims(frame))]
+    found = lies(frame[ours])
+    found = found.assign(gap=found["gap"].map("{:.1e}".format), optimum=found["optimum"].map("{:.3g}".format))
+    for title, table in (*tables, ("Ours", found.rename(columns={"status": "says", "optimum": "f*"}))):
+        if table.empty:
+            continue
+        out = Table(title=title, title_justify="left", box=SIMPLE)
+        for name in table.columns:
+            out.add_column(name, no_wrap=name in ("contender", "dtype", "note"))
+        for _, line in table.iterrows():
+            cells = [str(value) for value in line]
+            out.add_row(*cells, style="bold" if cells[0].startswith("hessbench:") else None)
         console.print(out)
-    ours = frame[frame["contender"].str.startswith("hessbench:")]
-    console.print(f"{frame['case'].nunique()} cases; {len(false)} false claims, {len(lies(ours))} of them by ours")
+    console.print(f"{frame['case'].nunique()} cases; {len(lies(frame))} false claims, {len(found)} of them by ours")

@@ -9,6 +9,7 @@ import typer
 
 from benchmarks.command.failure import fail
 from benchmarks.environment import ROOT
+from benchmarks.honesty_store import DEFAULT as VERDICTS
 from benchmarks.store import DEFAULT
 from datasets import DataError
 from reports.load import load
@@ -20,13 +21,17 @@ README = ROOT / "README.md"
 
 def publish(
     store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
+    verdicts: Annotated[
+        Path, typer.Option(help="What `honesty` found.", show_default="reports/honesty/verdicts.parquet")
+    ] = VERDICTS,
 ) -> None:
     """Rebuild reports/published/ from the suites that `make report` measures, and what the README quotes from it.
 
+    The tables of hard cases are from stored verdicts; where there are none, the published ones stay.
     Needs MNIST, for one figure. What fails leaves the old reference as it was. Example: python -m reports publish
     """
     try:
-        publish_reference(load(store), PUBLISHED, README)
+        publish_reference(load(store), PUBLISHED, README, verdicts=verdicts)
     except (DataError, ImportError, ValueError) as error:
         fail(str(error))
     except OSError as error:

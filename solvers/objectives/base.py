@@ -137,6 +137,13 @@ class Point:
         """Whether f is known to be constant along v, whatever its derivatives say."""
         return False
 
+    def flat_dimension(self) -> int | None:
+        """How many independent directions f, less its penalty, is exactly constant along; None where that is not known.
+
+        Asked only where rounding leaves nothing to be seen along some direction, and may be dear.
+        """
+        return None
+
     def slope_noise(self, v: Tensor) -> float:
         """How much of g^T v may be rounding: g^2 is measured in units of |f| times the curvature."""
         return torch.finfo(v.dtype).eps * math.sqrt(abs(float(self.value)) * self.diagonal_form(v))

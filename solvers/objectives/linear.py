@@ -82,6 +82,9 @@ class LinearPoint(Point):
         """
         return 0.5 * self.curvature_noise(self.x)
 
+    def flat_dimension(self) -> int | None:
+        return self.objective.flat_dimension
+
     def refreshed(self) -> Point:
         return self if self.age == 0 else self._refreshed
 

@@ -6,10 +6,12 @@ import torch
 from torch import Tensor
 
 from ..checks import penalty, reduction_scale
+from ..exact_rank import exact_rank
 from ..kernels import is_sparse, row_sums_of_absolute_gram, short_indices, squares_of, transposed, weighted_gram
 from ..scalars import squared
 from .base import Objective, kept
 
+MOST_RANKED = 1000  # columns of an X whose exact rank is worth its price
 COLUMNS_A_GRADIENT = 30  # of a dense X whose part of the Hessian takes as long as a gradient: it is compute-bound
 
 
@@ -74,6 +76,23 @@ class LinearModel(Objective):
                 return gram
             border = torch.cat([self._transposed @ ones, ones.sum().unsqueeze(0)]) / n
             return torch.cat([torch.cat([gram, border[:-1].unsqueeze(0)]), border.unsqueeze(1)], dim=1)
+
+    @kept
+    def nullity(self) -> int | None:
+        """The dimension of the v with X v = 0 exactly, the intercept's column beside X; None where X is too wide."""
+        columns = self.X.shape[1] + self.fit_intercept
+        with torch.inference_mode(False):
+            return columns - exact_rank(self.X, self.fit_intercept) if columns <= MOST_RANKED else None
+
+    @property
+    def flat_dimension(self) -> int | None:
+        """How many independent directions the loss is constant along.
+
+        With K > 1 classes: the same for all, in any of the m coefficients, and what X does not see in K - 1 of them.
+        """
+        m = self.X.shape[1] + self.fit_intercept
+        others = self.size // m - 1
+        return None if self.nullity is None else m * (others > 0) + max(others, 1) * self.nullity
 
     def row_sums_of_gram(self) -> Tensor:
         """b, (d [+ 1],), with diag(b) - X^T X positive semidefinite, X with its intercept's column of ones.
