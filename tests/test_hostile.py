@@ -87,7 +87,7 @@ def odd_problems(draw) -> tuple[torch.Tensor, torch.Tensor]:
     """X and y of odd shapes, dtypes, special values and strides."""
     n, d = draw(st.integers(0, 5)), draw(st.integers(0, 5))
     scale = draw(st.sampled_from([1.0, 0.0, 5e-324, 1e-300, 1e154, 1e308]))
-    entries = st.floats(-3, 3)
+    entries = st.floats(-3, 3, allow_subnormal=False)  # some library of another test may flush them to zero
     if draw(st.booleans()):
         entries |= st.sampled_from([math.nan, math.inf, -math.inf])
     drawn = draw(st.lists(entries, min_size=n * d, max_size=n * d))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from benchmarks import layout
 from benchmarks.store import SCHEMA
 from benchmarks.work import Shape, linear_work, work_of
 from datasets import build
@@ -256,7 +256,6 @@ PROBLEMS = ("iris", "breast-cancer-l2", "breast-cancer-raw", "synthetic-sparse",
 def stored(folder: Path, problems: tuple[str, ...] = PROBLEMS) -> Path:
     """Runs of the planted law on real problems, as files."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     folder.mkdir()
     for problem in problems:
@@ -276,8 +275,9 @@ def stored(folder: Path, problems: tuple[str, ...] = PROBLEMS) -> Path:
                 for k in range(count + 1)
             ]
             known = {"schema": SCHEMA, "calibration": CALIBRATION, "environment": {"memory_gib": 1.0}}
-            table = pa.Table.from_pylist(rows).replace_schema_metadata({"hessbench": json.dumps(known)})
-            pq.write_table(table, folder / f"{key}.parquet")
+            layout.write(
+                pa.Table.from_pylist(rows), known | {"constant": layout.constant(rows)}, folder / f"{key}.parquet"
+            )
     return folder
 
 
