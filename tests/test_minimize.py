@@ -25,6 +25,7 @@ from solvers import (
     minimize,
 )
 from solvers.objectives import FunctionObjective, LogisticRegression, Point
+from solvers.objectives.linear import LARGE
 from tests.fakes import GENERAL
 
 SECOND_ORDER = ["newton-cholesky", "newton-damped", "newton-levenberg"]
@@ -479,6 +480,34 @@ def test_results_of_runs_in_inference_mode_can_be_differentiated_through(logisti
     minimize(CholeskyNewton(), objective)
     gradient = torch.func.grad(lambda w: objective.at(w).hvp(w).sum())(torch.ones(4, dtype=torch.float64))
     assert bool(gradient.isfinite().all())
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_large_objective_writes_over_nothing_that_anyone_still_needs(sparse):
+    """Its points share a vector for what does not outlive an expression, in whatever order they are asked."""
+    X = torch.randn(LARGE // 8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    y = (X[:, 0] > X[:, 1]).double()
+    f = LogisticRegression(X.to_sparse_csr() if sparse else X, y, l2=0.1, fit_intercept=True)
+    w, v = torch.linspace(-1, 1, 4, dtype=torch.float64), torch.linspace(1, 2, 4, dtype=torch.float64)
+    start = f.at(w)
+    start.value.item()
+    near = start.along(v).at(0.5)
+    assert near.scratch is start.scratch is not None
+    asked = ["value", "gradient", "hessian", "hessian_diagonal", "residuals", "curvature", "miss"]
+    found = {name: (getattr(near, name), getattr(start, name)) for name in (*asked, *reversed(asked))}
+    products = near.hvp(v), start.hvp(v)
+    for point, at in ((near, 0), (start, 1)):
+        fresh = f.at(point.x)
+        fresh.scratch = None
+        for name in asked:
+            torch.testing.assert_close(found[name][at], getattr(fresh, name), rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(products[at], fresh.hvp(v), rtol=1e-12, atol=1e-13)
+    if not sparse:  # torch.func knows no CSR tensors
+        gradient = torch.func.grad(lambda w: f.at(w).value + f.at(w).hvp(w).sum() + start.hvp(w).sum())(w)
+        assert bool(gradient.isfinite().all())
+    w.requires_grad_()
+    f.at(w).value.backward()
+    torch.testing.assert_close(w.grad, start.gradient, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("k", [1e-3, 1e-6, 1e-9])

@@ -46,7 +46,7 @@ class LogisticRegression(LinearModel):
         super().__init__(X, y, l2, fit_intercept, reduction)
         self.binary = torch.equal(y, y.round())  # they lie in [0, 1]
         # Margins are sign * z: for 0/1 labels a margin is positive where the row is classified correctly.
-        self.signs = 2 * y - 1 if self.binary else torch.ones_like(y)  # (n,)
+        self.signs = (2 * y).sub_(1) if self.binary else torch.ones_like(y)  # (n,)
         self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
         self._signed = self._signed_transposed = None
         if self.binary and not self.fit_intercept and fits_one_block(X):
@@ -65,9 +65,11 @@ class LogisticRegression(LinearModel):
         part.scale = self.scale * len(self.X) / len(rows)
         return part
 
-    def logits(self, w: Tensor) -> Tensor:
+    def logits(self, w: Tensor, out: Tensor | None = None) -> Tensor:
         """z = X w (+ intercept), (n,)."""
-        return self.X_short @ w[:-1] + w[-1] if self.fit_intercept else self.X_short @ w
+        if self.fit_intercept:
+            return torch.mv(self.X_short, w[:-1], out=out).add_(w[-1])
+        return torch.mv(self.X_short, w, out=out)
 
     def margins(self, w: Tensor) -> Tensor:
         """sign_i z_i, (n,)."""

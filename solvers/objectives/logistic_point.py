@@ -21,8 +21,10 @@ LONGEST = 0.5  # move of a row along a step whose gain the quadratic model still
 CERTAIN = 0.1  # error of a margin that leaves its curvature as it is, to a tenth
 
 
-def log_sigmoid(m: Tensor) -> Tensor:
+def log_sigmoid(m: Tensor, out: Tensor | None = None) -> Tensor:
     """log(1 / (1 + exp(-m))): torch's logsigmoid allocates a second tensor of the same size."""
+    if out is not None:
+        return torch.ops.aten.softplus.out(m, -1, 40, out=out)
     return softplus(m, beta=-1, threshold=40)  # below -40 it is m, to the last digit
 
 
@@ -34,7 +36,7 @@ class LogisticPoint(LinearPoint):
     @kept
     def value(self) -> Tensor:
         f, m = self.objective, self.margins
-        gains = log_sigmoid(m) if f.binary else f.y * log_sigmoid(m) + (1 - f.y) * log_sigmoid(-m)  # (n,)
+        gains = log_sigmoid(m, self.scratch) if f.binary else f.y * log_sigmoid(m) + (1 - f.y) * log_sigmoid(-m)  # (n,)
         loss = gains.sum().mul_(-f.scale)
         if f.l2 > 0:
             w = self.x[:-1] if f.fit_intercept else self.x
@@ -57,14 +59,19 @@ class LogisticPoint(LinearPoint):
     @kept
     def curvature(self) -> Tensor:
         """p (1 - p) as sigmoid(m) sigmoid(-m) = exp(-|m|) / (1 + exp(-|m|))^2, (n,)."""
-        return torch.sigmoid(self.margins) * self.miss
+        return torch.sigmoid(self.margins, out=self.scratch) * self.miss
 
     @kept
     def gradient(self) -> Tensor:
         f = self.objective
         if f.l2 > 0 and f._signed is not None:
             return torch.addmv(self.x, f._signed_transposed, self.miss, beta=f.l2, alpha=-f.scale)
-        return f.transposed_product(self.residuals, f.penalised(self.x) if f.l2 > 0 else None)
+        residuals = self.__dict__.get("residuals")
+        if residuals is None and f.binary and self.scratch is not None:
+            residuals = torch.mul(self.miss, f.opposite_signs, out=self.scratch)
+        elif residuals is None:
+            residuals = self.residuals
+        return f.transposed_product(residuals, f.penalised(self.x) if f.l2 > 0 else None)
 
     @kept
     def hessian(self) -> Tensor:
@@ -94,7 +101,8 @@ class LogisticPoint(LinearPoint):
     def hvp(self, v: Tensor) -> Tensor:
         """H v = scale X^T (c * X v) + l2 v, (d,)."""
         f = self.objective
-        return f.transposed_product(self.curvature * f.logits(v), f.penalised(v) if f.l2 > 0 else None)
+        curvature, out = self.curvature, None if v.requires_grad else self.scratch
+        return f.transposed_product(f.logits(v, out).mul_(curvature), f.penalised(v) if f.l2 > 0 else None)
 
     def third(self, moves: Tensor) -> Tensor:
         """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
