@@ -288,6 +288,28 @@ def test_doubling_every_row_changes_no_mean(logistic, name):
     assert all(torch.allclose(v, w, rtol=1e-11, atol=1e-13) for v, w in zip(a.iterates, b.iterates, strict=True))
 
 
+DRAWN = pytest.mark.xfail(reason="signs are drawn for each column: one elsewhere gets another", strict=True)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_the_order_of_the_rows_changes_nothing(logistic, name):
+    problem = logistic(l2=0.1)
+    order = torch.randperm(len(problem.y), generator=torch.Generator().manual_seed(3))
+    shuffled = LogisticRegression(problem.X[order], problem.y[order], l2=0.1)
+    a, b = (minimize(SOLVERS[name], p, stop=Stop(None, iterations=4)).trace.iterates for p in (problem, shuffled))
+    assert all(torch.allclose(v, w, rtol=1e-10, atol=1e-12) for v, w in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=DRAWN if name == "newton-diagonal-hutchinson" else ()) for name in SOLVERS]
+)
+def test_the_order_of_the_columns_is_that_of_the_coefficients_and_changes_nothing_else(logistic, name):
+    problem, order = logistic(l2=0.1), torch.tensor([2, 0, 3, 1])
+    shuffled = LogisticRegression(problem.X[:, order], problem.y, l2=0.1)
+    a, b = (minimize(SOLVERS[name], p, stop=Stop(None, iterations=4)).trace.iterates for p in (problem, shuffled))
+    assert all(torch.allclose(v[order], w, rtol=1e-10, atol=1e-12) for v, w in zip(a, b, strict=True))
+
+
 # --- invariances
 
 
