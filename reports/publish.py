@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +21,8 @@ from .hard_cases import FALSE_ONES, hard_case_sections
 from .hard_cases import NAME as HARD_CASES
 from .load import Runs, tell_apart
 from .provenance import keys, many, sources
+from .scoreboard import NAME as SCOREBOARD
+from .scoreboard import scoreboard_sections
 from .write import sort_value
 
 STATED = ("classic", "sizes")  # the suites that `make report` measures
@@ -28,7 +30,11 @@ TABLES = (
     *("findings", "claims", "summary", "honesty", "time-to-gap", "iteration-slopes", "problems", "environment"),
     "gradient-check",
 )
-ASKED = (HARD_CASES, FALSE_ONES)  # from stored verdicts; where there are none the published ones stay
+# From what these commands stored; where there is nothing the published ones stay.
+STORED = {
+    "honesty": (f"{HARD_CASES}.md", f"{FALSE_ONES}.md"),
+    "peers": (f"{SCOREBOARD}.md", f"{SCOREBOARD}-contenders.md", f"{SCOREBOARD}.svg"),
+}
 FIGURES = (
     *("breast-cancer--test-loss-time.svg", f"{PENALISED}--gap-time.svg", "iteration-against-n--d30.svg"),
     "two-view-mnist.png",
@@ -58,10 +64,12 @@ def publish(
     readme: Path,
     progress: Callable[[str], None] = lambda name: None,
     verdicts: Path | None = None,
+    peers: Path | None = None,
 ) -> None:
     """Rebuild the reference from the stated suites and quote it in the README: all of it, or nothing is changed.
 
-    verdicts: those of `python -m benchmarks honesty`, from this file; where it is not there, those published before.
+    verdicts: those of `python -m benchmarks honesty`, from this file; peers: the scoreboard, from this folder. Where
+    there is none, what was published before stays.
 
     ValueError: a suite is not measured, or a mark is missing. DataError: there is no MNIST, which one figure shows.
     """
@@ -75,11 +83,16 @@ def publish(
             shutil.copy(report / "tables" / f"{name}.md", new)
         for name in FIGURES:
             shutil.copy(report / "figures" / name, new)
-        asked = verdicts is not None and not hard_case_sections(verdicts, report)[0].note
-        for path in ((report / "tables" if asked else folder) / f"{name}.md" for name in ASKED):
-            if path.exists():
-                shutil.copy(path, new)
-        (new / "README.md").write_text(contents(runs, [name for name in ASKED if (new / f"{name}.md").exists()]))
+        made = {
+            "honesty": verdicts is not None and hard_case_sections(verdicts, report)[0].table,
+            "peers": peers is not None and scoreboard_sections(peers, report)[0].table,
+        }
+        for command, names in STORED.items():
+            places = (report / "tables", report / "figures") if made[command] else (folder,)
+            for path in (place / name for place in places for name in names):
+                if path.exists():
+                    shutil.copy(path, new)
+        (new / "README.md").write_text(contents(runs, {path.name for path in new.iterdir()}))
         swap(new, folder, readme, quoted(readme.read_text(), new))
 
 
@@ -100,24 +113,22 @@ def swap(new: Path, folder: Path, readme: Path, text: str) -> None:
         raise
 
 
-def contents(runs: Runs, asked: Sequence[str] = ()) -> str:
-    """What stands in the folder, and which runs it is from. asked: the tables that are from stored verdicts."""
+def contents(runs: Runs, found: Collection[str] = ()) -> str:
+    """What stands in the folder, and which runs it is from. found: the names of its files."""
     behind = sources(runs).words(keys(runs.frame))
     cases = many(runs.frame.drop_duplicates(["machine", "case"]).shape[0], "case")
     suites = " and ".join(f"`{name}`" for name in STATED)
-    files = "".join(f"- [{name}]({name})\n" for name in (*(f"{table}.md" for table in TABLES), *FIGURES))
-    return (
-        f"# The published reference\n\nMade by `make publish`, not by hand: the suites {suites}, {cases}.\n"
-        f"From {behind}.\n\n{files}{listed(asked)}"
-    )
+    parts = [listed((*(f"{table}.md" for table in TABLES), *FIGURES))]
+    for command, names in STORED.items():
+        if there := [name for name in names if name in found]:
+            words = f"And what `python -m benchmarks {command}` found, at the dates and commits named there:"
+            parts.append(f"{words}\n\n{listed(there)}")
+    head = f"# The published reference\n\nMade by `make publish`, not by hand: the suites {suites}, {cases}.\n"
+    return f"{head}From {behind}.\n\n" + "\n".join(parts)
 
 
-def listed(asked: Sequence[str]) -> str:
-    """The lines about tables of verdicts; empty where there are none."""
-    if not asked:
-        return ""
-    files = "".join(f"- [{name}.md]({name}.md)\n" for name in asked)
-    return f"\nAnd what `python -m benchmarks honesty` found, at the dates and commits named there:\n\n{files}"
+def listed(names: Iterable[str]) -> str:
+    return "".join(f"- [{name}]({name})\n" for name in names)
 
 
 def quotes(folder: Path) -> dict[str, str]:

@@ -130,8 +130,9 @@ def scoreboard_sections(folder: Path, out: Path) -> list[Section]:
 
 def _section(name: str, results: list[dict[str, Any]], out: Path, note: str) -> Section:
     best, every = best_peers(results), contenders(results)
-    write_table(best, caption(best_peers), out / "tables" / name)
-    write_table(every, caption(contenders), out / "tables" / f"{name}-contenders")
+    behind = provenance(results)
+    write_table(best, f"{caption(best_peers)} {behind}", out / "tables" / name)
+    write_table(every, f"{caption(contenders)} {behind}", out / "tables" / f"{name}-contenders")
     canvas = Figure(layout="constrained")
     axes = canvas.add_subplot()
     draw(results, axes)
@@ -145,7 +146,7 @@ def _section(name: str, results: list[dict[str, Any]], out: Path, note: str) -> 
     figure = Shown(name, title, FIGURE, write_figure(canvas, out / "figures" / name))
     tables = html_table(best) + f'<p class="soft">{caption(contenders)}</p>' + html_table(every)
     heading = f"{TITLE}, {_threads(results)}"
-    return Section(name, heading, f"{caption(best_peers)} {provenance(results)}", tables, [figure], note.strip())
+    return Section(name, heading, f"{caption(best_peers)} {behind}", tables, [figure], note.strip())
 
 
 def provenance(results: list[dict[str, Any]]) -> str:

@@ -36,6 +36,7 @@ from reports.hard_cases import hard_case_sections
 from solvers import SOLVERS, Stop, minimize
 from solvers.adapters import Claim
 from solvers.objectives import LogisticRegression
+from tests.hanging import forever
 
 CASES = cases()
 SURE = ["newton-cholesky", "newton-damped", "newton-levenberg"]
@@ -186,12 +187,6 @@ def test_a_peer_is_not_asked_again_for_a_change_of_our_solvers(monkeypatch, tmp_
         known = keys()
     _code.cache_clear()
     assert identity("hessbench:newton", case, 2.0) != identity("hessbench:newton", case, 3.0)
-
-
-def forever(name: str) -> str:
-    while name == "hang":
-        pass
-    return name
 
 
 def test_a_process_that_hangs_is_ended_and_the_next_question_answered():

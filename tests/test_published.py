@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from benchmarks.honesty_store import Verdicts
 from datasets import DataError
 from reports.__main__ import app
 from reports.load import Runs
-from reports.publish import ASKED, FIGURES, STATED, TABLES, disagreements, publish, quoted, quotes, read_table, stated
+from reports.publish import FIGURES, STATED, STORED, TABLES, disagreements, publish, quoted, quotes, read_table, stated
+from tests.test_scoreboard import result
 
 PUBLISHED, README = ROOT / "reports" / "published", ROOT / "README.md"
 NUMBER = re.compile(r"\d+(?:\.\d+)? (?:ms|us|times|%|runs)|fold\b")
@@ -46,7 +48,7 @@ def test_outside_of_the_marks_the_readme_states_no_measured_number():
 def test_the_published_folder_holds_what_is_stated_and_names_its_suites_and_runs():
     expected = {f"{name}.md" for name in TABLES} | {*FIGURES, "README.md"}
     found = {path.name for path in PUBLISHED.iterdir()}
-    asked = {f"{name}.md" for name in ASKED} & found
+    asked = {name for names in STORED.values() for name in names} & found
     assert found == expected | asked
     words = (PUBLISHED / "README.md").read_text()
     assert all(f"({name})" in words for name in asked)
@@ -114,14 +116,17 @@ def fake_build(runs: Runs, out: Path, progress: object) -> None:
 def pretended(monkeypatch) -> Runs:
     monkeypatch.setattr("reports.publish.build", fake_build)
     monkeypatch.setattr("reports.publish.MNISTTwoView", lambda download: None)
-    monkeypatch.setattr("reports.publish.contents", lambda runs, asked: f"contents, {len(asked)} asked")
+    monkeypatch.setattr("reports.publish.contents", lambda runs, found: f"contents, {len(found)} files")
     return runs_of(STATED)
 
 
 def test_publishing_replaces_the_folder_and_what_the_readme_quotes(place, pretended):
     folder, readme = place
     publish(pretended, folder, readme)
-    assert not (folder / "old.md").exists() and (folder / "README.md").read_text() == "contents, 0 asked"
+    assert (
+        not (folder / "old.md").exists()
+        and (folder / "README.md").read_text() == f"contents, {len(TABLES) + len(FIGURES)} files"
+    )
     text = readme.read_text()
     assert text.startswith("before\n") and text.endswith("after") and disagreements(text, folder) == []
     publish(pretended, folder, readme)
@@ -147,9 +152,24 @@ def test_verdicts_are_published_where_they_are_stored_and_stay_where_they_are_no
     assert set(table["contender"]) == {"hessbench:newton-cholesky", "scipy:L-BFGS-B"} and set(table["false"]) == {"1"}
     assert now()[:10] in (folder / "hard-cases.md").read_text()
     published = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert "hard-cases-false.md" in published and published["README.md"] == b"contents, 2 asked"
+    assert (
+        "hard-cases-false.md" in published
+        and published["README.md"].decode() == f"contents, {len(published) - 1} files"
+    )
     publish(pretended, folder, readme, verdicts=tmp_path / "none.parquet")
     publish(pretended, folder, readme)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == published
+
+
+def test_the_scoreboard_is_published_where_it_is_stored_and_stays_where_it_is_not(place, pretended, tmp_path):
+    folder, readme = place
+    (tmp_path / "peers").mkdir()
+    (tmp_path / "peers" / "small.json").write_text(json.dumps(result("small", 2.0)))
+    publish(pretended, folder, readme, peers=tmp_path / "peers")
+    published = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert set(STORED["peers"]) <= set(published)
+    assert "2026-01-01" in (folder / "scoreboard.md").read_text() and "abc" in (folder / "scoreboard.md").read_text()
+    publish(pretended, folder, readme, peers=tmp_path / "none")
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == published
 
 

@@ -10,6 +10,7 @@ import typer
 from benchmarks.command.failure import fail
 from benchmarks.environment import ROOT
 from benchmarks.honesty_store import DEFAULT as VERDICTS
+from benchmarks.scores import DEFAULT as PEERS
 from benchmarks.store import DEFAULT
 from datasets import DataError
 from reports.load import load
@@ -24,14 +25,15 @@ def publish(
     verdicts: Annotated[
         Path, typer.Option(help="What `honesty` found.", show_default="reports/honesty/verdicts.parquet")
     ] = VERDICTS,
+    peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default="reports/peers")] = PEERS,
 ) -> None:
     """Rebuild reports/published/ from the suites that `make report` measures, and what the README quotes from it.
 
-    The tables of hard cases are from stored verdicts; where there are none, the published ones stay.
+    Hard cases and the scoreboard are what `honesty` and `peers` stored; where that is nothing, the published ones stay.
     Needs MNIST, for one figure. What fails leaves the old reference as it was. Example: python -m reports publish
     """
     try:
-        publish_reference(load(store), PUBLISHED, README, verdicts=verdicts)
+        publish_reference(load(store), PUBLISHED, README, verdicts=verdicts, peers=peers)
     except (DataError, ImportError, ValueError) as error:
         fail(str(error))
     except OSError as error:
