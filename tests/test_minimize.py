@@ -482,6 +482,17 @@ def test_results_of_runs_in_inference_mode_can_be_differentiated_through(logisti
     assert bool(gradient.isfinite().all())
 
 
+@pytest.mark.parametrize("name", SOLVERS)
+@pytest.mark.parametrize("iterations", [0, 1, 4])
+def test_a_run_on_many_rows_ends_wherever_it_is_stopped(name, iterations):
+    """The value of the last point is asked for after the run, outside of torch's inference mode."""
+    X = torch.randn(LARGE // 8, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    f = LogisticRegression(X, (X[:, 0] > X[:, 1]).double(), l2=1e-3)
+    for tolerance in (None, 1e-10):
+        result = minimize(SOLVERS[name], f, stop=Stop(gap_tolerance=tolerance, iterations=iterations))
+        assert result.value == pytest.approx(float(f.at(result.x).value), rel=1e-14)
+
+
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_large_objective_writes_over_nothing_that_anyone_still_needs(sparse):
     """Its points share a vector for what does not outlive an expression, in whatever order they are asked."""

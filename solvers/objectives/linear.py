@@ -46,7 +46,10 @@ class LinearPoint(Point):
         """
         margins = self.margins
         large = margins.numel() * margins.element_size() >= LARGE and margins.device.type == "cpu"
-        return torch.empty_like(margins) if large and not margins.requires_grad else None
+        if not large or margins.requires_grad:
+            return None
+        with torch.inference_mode(False):  # the point may be asked for more when the run is over
+            return torch.empty(margins.shape, dtype=margins.dtype)
 
     @property
     def gauss_newton(self) -> Tensor:
