@@ -135,8 +135,8 @@ class LinearPoint(Point):
         f = self.objective
         n, classes = len(f.X), f.size // (f.X.shape[1] + f.fit_intercept)
         size = min(size, n)
-        buckets = (torch.randperm(n, generator=generator) % size).to(self.x.device)
-        signs = (2 * torch.randint(2, (n, classes), generator=generator) - 1).to(self.x)
+        buckets = torch.randperm(n, generator=generator).remainder_(size).to(self.x.device)
+        signs = torch.randint(2, (n, classes), generator=generator).mul_(2).sub_(1).to(self.x)
         parts = []
         for weights in self.root_weights(signs).T:
             parts.append(bucket_sums(f.X, weights, buckets, size))
