@@ -18,6 +18,9 @@ Escaping = Callable[[Point, NewtonDirection], bool]
 def existence(point: Point, no_minimiser: NoMinimiser, escaping: Escaping) -> tuple[str | None, bool]:
     """Why there is no minimiser, as far as that is proved; and whether the point may be on its way to infinity."""
 
+    if point.held():
+        return None, False
+
     def direction() -> torch.Tensor | None:
         return exact_decrement(point).direction
 

@@ -42,7 +42,7 @@ def row_blocks(X: Tensor) -> Iterator[tuple[slice, Tensor]]:
 def take_rows(X: Tensor, rows: Tensor) -> Tensor:
     """A dense tensor of the given rows, (m, d); rows: (m,) int64."""
     if not is_sparse(X):
-        return X[rows]
+        return X.index_select(0, rows)  # X[rows] took twice as long
     starts, counts = X.crow_indices()[rows], X.crow_indices().diff()[rows]
     ends = counts.cumsum(0)
     places = torch.arange(int(counts.sum()), device=X.device)  # of the entries of the result, row by row

@@ -152,6 +152,10 @@ class Point:
         """Whether a step is known to be so long that the quadratic model does not tell what it gains."""
         return False
 
+    def held(self) -> bool:
+        """Whether it is proved, at less than the price of a Hessian, that f has a minimiser."""
+        return False
+
     def in_double(self) -> Point | None:
         """The same objective in float64 at this very x, where that can be had and is worth its price."""
         return None
@@ -228,9 +232,9 @@ class Ray:
         t = EPS[self.direction.dtype] ** 0.5  # balances the fourth derivative against rounding, along a Newton step
         return (self.at(t).hvp(self.direction) - self.point.hvp(self.direction)).div_(t)
 
-    def turned(self, step: Tensor) -> Ray:
-        """The ray along direction + step."""
-        return type(self)(self.point, self.direction + step)
+    def turned(self, step: Tensor, t: float = 1.0) -> Ray:
+        """The ray along direction + t step."""
+        return type(self)(self.point, torch.add(self.direction, step, alpha=t))
 
     def slope(self, trial: Point) -> float:
         """g^T direction at a point of the ray."""

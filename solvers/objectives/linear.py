@@ -86,7 +86,7 @@ class LinearPoint(Point):
     def gradient_noise(self) -> float:
         """eps (scale ||X||_F ||residuals|| + l2 ||w||): each entry of X^T r is a sum of rounded products."""
         f = self.objective
-        residuals, w = (float(torch.linalg.vector_norm(v.double())) for v in (self.residuals, self.x))
+        residuals, w = (float(torch.linalg.vector_norm(v, dtype=torch.float64)) for v in (self.residuals, self.x))
         return EPS[self.x.dtype] * (f.scale * math.sqrt(f.norm_squared) * residuals + f.l2 * w)
 
     def rounding_gap(self) -> float:
@@ -178,9 +178,11 @@ class LinearRay(Ray):
         count("third_derivatives")
         return self.point.third(self.moves)
 
-    def turned(self, step: Tensor) -> LinearRay:
+    def turned(self, step: Tensor, t: float = 1.0) -> LinearRay:
         count("margins")
-        return LinearRay(self.point, self.direction + step, self.point.objective.margins(step).add_(self.moves))
+        moves = self.point.objective.margins(step)
+        direction = torch.add(self.direction, step, alpha=t)
+        return LinearRay(self.point, direction, torch.add(self.moves, moves, alpha=t, out=moves))
 
     def at(self, t: float) -> LinearPoint:
         point = self.point

@@ -56,8 +56,11 @@ class LogisticRegression(LinearModel):
 
     def at(self, x: Tensor) -> LogisticPoint:
         # At the usual start no product is needed; where X is small, asking takes as long as the product.
-        at_zero = not fits_one_block(self.X) and not bool(x.any())
-        return LogisticPoint(self, x, torch.zeros_like(self.y) if at_zero else None)
+        if fits_one_block(self.X) or x.requires_grad or bool(x.any()):
+            return LogisticPoint(self, x)
+        point = LogisticPoint(self, x, self.y.new_zeros(1).expand_as(self.y))
+        point.miss = self.y.new_full((1,), 0.5).expand_as(self.y)
+        return point
 
     def sample(self, rows: Tensor) -> LogisticRegression:
         """f estimated without bias from the given rows, each of which counts n / m times; rows: (m,) int64."""
@@ -106,6 +109,12 @@ class LogisticRegression(LinearModel):
         """1 - 2 y for 0/1 labels, (n,)."""
         with torch.inference_mode(False):
             return -self.signs
+
+    @kept
+    def minus_scale(self) -> Tensor:
+        """-scale, a scalar: to wrap a number of Python's at each call takes longer than to multiply by it."""
+        with torch.inference_mode(False):
+            return torch.tensor(-self.scale, dtype=self.X.dtype, device=self.X.device)
 
     @kept
     def penalty_matrix(self) -> Tensor:
