@@ -61,7 +61,15 @@ class Ours:
         return fit
 
 
-RACED = ("auto", "newton-cholesky", "newton-chebyshev", "newton-sampled", "newton-cg")
+RACED = (
+    "auto",
+    "newton-cholesky",
+    "newton-chebyshev",
+    "newton-sampled",
+    "newton-cg",
+    "lbfgs",
+    "barzilai-borwein",
+)
 
 
 def ours(names: Iterable[str]) -> dict[str, Peer]:
