@@ -114,7 +114,8 @@ def test_with_few_rows_it_is_newton_cholesky(logistic, n):
 
 def test_the_seed_decides_the_path_and_not_the_end(logistic):
     f = logistic(4000, 8, l2=1e-3)
-    runs = [minimize(replace(SAMPLED, seed=seed), f) for seed in (0, 0, 1)]
+    tight = Stop(gap_tolerance=1e-14)  # at which the coefficients agree to half of the digits
+    runs = [minimize(replace(SAMPLED, seed=seed), f, stop=tight) for seed in (0, 0, 1)]
     assert torch.equal(runs[0].trace.iterates[1], runs[1].trace.iterates[1])
     assert not torch.equal(runs[0].trace.iterates[1], runs[2].trace.iterates[1])
     assert torch.allclose(runs[0].x, runs[2].x, atol=1e-5)
