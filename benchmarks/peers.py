@@ -16,13 +16,15 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from datasets import build, certificate
+from datasets import Problem, build, certificate
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer
 from solvers.names import library
 from solvers.objectives import LogisticRegression
 
-from .racing import TARGET, Course, race, sweep
+from .limits import limits
+from .racing import TARGET, Course, Entry, race, sweep
+from .scores import reference
 
 PROBLEMS = (
     "breast-cancer-l2",
@@ -50,12 +52,13 @@ class Ours:
     iterations: int = Stop.iterations
     dtypes: tuple[str, ...] = ("float64", "float32")
 
-    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
+    def stop(self, tolerance: float) -> Stop:
         test = "gradient_tolerance" if self.by_gradient else "gap_tolerance"
-        stop = Stop(gap_tolerance=None, iterations=self.iterations)
+        return replace(Stop(gap_tolerance=None, iterations=self.iterations), **{test: tolerance})
 
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         def fit(tolerance: float) -> Claim:
-            result = minimize(SOLVERS[self.solver], objective, start, replace(stop, **{test: tolerance}))
+            result = minimize(SOLVERS[self.solver], objective, start, self.stop(tolerance))
             return Claim(result.x.double(), result.iterations, result.status is Status.CONVERGED, result.message)
 
         return fit
@@ -111,6 +114,8 @@ def measure_problem(
                 if fit:
                     fits[contender] = fit
             race(entries, fits, course, repeats, budget, OURS, progress)
+            progress("profile")
+            bounded = profile_of_ours(problem, course, entries, threads)
     finally:
         torch.set_num_threads(before)
     return {
@@ -126,7 +131,17 @@ def measure_problem(
         "repeats": repeats,
         "budget": budget,
         "entries": {contender: asdict(entry) for contender, entry in entries.items()},
+        "limits": bounded,
     }
+
+
+def profile_of_ours(problem: Problem, course: Course, entries: dict[str, Entry], threads: int) -> dict[str, Any] | None:
+    """What bounds the fastest of ours; None where none reaches the gap."""
+    name = reference({"entries": {contender: asdict(entry) for contender, entry in entries.items()}})
+    if name is None:
+        return None
+    ours, best = CONTENDERS[name], entries[name].best
+    return limits(problem, course, ours.solver, ours.stop(best.tolerance), best, threads)
 
 
 def load(contenders: list[str]) -> None:

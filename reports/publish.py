@@ -33,7 +33,10 @@ TABLES = (
 # From what these commands stored; where there is nothing the published ones stay.
 STORED = {
     "honesty": (f"{HARD_CASES}.md", f"{FALSE_ONES}.md"),
-    "peers": (f"{SCOREBOARD}.md", f"{SCOREBOARD}-contenders.md", f"{SCOREBOARD}.svg"),
+    "peers": (
+        *(f"{SCOREBOARD}{part}.md" for part in ("", "-limits", "-contenders")),
+        f"{SCOREBOARD}.svg",
+    ),
 }
 FIGURES = (
     *("breast-cancer--test-loss-time.svg", f"{PENALISED}--gap-time.svg", "iteration-against-n--d30.svg"),

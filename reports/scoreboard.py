@@ -18,7 +18,7 @@ from . import style
 from .figures import plain
 from .page import Section, Shown
 from .provenance import distinct, when
-from .statistics import Estimate, show
+from .statistics import Estimate, seconds, show
 from .write import caption, html_table, write_figure, write_table
 
 NAME, TITLE = "scoreboard", "Beside other libraries"
@@ -79,6 +79,32 @@ def contenders(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
                     "theirs / ours": score.ratio.times(1),
                 }
             )
+    return pd.DataFrame(rows)
+
+
+def limits(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """What bounds the fastest of ours: the share of the time of its run, without the construction of the objective,
+    that its arithmetic would take at the rates of this machine, its reading and writing at the bandwidth, and its
+    tensor operations if each took as long as the smallest. They may be done at the same time. What none of them
+    explains is Python between the operations, functions number by number (sigmoids, logarithms), and kernels below
+    those rates."""
+    rows = []
+    for result in results:
+        if not (found := result.get("limits")):
+            continue
+        shares = {name: needed / found["seconds"] for name, needed in found["bounds"].items()}
+        longest = max(found["phases"], key=found["phases"].__getitem__)
+        rows.append(
+            {
+                "problem": result["problem"],
+                "ours": reference(result),
+                "run": seconds(found["seconds"]),
+                "arithmetic": f"{shares['compute']:.0%}",
+                "memory": f"{shares['bandwidth']:.0%}",
+                "operations": f"{found['operations']}: {shares['latency']:.0%}",
+                "longest phase": f"{longest}: {found['phases'][longest] / found['instrumented']:.0%}",
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -144,7 +170,11 @@ def _section(name: str, results: list[dict[str, Any]], out: Path, note: str) -> 
     if unique:
         style.legend(canvas, [unique[name] for name in sorted(unique, key=lambda name: (":" in name, name))])
     figure = Shown(name, title, FIGURE, write_figure(canvas, out / "figures" / name))
-    tables = html_table(best) + f'<p class="soft">{caption(contenders)}</p>' + html_table(every)
+    tables = html_table(best)
+    if len(bounds := limits(results)):
+        write_table(bounds, f"{caption(limits)} {behind}", out / "tables" / f"{name}-limits")
+        tables += f'<p class="soft">{caption(limits)}</p>' + html_table(bounds)
+    tables += f'<p class="soft">{caption(contenders)}</p>' + html_table(every)
     heading = f"{TITLE}, {_threads(results)}"
     return Section(name, heading, f"{caption(best_peers)} {behind}", tables, [figure], note.strip())
 

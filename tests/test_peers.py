@@ -226,6 +226,9 @@ def test_a_problem_is_measured_with_all_that_a_reader_needs(result):
     for entry in result["entries"].values():
         assert entry["status"] == REACHED and entry["best"]["gap"] <= 1e-6 and len(entry["seconds"]) == 2
     assert json.loads(json.dumps(result)) == result
+    bounded = result["limits"]
+    assert 0 < bounded["seconds"] < 1 and sum(bounded["phases"].values()) <= 1.01 * bounded["instrumented"]
+    assert bounded["operations"] > 10 and set(bounded["bounds"]) >= {"compute", "bandwidth", "latency"}
     with pytest.raises(ValueError, match="no gap to reach"):
         measure_problem("breast-cancer", 1, CHOSEN, 1, 1.0)
     with pytest.raises(ValueError, match="not logistic regression"):

@@ -20,7 +20,7 @@ from datasets import DataError
 from reports.__main__ import app
 from reports.load import Runs
 from reports.publish import FIGURES, STATED, STORED, TABLES, disagreements, publish, quoted, quotes, read_table, stated
-from tests.test_scoreboard import result
+from tests.test_scoreboard import LIMITS, result
 
 PUBLISHED, README = ROOT / "reports" / "published", ROOT / "README.md"
 NUMBER = re.compile(r"\d+(?:\.\d+)? (?:ms|us|times|%|runs)|fold\b")
@@ -164,7 +164,7 @@ def test_verdicts_are_published_where_they_are_stored_and_stay_where_they_are_no
 def test_the_scoreboard_is_published_where_it_is_stored_and_stays_where_it_is_not(place, pretended, tmp_path):
     folder, readme = place
     (tmp_path / "peers").mkdir()
-    (tmp_path / "peers" / "small.json").write_text(json.dumps(result("small", 2.0)))
+    (tmp_path / "peers" / "small.json").write_text(json.dumps(result("small", 2.0, limits=LIMITS)))
     publish(pretended, folder, readme, peers=tmp_path / "peers")
     published = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(STORED["peers"]) <= set(published)

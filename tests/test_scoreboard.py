@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import scores
 from benchmarks.racing import MISSING, REACHED
-from reports.scoreboard import best_peers, contenders, draw, scoreboard_sections
+from reports.scoreboard import best_peers, contenders, draw, limits, scoreboard_sections
 
 
 def entry(seconds, **more) -> dict:
@@ -29,6 +29,16 @@ def result(problem: str, factor: float, **more) -> dict:
     common = {"schema": scores.SCHEMA, "problem": problem, "n": 398, "d": 30, "density": 1.0, "threads": 1}
     place = {"machine": "a CPU", "date": "2026-01-01T00:00:00+00:00", "commit": "abc", "packages": {"glum": "3.4.1"}}
     return common | place | {"target": 1e-6, "entries": entries} | more
+
+
+LIMITS = {
+    "seconds": 2e-3,
+    "instrumented": 2.5e-3,
+    "bounds": {"latency": 5e-4, "bandwidth": 2e-4, "compute": 1e-3, "synchronisation": 0.0},
+    "phases": {"hessian": 1.5e-3, "other": 1e-3},
+    "operations": 321,
+    "verdict": "compute",
+}
 
 
 @pytest.fixture
@@ -80,6 +90,18 @@ def test_a_section_has_tables_a_figure_and_where_the_numbers_are_from(folder, ou
     assert "&lt;is&gt;" in section.table and "<is>" not in section.table
     names = {path.name for part in ("tables", "figures") for path in (out / part).iterdir()}
     assert {"scoreboard.csv", "scoreboard.md", "scoreboard-contenders.tex", "scoreboard.svg"} <= names
+
+
+def test_what_bounds_ours_is_a_share_of_its_own_time(folder, out):
+    bounded = result("small", 2.0, limits=LIMITS)
+    (row,) = limits([bounded, result("old", 2.0), result("none of ours", 2.0, limits=None)]).to_dict("records")
+    assert row["problem"] == "small" and row["ours"] == "hessbench:newton-cholesky" and row["run"] == "2.00 ms"
+    assert (row["arithmetic"], row["memory"], row["operations"]) == ("50%", "10%", "321: 25%")
+    assert row["longest phase"] == "hessian: 60%"
+    (folder / "small.json").write_text(json.dumps(bounded))
+    (section,) = scoreboard_sections(folder, out)
+    assert section.table.count("<table") == 3 and "hessian: 60%" in section.table
+    assert "321: 25%" in (out / "tables" / "scoreboard-limits.md").read_text()
 
 
 def test_machines_and_thread_counts_have_sections_of_their_own(folder, out):
