@@ -87,15 +87,15 @@ class LogisticRegression(LinearModel):
         columns = self.X.shape[1]
         return self.X.abs() @ v[:columns].abs() + (v[-1].abs() if self.fit_intercept else 0.0)
 
-    def transposed_product(self, rows: Tensor, base: Tensor | None = None) -> Tensor:
-        """base + scale X^T rows (the intercept's entry last), (d,)."""
-        if self._fused and base is not None:
-            return torch.addmv(base, self._transposed, rows, alpha=self.scale)
+    def transposed_product(self, rows: Tensor, w: Tensor | None = None) -> Tensor:
+        """scale X^T rows (+ l2 w), (d,), with the intercept's entry last."""
+        if self._fused and w is not None:
+            return torch.addmv(w, self._transposed, rows, beta=self.l2, alpha=self.scale)
         if self.fit_intercept:
             product = torch.cat([self._transposed @ rows, rows.sum().unsqueeze(0)]).mul_(self.scale)
         else:
             product = (self._transposed @ rows).mul_(self.scale)
-        return product if base is None else product.add_(base)
+        return product if w is None or self.l2 == 0 else product.add_(self.penalised(w))
 
     def penalised(self, w: Tensor) -> Tensor:
         """l2 w, with 0 for the intercept."""

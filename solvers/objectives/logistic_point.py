@@ -93,14 +93,14 @@ class LogisticPoint(LinearPoint):
     @kept
     def gradient(self) -> Tensor:
         f = self.objective
-        if f.l2 > 0 and f._signed is not None:
+        if f._signed is not None:
             return torch.addmv(self.x, f._signed_transposed, self.miss, beta=f.l2, alpha=-f.scale)
         residuals = self.__dict__.get("residuals")
         if residuals is None and f.binary and self.scratch is not None:
             residuals = torch.mul(self.miss, f.opposite_signs, out=self.scratch)
         elif residuals is None:
             residuals = self.residuals
-        return f.transposed_product(residuals, f.penalised(self.x) if f.l2 > 0 else None)
+        return f.transposed_product(residuals, self.x)
 
     @kept
     def hessian(self) -> Tensor:
@@ -131,7 +131,7 @@ class LogisticPoint(LinearPoint):
         """H v = scale X^T (c * X v) + l2 v, (d,)."""
         f = self.objective
         curvature, out = self.curvature, None if v.requires_grad else self.scratch
-        return f.transposed_product(f.logits(v, out).mul_(curvature), f.penalised(v) if f.l2 > 0 else None)
+        return f.transposed_product(f.logits(v, out).mul_(curvature), v)
 
     def third(self, moves: Tensor) -> Tensor:
         """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
