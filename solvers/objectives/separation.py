@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import EPS
-from ..kernels import fits_one_block, weighted_square_sums
+from ..kernels import fits_one_block, is_sparse, weighted_square_sums
 from ..linear_algebra import newton_direction, newton_factor
 from ..phases import apart
 
@@ -33,11 +33,11 @@ def part_is_held(point: LogisticPoint) -> bool:
     separate all rows.
     """
     f = point.objective
-    n, known = len(f.X), point.__dict__
-    if f.l2 > 0 or not f.binary or fits_one_block(f.X) or n < PART * ROWS * f.size or "hessian" in known:
+    few = fits_one_block(f.X) or len(f.X) < PART * ROWS * f.size
+    if f.l2 > 0 or not f.binary or is_sparse(f.X) or few or "hessian" in point.__dict__:
         return False
     with apart("stopping test", "sample_hessians"):
-        part = f.sample(torch.arange(0, n, PART, device=f.X.device)).at(point.x)
+        part = type(f)(f.X[::PART], f.y[::PART], fit_intercept=f.fit_intercept).at(point.x)
         for _ in range(STEPS):
             factor, step = newton_factor(part), newton_direction(part)
             if factor is None or not float(factor.lower.diagonal().min()) ** 4 >= EPS[point.x.dtype]:
