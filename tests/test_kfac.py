@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise, product
 
 import pytest
@@ -254,6 +255,15 @@ def test_the_minimiser_over_a_plane_leaves_out_what_is_parallel_or_flat():
     assert minimiser([[4.0, 0.0, 8.0], [0.0, 2.0, 2.0]]) == [-2.0, -1.0]
     assert minimiser([[2.0, 4.0, 6.0], [4.0, 8.0, 12.0]]) == [-3.0, 0.0]
     assert minimiser([[2.0, 6.0]]) == [-3.0] and minimiser([[0.0, 6.0]]) == [1.0]
+    assert minimiser([[0.0, 0.0, 1.0], [0.0, 0.0, 1.0]]) == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("unit", [2.0**-60, 1.0, 2.0**60])
+def test_what_is_parallel_does_not_depend_on_the_units(unit):
+    """Two directions at an angle whose squared sine is 1e-4, and at one where it is 1e-9."""
+    far, near = (math.sqrt(1 - sine) for sine in (1e-4, 1e-9))
+    assert minimiser([[unit, far * unit, unit], [far * unit, unit, -unit]])[1] != 0.0
+    assert minimiser([[unit, near * unit, unit], [near * unit, unit, -unit]]) == [-1.0, 0.0]
 
 
 def test_products_and_factors_are_counted():
