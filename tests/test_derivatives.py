@@ -157,12 +157,15 @@ def test_the_transpose_of_a_sparse_matrix_is_sparse_and_the_same(n, d):
     X[:, d // 2] = 0.0  # a column without an entry
     turned = kernels.transposed(X.to_sparse_csr())
     assert turned.layout == torch.sparse_csr and torch.equal(turned.to_dense(), X.T)
+    assert turned.col_indices().dtype == turned.crow_indices().dtype == torch.int32  # which its products want
 
 
 @pytest.mark.parametrize("csr", [False, True])
 @pytest.mark.parametrize(("d", "extra"), [(7, -1), (7, 0), (7, 1), (7, 37), (250, 5)])
-def test_blocks_add_up_to_the_whole_product(csr, d, extra):
-    n = 3 * (kernels.BLOCK_BYTES // (8 * d)) + extra
+@pytest.mark.parametrize("threads", [1, 2])
+def test_blocks_add_up_to_the_whole_product(csr, d, extra, threads, monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    n = 3 * (kernels.block_bytes() // (8 * d)) + extra
     generator = torch.Generator().manual_seed(0)
     X = torch.randn(n, d, generator=generator, dtype=torch.float64)
     X = X.where(X > 0.5, 0.0) if csr else X
@@ -177,6 +180,16 @@ def test_blocks_add_up_to_the_whole_product(csr, d, extra):
     assert (squares is not None) == csr
     agree(kernels.weighted_square_sums(given, weights, squares), exact.diagonal(), 1e-13)
     assert torch.equal(base, kept)
+
+
+def test_blocks_grow_with_the_threads_that_share_them_and_not_without_end(monkeypatch):
+    sizes = {}
+    for threads in (1, 2, 8, 128):
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
+        sizes[threads] = kernels.block_bytes() >> 20
+        X = torch.zeros(sizes[threads] << 14, 20, dtype=torch.float64)
+        assert len(list(kernels.row_blocks(X))) == 3  # 2.5 blocks
+    assert sizes == {1: 1, 2: 4, 8: 16, 128: 32}
 
 
 def test_csr_with_narrow_indices_is_the_same_problem(logistic):

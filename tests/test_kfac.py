@@ -209,6 +209,7 @@ def test_a_step_minimises_the_exact_model_over_the_plane_and_lambda_follows_the_
     state, raised = solver.init(point), []
     largest = max(float(torch.kron(*layer).diagonal().max()) for layer in point.kronecker_factors.layers)
     assert state.damping == pytest.approx(1e-4 * largest)
+    assert state.least == pytest.approx(torch.finfo(torch.float64).eps ** 2 * largest)  # below it nothing changes
     for _ in range(12):
         model = point.gauss_newton + state.damping * torch.eye(net.size, dtype=torch.float64)
         damped = dense(point.kronecker_factors, state.damping)
