@@ -71,6 +71,11 @@ class LinearPoint(Point):
         """scale sum_i C_i, (K, K), C_i the Hessian of the loss of the row i in its K logits."""
         return (self.curvature.sum() * self.objective.scale).view(1, 1)
 
+    @property
+    def row_slopes(self) -> Tensor:
+        """The slopes of the rows' losses in their margins, as margins are counted, up to one sign for all of them."""
+        return self.residuals
+
     def change(self, drift: Tensor) -> tuple[float, float]:
         """The change of f, to first order, if the margins move by `drift`, and the gap that this hides, to second."""
         raise NotImplementedError
@@ -86,7 +91,7 @@ class LinearPoint(Point):
     def gradient_noise(self) -> float:
         """eps (scale ||X||_F ||residuals|| + l2 ||w||): each entry of X^T r is a sum of rounded products."""
         f = self.objective
-        residuals, w = (float(torch.linalg.vector_norm(v, dtype=torch.float64)) for v in (self.residuals, self.x))
+        residuals, w = (float(torch.linalg.vector_norm(v, dtype=torch.float64)) for v in (self.row_slopes, self.x))
         return EPS[self.x.dtype] * (f.scale * math.sqrt(f.norm_squared) * residuals + f.l2 * w)
 
     def rounding_gap(self) -> float:

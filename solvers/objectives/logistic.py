@@ -44,9 +44,10 @@ class LogisticRegression(LinearModel):
             raise ValueError(f"labels must lie in [0, 1], found {found}: map them before building the objective")
 
         super().__init__(X, y, l2, fit_intercept, reduction)
-        self.binary = torch.equal(y, y.round())  # they lie in [0, 1]
+        classes = y.round()
+        self.binary = torch.equal(y, classes)  # they lie in [0, 1]
         # Margins are sign * z: for 0/1 labels a margin is positive where the row is classified correctly.
-        self.signs = (2 * y).sub_(1) if self.binary else torch.ones_like(y)  # (n,)
+        self.signs = classes.mul_(2).sub_(1) if self.binary else classes.fill_(1)  # (n,)
         self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
         self._signed = self._signed_transposed = None
         if self.binary and not self.fit_intercept and fits_one_block(X):
@@ -87,14 +88,15 @@ class LogisticRegression(LinearModel):
         columns = self.X.shape[1]
         return self.X.abs() @ v[:columns].abs() + (v[-1].abs() if self.fit_intercept else 0.0)
 
-    def transposed_product(self, rows: Tensor, w: Tensor | None = None) -> Tensor:
-        """scale X^T rows (+ l2 w), (d,), with the intercept's entry last."""
+    def transposed_product(self, rows: Tensor, w: Tensor | None = None, sign: int = 1) -> Tensor:
+        """sign scale X^T rows (+ l2 w), (d,), with the intercept's entry last."""
+        scale = sign * self.scale
         if self._fused and w is not None:
-            return torch.addmv(w, self._transposed, rows, beta=self.l2, alpha=self.scale)
+            return torch.addmv(w, self._transposed, rows, beta=self.l2, alpha=scale)
         if self.fit_intercept:
-            product = torch.cat([self._transposed @ rows, rows.sum().unsqueeze(0)]).mul_(self.scale)
+            product = torch.cat([self._transposed @ rows, rows.sum().unsqueeze(0)]).mul_(scale)
         else:
-            product = (self._transposed @ rows).mul_(self.scale)
+            product = (self._transposed @ rows).mul_(scale)
         return product if w is None or self.l2 == 0 else product.add_(self.penalised(w))
 
     def penalised(self, w: Tensor) -> Tensor:
@@ -103,12 +105,6 @@ class LogisticRegression(LinearModel):
         if self.fit_intercept:
             slope[-1] = 0
         return slope
-
-    @kept
-    def opposite_signs(self) -> Tensor:
-        """1 - 2 y for 0/1 labels, (n,)."""
-        with torch.inference_mode(False):
-            return -self.signs
 
     @kept
     def minus_scale(self) -> Tensor:

@@ -82,8 +82,12 @@ class LogisticPoint(LinearPoint):
         """p - y without cancellation, (n,)."""
         f = self.objective
         if f.binary:
-            return self.miss * f.opposite_signs
+            return (self.miss * f.signs).neg_()
         return (1 - f.y) * torch.sigmoid(self.margins) - f.y * self.miss
+
+    @property
+    def row_slopes(self) -> Tensor:
+        return self.miss if self.objective.binary else self.residuals
 
     @kept
     def curvature(self) -> Tensor:
@@ -95,12 +99,9 @@ class LogisticPoint(LinearPoint):
         f = self.objective
         if f._signed is not None:
             return torch.addmv(self.x, f._signed_transposed, self.miss, beta=f.l2, alpha=-f.scale)
-        residuals = self.__dict__.get("residuals")
-        if residuals is None and f.binary and self.scratch is not None:
-            residuals = torch.mul(self.miss, f.opposite_signs, out=self.scratch)
-        elif residuals is None:
-            residuals = self.residuals
-        return f.transposed_product(residuals, self.x)
+        if not f.binary:
+            return f.transposed_product(self.residuals, self.x)
+        return f.transposed_product(torch.mul(self.miss, f.signs, out=self.scratch), self.x, sign=-1)
 
     @kept
     def hessian(self) -> Tensor:
@@ -136,10 +137,11 @@ class LogisticPoint(LinearPoint):
     def third(self, moves: Tensor) -> Tensor:
         """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
         f, c = self.objective, self.curvature
-        bends = torch.addcmul(c, c, self.miss, value=-2).mul_(moves).mul_(moves)  # (n,), c (1 - 2 miss) u^2
+        bends = torch.addcmul(c, c, self.miss, value=-2, out=self.scratch)
+        bends.mul_(moves).mul_(moves)  # (n,), c (1 - 2 miss) u^2
         if f._signed is not None:
             return torch.addmv(self.x, f._signed_transposed, bends, beta=0, alpha=-f.scale)
-        return f.transposed_product(bends.mul_(f.opposite_signs))
+        return f.transposed_product(bends.mul_(f.signs), sign=-1)
 
     def moves(self, step: Tensor) -> Tensor:
         """X step, (n,); of the step that was asked for last it is kept."""
@@ -172,21 +174,22 @@ class LogisticPoint(LinearPoint):
     def slope_noise(self, v: Tensor) -> float:
         """eps (scale sum_i |r_i| (|X| |v|)_i + l2 |w| |v|)."""
         f = self.objective
-        size = f.scale * float(torch.dot(self.residuals.abs(), f.reach(v)))
+        size = f.scale * float(torch.dot(self.row_slopes.abs(), f.reach(v)))
         return EPS[v.dtype] * (size + float(torch.dot(f.penalised(self.x).abs(), v.abs())))
 
     def change(self, drift: Tensor) -> tuple[float, float]:
-        f = self.objective
-        slopes = self.miss if f.binary else self.residuals  # |df/dm| of each row
-        hidden = 0.5 * f.scale * float(torch.dot(self.curvature, drift * drift))
-        return f.scale * float(torch.dot(slopes, drift)), hidden
+        scale = self.objective.scale
+        squares = torch.mul(drift, drift, out=self.scratch)
+        # A curvature p (1 - p) is no larger than the miss p, which is there.
+        hidden = 0.5 * scale * float(torch.dot(self.miss if self.objective.binary else self.curvature, squares))
+        return scale * float(torch.dot(self.row_slopes, drift)), hidden
 
     def root_weights(self, signs: Tensor) -> Tensor:
         return signs * (self.objective.scale * self.curvature).sqrt().unsqueeze(1)
 
     def loss_slope(self, moves: Tensor) -> float:
         f = self.objective
-        return f.scale * float(torch.dot(-self.miss if f.binary else self.residuals, moves))
+        return (-f.scale if f.binary else f.scale) * float(torch.dot(self.row_slopes, moves))
 
     def curvature_noise(self, v: Tensor) -> float:
         """scale sum_i c_i e_i^2 at most, with e = eps |X| |v|, the rounding of X v (Higham, section 3.5).

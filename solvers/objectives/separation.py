@@ -75,7 +75,7 @@ def separates(point: LogisticPoint, direction: Tensor | None, *, size: float, sl
         return False
     if not bool((right >= -slack * longest_moves(f, direction)).all()):
         return False
-    pulls = point.residuals.abs() * right
+    pulls = point.row_slopes.abs() * right
     return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
 
 
