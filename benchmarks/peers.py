@@ -64,6 +64,7 @@ class Ours:
         return fit
 
 
+BY_GRADIENT = " by gradient"  # ends the name of a contender of ours that the gradient stops
 RACED = (
     "auto",
     "newton-cholesky",
@@ -76,7 +77,7 @@ RACED = (
 
 
 def ours(names: Iterable[str]) -> dict[str, Peer]:
-    return {f"hessbench:{name}{test}": Ours(name, bool(test)) for name in names for test in ("", " by gradient")}
+    return {f"hessbench:{name}{test}": Ours(name, bool(test)) for name in names for test in ("", BY_GRADIENT)}
 
 
 OURS = ours(RACED)  # in every race; the other solvers where they are named

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from benchmarks.peers import BY_GRADIENT
 from benchmarks.scores import Interval, Score, geometric_mean, read, reference, scores, standing
 
 from . import style
@@ -25,7 +26,8 @@ NAME, TITLE = "scoreboard", "Beside other libraries"
 MAKE = "no other library has been timed here: `make peers` installs them and runs `python -m benchmarks peers`"
 FIGURE = (
     "The time of each contender over ours in the same round (the median of the rounds), each at its fastest setting "
-    "that reaches the gap. Right of the line ours is faster. Who does not reach it is in the table alone."
+    "that reaches the gap. Right of the line ours is faster. Who does not reach it is in the table alone. Ours are "
+    "filled, and half filled where the gradient stops them and not the certified gap."
 )
 VERDICTS = {"won": "ours", "lost": "the peer", "open": "open"}
 
@@ -109,7 +111,8 @@ def limits(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 
 def draw(results: Iterable[dict[str, Any]], axes: Axes) -> None:
-    """One line a problem, one dot a contender: its time over ours. Solvers of ours are filled, as everywhere."""
+    """One line a problem, one dot a contender: its time over ours. Solvers of ours are filled, as everywhere; where the
+    gradient stops them, half."""
     results = list(results)
     order = sorted({score.contender for result in results for score in scores(result) if _drawn(result, score)})
     for place, result in enumerate(results):
@@ -117,9 +120,12 @@ def draw(results: Iterable[dict[str, Any]], axes: Axes) -> None:
             if not _drawn(result, score):
                 continue
             name = score.contender.removeprefix("hessbench:")
-            (colour, marker), inside = style.look(name), style.face(name)
+            solver = name.removesuffix(BY_GRADIENT)
+            colour, marker = style.look(solver)
+            half = {"fillstyle": "left", "markerfacecoloralt": "white"} if solver != name else {}
             shift = 0.6 * (order.index(score.contender) / max(len(order) - 1, 1) - 0.5)  # dots side by side
-            axes.plot(score.ratio.median, place + shift, marker, color=colour, mfc=inside, label=name, linestyle="none")
+            kind = {"color": colour, "marker": marker, "markerfacecolor": style.face(solver), "linestyle": "none"}
+            axes.plot(score.ratio.median, place + shift, label=name, **kind, **half)
     axes.axvline(1.0, color="0.4", linewidth=1, zorder=0)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
