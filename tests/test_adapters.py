@@ -126,6 +126,19 @@ def test_a_missing_library_is_said_in_one_sentence(logistic, monkeypatch):
             peer.prepare(logistic(l2=0.1))
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_library_that_takes_tiny_numbers_for_zero_does_so_for_nobody_else(kept, monkeypatch):
+    monkeypatch.setattr(base, "import_module", lambda name: torch.set_flush_denormal(True))
+    if not torch.set_flush_denormal(not kept):
+        pytest.skip("this processor cannot take tiny numbers for zero")
+    try:
+        assert base.tells_tiny_numbers() == kept
+        base.require("some.module", "Some Library")
+        assert base.tells_tiny_numbers() == kept  # as it was before, whichever that is
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def test_names_are_library_and_method_and_settings_are_frozen():
     for name, peer in PEERS.items():
         library, method = name.split(":")
