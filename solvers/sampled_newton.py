@@ -96,7 +96,7 @@ class SampledNewton(CholeskyNewton):
         return m if 4 * m <= n else None
 
     def rows(self, point: Point) -> Tensor | None:
-        """The numbers of the rows of the sample, (m,): one, drawn at random, of every n / m that follow each other."""
+        """The numbers of the rows of the sample: one, drawn at random, of every n // m that follow each other."""
         f = point.objective
         if not hasattr(f, "sample"):
             return None

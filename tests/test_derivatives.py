@@ -189,7 +189,7 @@ def test_blocks_grow_with_the_threads_that_share_them_and_not_without_end(monkey
         sizes[threads] = kernels.block_bytes() >> 20
         X = torch.zeros(sizes[threads] << 14, 20, dtype=torch.float64)
         assert len(list(kernels.row_blocks(X))) == 3  # 2.5 blocks
-    assert sizes == {1: 1, 2: 4, 8: 16, 128: 32}
+    assert sizes == {1: 1, 2: 4, 8: 16, 128: 16}
 
 
 def test_csr_with_narrow_indices_is_the_same_problem(logistic):

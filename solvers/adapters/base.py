@@ -63,14 +63,14 @@ def require(module: str, package: str) -> ModuleType:
     """An optional module; MissingPeerError where its package is not installed."""
     exact = tells_tiny_numbers()
     try:
-        found = import_module(module)
+        return import_module(module)
     except ImportError as error:
         reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
         remedy = "python -m pip install -c constraints.txt -e '.[peers]'"
         raise MissingPeerError(f"{package} {reason}: {remedy}") from None
-    if exact and not tells_tiny_numbers():  # Snap ML's library, built for fast arithmetic, switches it for all of us
-        torch.set_flush_denormal(False)
-    return found
+    finally:
+        if exact and not tells_tiny_numbers():  # Snap ML's library, built for fast arithmetic, switches it for all
+            torch.set_flush_denormal(False)
 
 
 def tells_tiny_numbers() -> bool:

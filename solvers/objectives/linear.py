@@ -187,7 +187,8 @@ class LinearRay(Ray):
         count("margins")
         moves = self.point.objective.margins(step)
         direction = torch.add(self.direction, step, alpha=t)
-        return LinearRay(self.point, direction, torch.add(self.moves, moves, alpha=t, out=moves))
+        out = None if direction.requires_grad else moves
+        return LinearRay(self.point, direction, torch.add(self.moves, moves, alpha=t, out=out))
 
     def at(self, t: float) -> LinearPoint:
         point = self.point

@@ -12,6 +12,7 @@ from ..checks import EPS
 from ..kernels import fits_one_block, is_sparse, weighted_square_sums
 from ..linear_algebra import newton_direction, newton_factor
 from ..phases import apart
+from ..scalars import squared
 
 if TYPE_CHECKING:
     from .logistic import LogisticPoint, LogisticRegression
@@ -30,7 +31,8 @@ def part_is_held(point: LogisticPoint) -> bool:
     on these rows alone: sum_i (p_i - c_i u_i) s_i x_i = 0. Where every u_i is below 1 a positive combination of signed
     rows vanishes, so no direction moves one of them the right way and none the wrong way (Stiemke 1915, Math. Annalen
     76, p. 340), and where their Hessian is regular none leaves all of them alone. What does not separate a part cannot
-    separate all rows.
+    separate all rows. And that the sum vanishes must not be rounding's doing: the error of the gradient, spread over
+    the rows likewise, moves a margin by less, for scale c_i x_i^T H^-1 x_i <= 1.
     """
     f = point.objective
     few = fits_one_block(f.X) or len(f.X) < PART * ROWS * f.size
@@ -41,6 +43,10 @@ def part_is_held(point: LogisticPoint) -> bool:
         for _ in range(STEPS):
             factor, step = newton_factor(part), newton_direction(part)
             if factor is None or not float(factor.lower.diagonal().min()) ** 4 >= EPS[point.x.dtype]:
+                return False
+            trace = float(torch.dot(torch.cholesky_inverse(factor.lower).diagonal(), factor.scale.square()))  # of H^-1
+            least = part.objective.scale * float(part.curvature.min())
+            if not squared(part.gradient_noise()) * trace <= squared(HELD) * least:
                 return False
             if float(part.moves(step).abs().max()) <= HELD:
                 return True
