@@ -135,6 +135,18 @@ def test_a_slope_that_rounding_hides_is_not_taken_for_none(size, far):
     assert not LogisticRegression(X, y).at(x).held()
 
 
+@pytest.mark.parametrize("soft", [False, True])
+def test_what_a_drift_of_the_margins_changes_is_told_from_vectors_of_their_own(soft):
+    """To first order sum_i slope_i e_i, to second at most 1/2 sum_i p_i e_i^2; with soft labels, their curvatures."""
+    f, e = tall(flips=0.1), 1e-3 * normal(n, seed=4)
+    f = LogisticRegression(f.X, 0.1 + 0.8 * f.y if soft else f.y)
+    point = f.at(f.zeros() + 0.3)
+    first, second = point.change(e)  # before anything else was asked of the point
+    assert abs(first) == pytest.approx(abs(float(point.residuals @ (e * f.signs))) / n, rel=1e-9)
+    weights = point.curvature if soft else point.miss
+    assert second == pytest.approx(0.5 * float(weights @ e.square()) / n, rel=1e-9)
+
+
 def test_directions_that_autograd_follows_leave_the_shared_vector_alone():
     f = tall(flips=0.1, l2=0.01)
     point, v = f.at(f.zeros() + 0.1), (f.zeros() + 1).requires_grad_()

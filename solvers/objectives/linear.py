@@ -77,7 +77,7 @@ class LinearPoint(Point):
         return self.residuals
 
     def change(self, drift: Tensor) -> tuple[float, float]:
-        """The change of f, to first order, if the margins move by `drift`, and the gap that this hides, to second."""
+        """To first order the change of f if the margins move by `drift`; to second, at most what gap this hides."""
         raise NotImplementedError
 
     def third(self, moves: Tensor) -> Tensor:

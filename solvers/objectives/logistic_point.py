@@ -179,9 +179,9 @@ class LogisticPoint(LinearPoint):
 
     def change(self, drift: Tensor) -> tuple[float, float]:
         scale = self.objective.scale
-        squares = torch.mul(drift, drift, out=self.scratch)
-        # A curvature p (1 - p) is no larger than the miss p, which is there.
-        hidden = 0.5 * scale * float(torch.dot(self.miss if self.objective.binary else self.curvature, squares))
+        # A curvature p (1 - p) is no larger than the miss p, which is there. Made anew, it passes through `scratch`.
+        most = self.miss if self.objective.binary else self.curvature
+        hidden = 0.5 * scale * float(torch.dot(most, torch.mul(drift, drift, out=self.scratch)))
         return scale * float(torch.dot(self.row_slopes, drift)), hidden
 
     def root_weights(self, signs: Tensor) -> Tensor:
