@@ -1,4 +1,4 @@
-"""Any scalar torch function as an objective, with derivatives by torch.func."""
+"""Any scalar torch function as an objective, with derivatives by autograd over a graph kept on the point."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.func import grad, jacrev, vjp
+from torch.autograd.graph import saved_tensors_hooks
 
 from .base import Objective, Point, kept
+
+BATCH_BYTES = 1 << 28  # what the rows of one batched backward pass may take
+FEW = 4  # rows up to which one pass each is as fast as a batch, whose first use in a process imports SymPy (1.7 s)
 
 
 class FunctionObjective(Objective):
     """f: a function of one flat tensor (d,) that returns a scalar tensor, written in torch operations.
 
-    There is no default start: pass x0 to `minimize`. What f raises is passed on. TypeError where f is not a function
-    or does not return a scalar.
+    There is no default start: pass x0 to `minimize`. What f raises is passed on. TypeError where f is not a function,
+    does not return a scalar, or returns one that does not depend on x through torch operations.
     """
 
     def __init__(self, f: Callable[[Tensor], Tensor]) -> None:
@@ -35,28 +38,107 @@ class FunctionObjective(Objective):
         return value
 
 
-def solid(derivative: Tensor) -> Tensor:
-    """Without history, and with storage of its own: torch.func stands for zeros by tensors that have none."""
-    return torch.zeros_like(derivative) + derivative.detach()
-
-
 class FunctionPoint(Point):
-    """Reverse over reverse: it asks of f only what its gradient asks."""
+    """Reverse over reverse: it asks of f only what its gradient asks.
+
+    The graphs of f and of its gradient are kept on the point, so that the gradient costs no second evaluation of f,
+    and a product H v = d(g^T v)/dx one backward pass.
+    """
 
     objective: FunctionObjective
 
     @kept
+    def leaf(self) -> Tensor:
+        """x, (d,), as the variable of the graphs. Outside inference mode, in which nothing is recorded."""
+        with torch.inference_mode(False):
+            return self.x.detach().clone().requires_grad_()
+
+    def recorded(self, function: Callable[[Tensor], Tensor]) -> Tensor:
+        """function(x) with its graph. It is given a copy of x, for it may write to its argument."""
+        with torch.inference_mode(False), torch.enable_grad():
+            return function(self.leaf.clone())
+
+    def backward(self, output: Tensor, create_graph: bool = False) -> Tensor | None:
+        """d output / dx, (d,), of a scalar with a graph; None where x is not in that."""
+        with torch.inference_mode(False), torch.enable_grad():
+            return torch.autograd.grad(
+                output, self.leaf, retain_graph=True, create_graph=create_graph, allow_unused=True
+            )[0]
+
+    @kept
+    def recorded_value(self) -> Tensor:
+        """f(x) with its graph."""
+        return self.recorded(self.objective.scalar)
+
+    @kept
+    def recorded_gradient(self) -> Tensor:
+        """g, (d,), with its graph; TypeError where autograd does not know how f(x) was computed from x."""
+        value = self.recorded_value
+        slope = self.backward(value, create_graph=True) if value.requires_grad else None
+        if slope is None:
+            raise TypeError(
+                "f(x) does not depend on x through torch operations, so that it has no derivatives: compute it from x "
+                "without torch.tensor(...), .item(), .detach(), .data and torch.no_grad()"
+            )
+        return slope
+
+    @kept
     def value(self) -> Tensor:
-        return self.objective.scalar(self.x).detach()
+        return self.recorded_value.detach()
 
     @kept
     def gradient(self) -> Tensor:
-        return solid(grad(self.objective.scalar)(self.x))
+        return self.recorded_gradient.detach().contiguous()
 
     @kept
     def hessian(self) -> Tensor:
-        return solid(jacrev(grad(self.objective.scalar))(self.x))
+        return self.jacobian_of(self.recorded_gradient)
 
     def hvp(self, v: Tensor) -> Tensor:
-        _, pullback = vjp(grad(self.objective.scalar), self.x)
-        return solid(pullback(v)[0])
+        slope = self.recorded_gradient
+        if not slope.requires_grad:
+            return torch.zeros_like(v)
+        with torch.inference_mode(False), torch.enable_grad():
+            product = self.backward(torch.dot(slope, v.detach().clone()))
+        return torch.zeros_like(v) if product is None else product.contiguous()
+
+    def jacobian_of(self, outputs: Tensor) -> Tensor:
+        """d outputs_i / d x_j, (m, d), of a vector with a graph, by batched backward passes."""
+        m = len(outputs)
+        if not outputs.requires_grad:
+            return torch.zeros(m, len(self.leaf), dtype=self.leaf.dtype, device=self.leaf.device)
+        if m > FEW:
+            try:
+                return self._batched(outputs, self._rows_at_once())
+            except RuntimeError:  # an operation whose backward pass knows no batches, as a user's own may be
+                pass
+        rows = [self.backward(output) for output in outputs.unbind()]
+        return torch.stack([torch.zeros_like(self.leaf) if row is None else row for row in rows])
+
+    def _batched(self, outputs: Tensor, rows: int) -> Tensor:
+        m, parts = len(outputs), []
+        for first in range(0, m, rows):
+            units = torch.zeros(min(rows, m - first), m, dtype=outputs.dtype, device=outputs.device)
+            units.diagonal(first).fill_(1)
+            (part,) = torch.autograd.grad(
+                outputs, self.leaf, units, retain_graph=True, is_grads_batched=True, materialize_grads=True
+            )
+            parts.append(part)
+        return torch.cat(parts)
+
+    def _rows_at_once(self) -> int:
+        """How many rows fit BATCH_BYTES if each takes what the graphs of f and its gradient keep; found once a size."""
+        known = self.objective.__dict__.setdefault("_graph_bytes", {})
+        if len(self.x) not in known:
+            kept_bytes: list[int] = []
+
+            def note(saved: Tensor) -> Tensor:
+                kept_bytes.append(saved.numel() * saved.element_size())
+                return saved
+
+            again = type(self)(self.objective, self.x)
+            with saved_tensors_hooks(note, lambda saved: saved):
+                again.recorded_gradient  # noqa: B018
+            known[len(self.x)] = sum(kept_bytes)
+        return max(1, BATCH_BYTES // max(known[len(self.x)], 1))
+

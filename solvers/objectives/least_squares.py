@@ -1,4 +1,4 @@
-"""Sums of squares: any vector of residuals as an objective, with its Jacobian by torch.func."""
+"""Sums of squares: any vector of residuals as an objective, with its Jacobian by autograd."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.func import grad, jacrev, vjp
 
 from ..phases import count
-from .autograd import solid
-from .base import Objective, Point, kept
+from .autograd import FunctionPoint
+from .base import Objective, kept
 
 
 class LeastSquares(Objective):
@@ -42,8 +41,8 @@ class LeastSquares(Objective):
         return r
 
 
-class LeastSquaresPoint(Point):
-    """f near x, from r and its derivatives, all of them in reverse mode.
+class LeastSquaresPoint(FunctionPoint):
+    """f near x, from r and its derivatives, all of them in reverse mode over one graph of r.
 
     The first forward-mode derivative of a process takes torch seconds: it compiles its rules then.
     """
@@ -51,40 +50,35 @@ class LeastSquaresPoint(Point):
     objective: LeastSquares
 
     @kept
+    def recorded_residuals(self) -> Tensor:
+        """r, (m,), with its graph."""
+        return self.recorded(self.objective.vector)
+
+    @kept
+    def recorded_value(self) -> Tensor:
+        r = self.recorded_residuals
+        with torch.inference_mode(False), torch.enable_grad():
+            return torch.dot(r, r)
+
+    @kept
     def residuals(self) -> Tensor:
         """r, (m,)."""
-        return self.objective.vector(self.x).detach()
+        return self.recorded_residuals.detach()
 
     @kept
     def jacobian(self) -> Tensor:
         """J = dr/dx, (m, d)."""
         count("jacobians")
-        return solid(jacrev(self.objective.vector)(self.x))
-
-    @kept
-    def value(self) -> Tensor:
-        return torch.dot(self.residuals, self.residuals)
+        return self.jacobian_of(self.recorded_residuals)
 
     @kept
     def gradient(self) -> Tensor:
         """2 J^T r, without J where nobody has asked for it."""
         if "jacobian" in self.__dict__:
             return 2 * (self.jacobian.T @ self.residuals)
-        _, pullback = vjp(self.objective.vector, self.x)
-        return solid(pullback(2 * self.residuals)[0])
+        return self.recorded_gradient.detach().contiguous()
 
     @kept
     def gauss_newton(self) -> Tensor:
         """2 J^T J, (d, d)."""
         return 2 * (self.jacobian.T @ self.jacobian)
-
-    @kept
-    def hessian(self) -> Tensor:
-        """The Gauss-Newton matrix and the curvature of the residuals: the Hessian of 2 r^T r(x), with r kept fixed."""
-        r = self.residuals
-        return self.gauss_newton + solid(jacrev(grad(lambda x: 2 * torch.dot(r, self.objective.vector(x))))(self.x))
-
-    def hvp(self, v: Tensor) -> Tensor:
-        """The gradient of x -> sum r_i(x)^2, differentiated along v."""
-        _, pullback = vjp(grad(lambda x: self.objective.vector(x).square().sum()), self.x)
-        return solid(pullback(v)[0])
