@@ -15,19 +15,19 @@ CANCELLATION = 0.01  # of a direction that may be lost to it
 
 
 class Factor(NamedTuple):
-    """L L^T = S (H + shift |diag H|) S with S = |diag H|^-1/2, so that the units of the variables do not matter.
+    """L L^T = D^-1/2 (H + shift D) D^-1/2, D = diag H, so that the units of the variables do not matter.
 
     A diagonal scaling is within a factor d of the best one (Higham, Accuracy and Stability of Numerical
     Algorithms, 2nd ed., theorem 7.5); without it columns of scale 1e8 beside 1e-8 could not be factored.
     """
 
     lower: Tensor  # (d, d)
-    scale: Tensor  # (d,)
+    scale: Tensor  # (d,), D^-1/2
     shift: float
 
     @booked("solve", "solves")
     def solve(self, b: Tensor) -> Tensor:
-        """(H + shift |diag H|)^-1 b, (d,)."""
+        """(H + shift D)^-1 b, (d,)."""
         return torch.cholesky_solve((self.scale * b).unsqueeze(1), self.lower).squeeze(1).mul_(self.scale)
 
 
@@ -67,13 +67,13 @@ def dual_factor(X: Tensor, gram: Tensor, weights: Tensor, l2: float) -> DualFact
 
 
 @booked("factorise", "factorisations")
-def factor(hessian: Tensor, shift: float = 0.0) -> Factor | None:
-    """The scaled Cholesky factor, or None where the (shifted) matrix is not positive definite to rounding."""
-    scale = hessian.diagonal().rsqrt()  # not a number for a negative entry, and then there is no factor
-    if shift:
-        scale = hessian.diagonal().abs().rsqrt()
-        scale = scale.where(scale.isfinite(), 1.0)  # a zero on the diagonal keeps its own unit
-    scaled = torch.outer(scale, scale).mul_(hessian)
+def factor(hessian: Tensor, shift: float = 0.0, units: Tensor | None = None) -> Factor | None:
+    """The scaled Cholesky factor of H + shift D, or None where that is not positive definite to rounding.
+
+    units: D, (d,), positive; diag H if None.
+    """
+    scale = (hessian.diagonal() if units is None else units).rsqrt()  # NaN for a negative entry: then no factor
+    scaled = (hessian * scale).mul_(scale.unsqueeze(1))  # side by side: a product of two scales may overflow
     if shift:
         scaled.diagonal().add_(shift)
     lower, info = torch.linalg.cholesky_ex(scaled)
@@ -85,15 +85,39 @@ def rounding_shift(d: int, dtype: torch.dtype) -> float:
     return 4 * (d + 1) * torch.finfo(dtype).eps
 
 
+def in_units(hessian: Tensor, sizes: Tensor) -> Tensor:
+    """D^-1/2 H D^-1/2, (d, d), with sizes D^1/2."""
+    scale = sizes.reciprocal()
+    return (hessian * scale).mul_(scale.unsqueeze(1))
+
+
+def visible_diagonal(hessian: Tensor) -> Tensor:
+    """|diag H|, (d,), raised to the entries |h_ij| of its row that are above sqrt(|h_ii h_jj| / eps).
+
+    Such a pair is indefinite whatever its diagonal, which then measures neither variable: it may be 0, or 1e-311 (a
+    saturated unit of a network), and no sensible multiple of it is a shift. No entry of H exceeds 1 / sqrt(eps) in
+    units of the result, so that a shift of d / sqrt(eps) always suffices.
+    """
+    diagonal, entries = hessian.diagonal().abs(), hessian.abs()
+    sizes = diagonal.sqrt()
+    indefinite = EPS[hessian.dtype] ** 0.5 * entries > torch.outer(sizes, sizes)
+    return torch.maximum(diagonal, entries.where(indefinite, 0.0).amax(1))
+
+
 def shifted_factor(hessian: Tensor) -> Factor | None:
-    """H + shift |diag H| with the first of rounding_shift * 10^k that is positive definite; None if H is not finite."""
+    """H + shift D with the first of rounding_shift * 10^k that is positive definite; None if H is not finite.
+
+    D = visible_diagonal(H), and 1 where that is 0: |diag H| wherever H misses positive definiteness by rounding only.
+    """
     if not bool(hessian.isfinite().all()):
         return None
     count("shifted")
+    visible = visible_diagonal(hessian)
+    units = visible.where(visible > 0, 1.0)
     shift = rounding_shift(len(hessian), hessian.dtype)
     largest = 1 / torch.finfo(hessian.dtype).eps ** 2
     while shift < largest:
-        if (found := factor(hessian, shift)) is not None:
+        if (found := factor(hessian, shift, units)) is not None:
             return found
         shift *= 10
     return None
@@ -122,7 +146,7 @@ def newton_direction(point: Point) -> Tensor | None:
 
 
 def shifted_direction(point: Point) -> Tensor | None:
-    """-(H + shift |diag H|)^-1 g, (d,), with the smallest shift that can be factored; kept on the point."""
+    """-(H + shift D)^-1 g, (d,), by `shifted_factor`; kept on the point."""
     kept = point.__dict__
     if "_shifted_direction" not in kept:
         found = shifted_factor(point.hessian)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from .base import Proposal, newton_proposal
-from .linear_algebra import newton_direction, rounding_shift
+from .linear_algebra import in_units, newton_direction, rounding_shift
 from .objectives.base import Point
 from .phases import booked, count, phase
 from .search import LineSearch
-from .spectrum import in_units, units
+from .spectrum import units
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .linear_algebra import newton_factor, rounding_shift
+from .linear_algebra import in_units, newton_factor, rounding_shift, visible_diagonal
 from .objectives.base import Point
 from .phases import booked, count
 
@@ -132,29 +132,24 @@ class Units(NamedTuple):
 def units(point: Point, before: Tensor | float = 0.0) -> Units:
     """The units at a point, kept on it; before: the `known` ones of the points before, which never shrink.
 
-    D = |diag H| where H is positive definite. Elsewhere that is multiplied by the largest entries of the rows of
-    D^-1/2 |H| D^-1/2, so that none of D^-1/2 H D^-1/2 exceeds 1, though a diagonal entry vanish between two signs
-    (one step of Ruiz's equilibration, 2001, RAL-TR-2001-034). A variable that was once seen to be stiff is still so
-    where its curvature hides, as in the flat parts of a saturated loss (More 1978, Lecture Notes in Mathematics 630,
-    p. 105, who does the same to the columns of a Jacobian).
+    D = |diag H| where H is positive definite. Elsewhere D = visible_diagonal(H), multiplied by the largest entries of
+    the rows of D^-1/2 |H| D^-1/2, so that none of D^-1/2 H D^-1/2 exceeds 1, though a diagonal entry vanish between
+    two signs (one step of Ruiz's equilibration, 2001, RAL-TR-2001-034). A variable that was once seen to be stiff is
+    still so where its curvature hides, as in the flat parts of a saturated loss (More 1978, Lecture Notes in
+    Mathematics 630, p. 105, who does the same to the columns of a Jacobian).
     """
     kept = point.__dict__
     if "_units" not in kept:
         diagonal = point.hessian.diagonal() if point.dual is None else point.hessian_diagonal
         known = diagonal.abs().sqrt()
         if newton_factor(point) is None:
+            known = visible_diagonal(point.hessian).sqrt()
             sizes = known.where(known > 0, 1.0)
             rows = in_units(point.hessian, sizes).abs_().amax(1)
             known = torch.where(rows > 1, sizes * rows.sqrt(), known)
         known = torch.maximum(known, torch.as_tensor(before).to(known))
         kept["_units"] = Units(known, known.where(known > 0, 1.0))
     return kept["_units"]
-
-
-def in_units(hessian: Tensor, sizes: Tensor) -> Tensor:
-    """D^-1/2 H D^-1/2, (d, d); side by side, for products of two sizes may leave the range of numbers."""
-    scale = sizes.reciprocal()
-    return (hessian * scale).mul_(scale.unsqueeze(1))
 
 
 def spectrum(point: Point, sizes: Tensor) -> Spectrum | None:

@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from .checks import positive
-from .linear_algebra import factor, newton_direction, newton_factor
+from .linear_algebra import factor, in_units, newton_direction, newton_factor
 from .objectives.base import Point
 from .phases import count, phase
 from .scalars import squared
-from .spectrum import ShiftedStep, in_units, spectrum
+from .spectrum import ShiftedStep, spectrum
 from .trust_region import Trial, TrustRegion, length
 
 ROOT_STEPS = 20  # Newton on the secular equation takes two or three

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.truth import Exact
 from solvers import (
     SOLVERS,
     CholeskyNewton,
@@ -416,14 +417,14 @@ class OwnError(Exception):
 
 
 @pytest.mark.parametrize("name", GENERAL)
-@pytest.mark.parametrize("calls", [0, 1, 5])
+@pytest.mark.parametrize("calls", [0, 1, 2])
 def test_an_exception_of_a_users_function_passes_through(name, calls):
     left = iter(range(calls))
 
     def f(x):
         if next(left, None) is None:
             raise OwnError
-        return (x**4).sum()
+        return torch.cosh(x - 0.3).sum()
 
     with pytest.raises(OwnError):
         minimize(SOLVERS[name], FunctionObjective(f), vector(1.0))
@@ -542,8 +543,9 @@ def test_columns_that_nearly_repeat_are_no_false_convergence(name, noise, dtype)
     result = minimize(SOLVERS[name], LogisticRegression(X, y), stop=Stop(iterations=100))
     if result.status == Status.CONVERGED:
         exact = LogisticRegression(X.double(), y)
-        best = minimize(CholeskyNewton(), exact, result.x.double(), Stop(gap_tolerance=0.0)).value
-        found = float(exact.at(result.x.double()).value)
+        polished = minimize(CholeskyNewton(), exact, result.x.double(), Stop(gap_tolerance=0.0)).x
+        digits = Exact(exact)  # in float64 coefficients of 5e6 hide 1e-10 of f
+        found, best = digits.gap(result.x), digits.gap(polished)
         assert found - best <= 3 * max(1e-10, 4 * torch.finfo(dtype).eps) * found
 
 
