@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from .conjugate_gradients import conjugate_gradients
-from .linear_algebra import newton_direction, newton_factor, rounding_shift
+from .linear_algebra import in_units, newton_direction, newton_factor, rounding_shift
 from .objectives.base import Point
 from .phases import count, phase
 from .scalars import squared
 
 DENSE_LIMIT = 4000  # above this dimension the decrement comes from Hessian-vector products
+SETTLED = 1e-3  # a negative curvature so small, in units of the diagonal, may be 0 one Newton step further
 NOISE = 4  # what is below so many times the expected rounding error is taken for rounding
 
 
@@ -25,10 +26,12 @@ class Decrement(NamedTuple):
     half: float  # with what rounding may hide of it; infinite where there is none
     direction: Tensor | None  # the Newton direction, (d,)
     bound: str  # how it was found, for Result.bound
+    flat: int = 0  # directions along which neither slope nor curvature can be told from 0
 
 
 INDEFINITE = Decrement(math.inf, None, "none: the Hessian is not positive semidefinite")
 UNDERFLOW = Decrement(math.inf, None, "none: a curvature is below what this precision can represent")
+UNSURE = Decrement(math.inf, None, "none: a curvature below 0 cannot be told from 0 at this precision")
 UNTOLD = Decrement(math.inf, None, "none: a curvature is too small to be told from 0 at this precision")
 SINGULAR = "Newton decrement, by eigenvalues (the Hessian is singular to rounding)"
 LAST_DIGITS = (
@@ -120,7 +123,7 @@ def _underflows(point: Point) -> bool:
     return bool(((curvatures < least) & ((curvatures > 0) | (point.gradient != 0))).any())
 
 
-def _by_eigenvalues(point: Point) -> Decrement:
+def _by_eigenvalues(point: Point, last: bool = False) -> Decrement:
     """The decrement of a Hessian that is singular to rounding, on eigenvectors of the matrix scaled to diagonal 1.
 
     An eigenvalue at rounding level says nothing: it may stand for 0 (columns that depend on each other) or for a
@@ -138,11 +141,15 @@ def _by_eigenvalues(point: Point) -> Decrement:
     far more than any tolerance, and that is a minimum of rounding. No test of the numbers can tell the two columns of
     a sum from two that were meant to differ by a digit. The bound says so, where the objective knows how many
     directions are exactly flat.
+
+    last: whether a small negative curvature is final, and not looked at from one Newton step further.
     """
     hessian, gradient = point.hessian, point.gradient
+    if reason := not_finite(hessian):
+        return Decrement(math.inf, None, f"none: the Hessian has {reason}")
     scale = hessian.diagonal().abs().rsqrt()
     scale = scale.where(scale.isfinite(), 1.0)  # (d,)
-    matrix = hessian * torch.outer(scale, scale)
+    matrix = in_units(hessian, scale.reciprocal())
     if not bool(matrix.isfinite().all()):
         return INDEFINITE
     if _underflows(point):
@@ -154,7 +161,8 @@ def _by_eigenvalues(point: Point) -> Decrement:
         count("eigendecompositions")
         values, vectors = torch.linalg.eigh(matrix)
         if not float(values[0]) >= -level:
-            return INDEFINITE
+            found = None if last else _one_step_further(point, basis @ vectors, values)
+            return found or _negative(point, basis @ vectors[:, 0], values, level)
         basis, clear = basis @ vectors, values >= level
         known, values = basis[:, clear], values[clear]
         slopes = known.T @ gradient
@@ -169,7 +177,49 @@ def _by_eigenvalues(point: Point) -> Decrement:
         if basis.shape[1] == 0:
             break
     flat = point.flat_dimension() if guessed else None
-    return Decrement(half, direction, SINGULAR if flat is None or looking_flat <= flat else LAST_DIGITS)
+    bound = SINGULAR if flat is None or looking_flat <= flat else LAST_DIGITS
+    return Decrement(half, direction, bound, looking_flat)
+
+
+def _negative(point: Point, v: Tensor, values: Tensor, level: float) -> Decrement:
+    """No decrement, for the curvature along v is negative: clearly, or by no more than rounding."""
+    large = max(1.0, float(values.abs().max()) / len(values))  # 1 unless the Hessian is indefinite
+    curvature, unseen = float(torch.dot(v, point.hvp(v))), NOISE * point.curvature_noise(v)
+    return UNSURE if float(values[0]) >= -level * large or curvature >= -unseen else INDEFINITE
+
+
+def _one_step_further(point: Point, basis: Tensor, values: Tensor) -> Decrement | None:
+    """The decrement of a point beside a valley's floor, where the curvature along the floor is slightly negative.
+
+    At a distance t from the minimum (||x||^2 - 1)^2 has the curvature -4t along the circle, though its gap is 4 t^2.
+    So a Newton step s is made along the clear curvatures, and the test is made again at x + s: what the model promises
+    along s, what f is really lower there, and what is left there bound what is left here.
+    """
+    if getattr(point.objective, "convex", False) or not float(values[0]) >= -SETTLED:
+        return None
+    clear = values > 10 * float(values[0].abs())
+    known = basis[:, clear]
+    slopes = known.T @ point.gradient
+    promised = 0.5 * float((slopes.square() / values[clear]).sum())
+    step = -known @ (slopes / values[clear])
+    there = point + step
+    lower = float(point.value) - float(there.value)
+    if not (math.isfinite(lower) and bool(there.gradient.isfinite().all())):
+        return None
+    found = _by_eigenvalues(there, last=True)
+    if found.direction is None:
+        return None
+    half = promised + abs(lower) + found.half
+    return Decrement(half, step + found.direction, f"{found.bound}, one Newton step further", found.flat)
+
+
+def not_finite(derivative: Tensor) -> str:
+    """How many entries of a derivative are NaN or infinite, in words; empty where all are finite."""
+    if bool(derivative.isfinite().all()):
+        return ""
+    kinds = ((int(derivative.isnan().sum()), "NaN"), (int(derivative.isinf().sum()), "infinite"))
+    found = " and ".join(f"{number} {kind}" for number, kind in kinds if number)
+    return f"{found} {'entry' if sum(number for number, _ in kinds) == 1 else 'entries'}"
 
 
 def _conjugate(point: Point, small: Tensor, known: Tensor, values: Tensor) -> tuple[Tensor, Tensor, float, bool] | None:

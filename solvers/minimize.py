@@ -12,12 +12,15 @@ from torch import Tensor
 from .base import DirectionalSolver, Solver, Stepped
 from .clock import Clock, device_clock
 from .decrement import Decrement, exact_decrement, strongly_convex_decrement
+from .diagnosis import missing_curvature, missing_gradient, standstill
 from .entry import check_point, check_solver, start
 from .existence import existence
 from .objectives.base import Point
 from .phases import Ledger, booked, current
 from .stopping import Status, Stop
 from .trace import Trace, next_kept, outside_inference
+
+UNSOLVED = "the Newton system cannot be solved"
 
 
 @dataclass(frozen=True)
@@ -159,10 +162,11 @@ class _Run:
                 return end
             proposal = solver.propose(point, state)
             if proposal is None or not math.isfinite(proposal.slope):
-                if not bool(point.gradient.isfinite().all()):
-                    return _End(before, Status.DIVERGED, f"the gradient is not finite at iterate {here.iteration}")
+                if words := missing_gradient(point, here.iteration):
+                    return _End(before, Status.DIVERGED, words)
                 if proposal is None:
-                    return _End(here, Status.SINGULAR, "the Newton system cannot be solved")
+                    words = missing_curvature(point, here.iteration)
+                    return _End(here, Status.DIVERGED if words else Status.SINGULAR, words or UNSOLVED)
             own = abs(proposal.slope) / 2
             if stop.gap_tolerance is not None and self.promising(point, own, bound):
                 if (over or not self.proof_is_near(point, bound)) and (end := self.converged(here, own, bound)):
@@ -234,7 +238,13 @@ class _Run:
 
     def passed(self, here: _Visit, decrement: Decrement | None) -> _End:
         """Every test that is on was passed."""
-        words = [] if decrement is None else [f"f exceeds the minimum of its quadratic model by {decrement.half:.2g}"]
+        words, d = [], len(here.point.x)
+        if decrement is not None:
+            words.append(f"f exceeds the minimum of its quadratic model by {decrement.half:.2g}")
+            if decrement.flat:
+                words[0] += f", flat along {decrement.flat} of {d} directions"
+            if decrement.flat == d:
+                words[0] += " (gradient and Hessian are zero there, and nothing else is known of it)"
         if self.stop.gradient_tolerance is not None:
             words.append(f"no gradient entry exceeds {self.stop.gradient_tolerance:.2g}")
         return _End(here, Status.CONVERGED, " and ".join(words), decrement)
@@ -264,10 +274,9 @@ class _Run:
         self.look_below = math.inf
         if self.promising(here.point, 0.0, bound) and (end := self.converged(here, 0.0, bound)):
             return end
-        words, known = "no representable progress at this precision", here.point.__dict__.get("_exact_decrement")
-        if known is not None and known.direction is None:
-            words += f"; its Newton decrement: {known.bound}"
-        return _End(here, Status.STALLED, words)
+        if self.solver.needs != "gradient" and (words := missing_curvature(here.point, here.iteration)):
+            return _End(here, Status.DIVERGED, words)
+        return _End(here, Status.STALLED, standstill(here.point, bound))
 
     def result(self, end: _End) -> Result:
         here, decrement = end.here, end.decrement

@@ -15,10 +15,10 @@ class Status(StrEnum):
     CONVERGED = "converged"  # every test that is on was passed at result.x
     ITERATION_LIMIT = "iteration limit"
     TIME_LIMIT = "time limit"
-    STALLED = "stalled"  # no representable progress at this precision
+    STALLED = "stalled"  # no representable progress at this precision, or a saddle point
     SINGULAR = "singular"  # the Newton system cannot be solved
     SEPARABLE = "separable"  # no minimiser exists: exactly, or (quasi-separation) to rounding
-    DIVERGED = "diverged"  # a value or a gradient is not finite, or f falls without bound
+    DIVERGED = "diverged"  # a value, a gradient or a curvature is not finite, or f falls without bound
     ERROR = "error"  # a foreign solver raised, or the objective lacks what the solver needs
 
 

@@ -11,6 +11,7 @@ from torch.autograd.graph import saved_tensors_hooks
 from .base import Objective, Point, kept
 
 BATCH_BYTES = 1 << 28  # what the rows of one batched backward pass may take
+NEARBY = 2  # points at which rounding is measured where a derivative is as small as that
 FEW = 4  # rows up to which one pass each is as fast as a batch, whose first use in a process imports SymPy (1.7 s)
 
 
@@ -101,6 +102,23 @@ class FunctionPoint(Point):
         with torch.inference_mode(False), torch.enable_grad():
             product = self.backward(torch.dot(slope, v.detach().clone()))
         return torch.zeros_like(v) if product is None else product.contiguous()
+
+    @kept
+    def nearby(self) -> list[Point]:
+        """Points some rounding units of x away: by what derivatives change until there, they are not known here."""
+        generator = torch.Generator().manual_seed(0)
+        signs = torch.randint(2, (NEARBY, len(self.x)), generator=generator).to(self.x) * 2 - 1
+        unit = 4 * torch.finfo(self.x.dtype).eps
+        return [self.objective.at(torch.addcmul(self.x, self.x, sign, value=unit)) for sign in signs.unbind()]
+
+    def curvature_noise(self, v: Tensor) -> float:
+        here = float(torch.dot(v, self.hvp(v)))
+        changes = [abs(float(torch.dot(v, there.hvp(v))) - here) for there in self.nearby]
+        return max(super().curvature_noise(v), *changes)
+
+    def slope_noise(self, v: Tensor) -> float:
+        changes = [abs(float(torch.dot(v, there.gradient - self.gradient))) for there in self.nearby]
+        return max(super().slope_noise(v), *changes)
 
     def jacobian_of(self, outputs: Tensor) -> Tensor:
         """d outputs_i / d x_j, (m, d), of a vector with a graph, by batched backward passes."""

@@ -249,6 +249,7 @@ class Objective:
     """
 
     closed_form = False  # True: no derivative needs autograd, and points may be made in torch's inference mode
+    convex = False  # True: H is positive semidefinite everywhere, and a negative curvature is rounding
     strong_convexity = 0.0  # mu such that H - mu I is positive semidefinite everywhere; 0: none is known
     hessian_price = 0.0  # how many gradients take about as long as the Hessian, where there is a mu
 

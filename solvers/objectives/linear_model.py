@@ -22,7 +22,7 @@ class LinearModel(Objective):
     run that needs it, outside of its inference mode: the next one may want autograd.
     """
 
-    closed_form = True
+    closed_form = convex = True
 
     def __init__(
         self, X: Tensor, y: Tensor, l2: float, fit_intercept: bool, reduction: str, *, classes: int = 1

@@ -1,0 +1,58 @@
+"""What is wrong where a run ends without having converged, in a sentence."""
+
+from __future__ import annotations
+
+import torch
+
+from .decrement import DENSE_LIMIT, not_finite
+from .linear_algebra import in_units
+from .objectives.base import Point
+
+STALLED = "no representable progress at this precision"
+
+
+def missing_gradient(point: Point, iteration: int) -> str:
+    """Which entries of the gradient are not finite; empty where all are."""
+    found = not_finite(point.gradient)
+    reason = "f is not differentiable there, or its derivative overflows"
+    return f"the gradient has {found} at iterate {iteration}: {reason}" if found else ""
+
+
+def missing_curvature(point: Point, iteration: int) -> str:
+    """The same of the curvature, as far as the point was asked for it: of H, of its diagonal, or of the product H g."""
+    kept = point.__dict__
+    if "hessian" in kept:
+        words, found = "the Hessian", not_finite(point.hessian)
+    elif "hessian_diagonal" in kept and not_finite(point.hessian_diagonal):
+        words, found = "the diagonal of the Hessian", not_finite(point.hessian_diagonal)
+    else:
+        words, found = "a product with the Hessian", not_finite(point.hvp(point.gradient))
+    reason = "f is not twice differentiable there, or its second derivative overflows"
+    return f"{words} has {found} at iterate {iteration}: {reason}" if found else ""
+
+
+def standstill(point: Point, bound: float) -> str:
+    """Why no step leads on: a saddle, a Hessian that is 0, or rounding. bound: the largest Newton decrement allowed."""
+    known = point.__dict__.get("_exact_decrement")
+    if known is None or len(point.x) > DENSE_LIMIT:
+        return STALLED
+    if not bool(point.hessian.any()):
+        slope = "gradient and Hessian are zero" if not bool(point.gradient.any()) else "the Hessian is zero"
+        return f"{STALLED}: {slope} there, as where every unit of a network is off"
+    if known.direction is not None:
+        if known.half <= bound:
+            return STALLED
+        return f"{STALLED}: the Newton decrement is {known.half:.2g} there, and at most {bound:.2g} was asked for"
+    if known.bound.endswith("not positive semidefinite") and _stationary(point, bound):
+        lowest = float(torch.linalg.eigvalsh(point.hessian)[0])
+        return f"a saddle point: the gradient is 0 to rounding, the lowest eigenvalue of the Hessian is {lowest:.3g}"
+    return f"{STALLED}; its Newton decrement: {known.bound}"
+
+
+def _stationary(point: Point, bound: float) -> bool:
+    """Whether g^T |H|^-1 g / 2 passes, with |H| the Hessian without the signs of its eigenvalues, diagonally scaled."""
+    sizes = point.hessian.diagonal().abs().sqrt()
+    sizes = sizes.where(sizes > 0, 1.0)
+    values, vectors = torch.linalg.eigh(in_units(point.hessian, sizes))
+    slopes = vectors.T @ (point.gradient / sizes)
+    return 0.5 * float(torch.where(slopes == 0, 0.0, slopes.square() / values.abs()).sum()) <= bound
