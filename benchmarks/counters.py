@@ -23,6 +23,8 @@ STOPS = {"mlp-breast-cancer-mean10": Stop(iterations=3)}  # after ten, such a sh
 # Where it does: a product more or less, a point that is computed anew before it is tested, or a search's other trial.
 SENSITIVE = {
     "breast-cancer-raw": {
+        *("newton-cholesky", "newton-modified-cholesky", "newton-sampled", "gauss-newton", "trust-region-exact"),
+        *("newton-self-concordant", "auto", "newton-damped", "newton-shamanskii", "newton-levenberg"),
         *("newton-cg", "trust-region-steihaug", "trust-region-dogleg", "cubic", "levenberg-marquardt", "lbfgs", "bfgs"),
         *("newton-gradient-regularised", "newton-fixed-hessian", "newton-sketched", "barzilai-borwein", "nesterov"),
         "kfac",

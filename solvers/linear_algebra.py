@@ -107,15 +107,14 @@ def visible_diagonal(hessian: Tensor) -> Tensor:
 def shifted_factor(hessian: Tensor) -> Factor | None:
     """H + shift D with the first of rounding_shift * 10^k that is positive definite; None if H is not finite.
 
-    D = visible_diagonal(H), and 1 where that is 0 or has lost digits to underflow: |diag H| wherever H misses positive
-    definiteness by rounding only.
+    D = visible_diagonal(H), and 1 where that is 0: |diag H| wherever H misses positive definiteness by rounding only.
     """
     if not bool(hessian.isfinite().all()):
         return None
     count("shifted")
     visible = visible_diagonal(hessian)
     info = torch.finfo(hessian.dtype)
-    units = visible.where(visible > info.tiny / info.eps, 1.0)
+    units = visible.where(visible > 0, 1.0)
     shift = rounding_shift(len(hessian), hessian.dtype)
     largest = 1 / info.eps**2
     while shift < largest:
