@@ -24,8 +24,8 @@ from benchmarks.measure import measure
 from benchmarks.store import Store, run_key
 from reports.load import load
 from solvers import SOLVERS
+from tests.benchmarks.test_memory import READABLE, check
 from tests.forks import Fork
-from tests.test_memory import READABLE, check
 
 RUNS = int(os.environ.get("HESSBENCH_SOAK", "5000"))
 CASE = Case("breast-cancer-l2", "newton", stop=fixed(3))

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks.environment import ROOT
+
 GUIDE = ROOT / "docs" / "extending.md"
 SOLVER, BESIDE = "nonlinear-cg", "newton"  # the guide's, and one that is there, with which it is compared
 PROBLEMS = {"breast-cancer-l2", "iris", "diabetes"}  # with a gap
@@ -43,6 +44,7 @@ json.dump(answers, sys.stdout)
 """
 REACH = f"""
 import json
+from benchmarks.environment import ROOT
 from benchmarks.cases import SUITES
 from benchmarks import honesty, peers
 from reports import style

@@ -9,7 +9,6 @@ import os
 import resource
 import tempfile
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,12 +20,11 @@ from typer.testing import CliRunner
 from benchmarks import store as store_module
 from benchmarks.command import run as command
 from benchmarks.command.main import app
+from benchmarks.environment import ROOT
 from benchmarks.store import ROOM, Store
 from datasets import certificate
 from solvers import SOLVERS, CholeskyNewton, Status, Stop, minimize
 from solvers.objectives import LogisticRegression, Objective, Point, SoftmaxRegression
-
-ROOT = Path(__file__).resolve().parent.parent
 
 # --- tensors
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.environment import ROOT
+
 SOME = ("auto", "newton-cholesky", "newton-chebyshev", "newton-sampled", "newton-cg", "lbfgs")  # `make soak`: all
 LIMIT, VECTORS, SQUARES = 64 * 10**6, 10, 4  # bytes, vectors of length n, matrices of d x d
 
@@ -52,7 +54,7 @@ print(json.dumps(found))
 def peaks(n: int, d: int, names: list[str]) -> dict[str, int]:
     """Bytes above the data, by solver."""
     command = [sys.executable, "-c", SCRIPT, str(n), str(d), *names]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

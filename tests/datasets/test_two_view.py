@@ -18,13 +18,13 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from benchmarks.environment import ROOT
 from datasets import augmentation
 from datasets.augmentation import Augmentation, Parameters, augment, resample, two_views
 from datasets.mnist_two_view import FILES, MNISTTwoView, TwoViewTransform, check_files, item_seed, view_transform
 from datasets.storage import VARIABLE, DataError
 from datasets.torchvision_import import torchvision
 
-ROOT = Path(__file__).resolve().parent.parent
 COUNT = 24
 PLAIN = Augmentation(crop=(1.0, 1.0), crop_ratio=(1.0, 1.0), degrees=0.0, translate=0.0, shear=0.0)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.cases import SUITES
+from benchmarks.environment import ROOT
 from benchmarks.measure import measure
 from benchmarks.store import Store, run_key
 from reports.asv_results import asv_results
@@ -24,7 +25,7 @@ from reports.measurements import COLUMNS, measurements, parameter_columns
 from reports.pytest_results import pytest_results
 from reports.statistics import first_time
 
-EXAMPLES = Path(__file__).resolve().parent / "examples"
+EXAMPLES = ROOT / "tests" / "examples"
 ASV, MICRO = EXAMPLES / "asv", EXAMPLES / "pytest-benchmark"
 OLDEST, MIDDLE, NEWEST = "62d953db38e9", "daf6ad3f255c", "ed3d9d73e0dc"
 TIME = "example.IterationCost.time_iterations"

@@ -6,17 +6,16 @@ import hashlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
+from benchmarks.environment import ROOT
 from datasets import Dataset
 from datasets.separation import OVERLAPPING, SEPARABLE, separation
 from datasets.synthetic import synthetic
 from solvers.objectives import LogisticRegression
 
-ROOT = Path(__file__).resolve().parent.parent
 PINNED = "15b7f8e551a4ba258eef80431807bb642b7a231008ec9fb061bd24381f7a469c"
 RECIPE = "synthetic(200, 10, condition=1e3, margin=0.1, balance=0.4, seed=7)"
 
@@ -130,7 +129,8 @@ def test_the_bytes_are_those_of_every_other_machine():
 
 
 def test_neither_threads_nor_vector_units_change_a_byte():
-    code = f"from datasets.synthetic import synthetic; from tests.test_synthetic import digest; print(digest({RECIPE}))"
+    names = "from datasets.synthetic import synthetic; from tests.datasets.test_synthetic import digest"
+    code = f"{names}; print(digest({RECIPE}))"
     features = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_ICL X86_V3 X86_V4"
     settings = {"OMP_NUM_THREADS": "4", "OPENBLAS_NUM_THREADS": "4", "NPY_DISABLE_CPU_FEATURES": features}
     done = subprocess.run(

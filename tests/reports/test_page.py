@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.cases import SUITES
+from benchmarks.environment import ROOT
 from benchmarks.measure import measure
 from benchmarks.store import Store, run_key
 from reports.build import build
@@ -23,7 +24,7 @@ from reports.figures import FIGURES
 from reports.load import Runs, load
 from reports.provenance import sources
 from reports.write import html_table, sort_value, write_table
-from tests.test_scoreboard import entry, result
+from tests.reports.test_scoreboard import entry, result
 
 CASES = [c for c in SUITES["classic"]() if c.solver in ("newton", "gradient-descent") and c.dtype == "float64"]
 REPEATS = 2
@@ -142,7 +143,7 @@ def test_names_of_other_tools_and_of_files_stay_names(runs, tmp_path, monkeypatc
     score = result(bad, 1.0, machine=bad, commit=bad, packages={bad: bad}, entries={OURS: ours} | theirs)
     (peers / "a.json").write_text(json.dumps(score))
     for folder, name in ((asv, "newton-cholesky"), (micro, "objective")):
-        shutil.copytree(Path(__file__).parent / "examples" / ("asv" if folder == asv else "pytest-benchmark"), folder)
+        shutil.copytree(ROOT / "tests" / "examples" / ("asv" if folder == asv else "pytest-benchmark"), folder)
         for path in list(folder.rglob("*.json")):
             path.write_text(path.read_text().replace(name, json.dumps(bad)[1:-1]))
             (path.parent / f"{bad}{path.name}").write_text("{")

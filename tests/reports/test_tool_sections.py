@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.environment import ROOT
 from reports.asv_results import asv_results
 from reports.tool_sections import commits, relative_times, tool_sections
 
-EXAMPLES = Path(__file__).parent / "examples"
+EXAMPLES = ROOT / "tests" / "examples"
 
 
 @pytest.fixture

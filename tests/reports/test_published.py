@@ -20,7 +20,7 @@ from datasets import DataError
 from reports.__main__ import app
 from reports.load import Runs
 from reports.publish import FIGURES, STATED, STORED, TABLES, disagreements, publish, quoted, quotes, read_table, stated
-from tests.test_scoreboard import LIMITS, result
+from tests.reports.test_scoreboard import LIMITS, result
 
 PUBLISHED, README = ROOT / "reports" / "published", ROOT / "README.md"
 NUMBER = re.compile(r"\d+(?:\.\d+)? (?:ms|us|times|%|runs)|fold\b")

@@ -109,7 +109,7 @@ class ROSENBR(Base):
     name = "ROSENBR"
 """
 LIBRARY = """
-from tests.test_cutest import Twin
+from tests.datasets.test_cutest import Twin
 class Base(Twin):
     def __init__(self):
         super().__init__()

@@ -15,10 +15,10 @@ import torch
 
 import asv_link
 from benchmarks import grid, time_to_accuracy
+from benchmarks.environment import ROOT
 from datasets import build, certificate
 from solvers import SOLVERS, minimize
 
-ROOT = Path(__file__).resolve().parent.parent
 MODULES = ("iteration_cost", "kernel_cost", "memory", "time_to_accuracy", "two_view")
 KINDS = ("time_", "track_", "peakmem_", "mem_")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -13,11 +12,10 @@ from typer.testing import CliRunner
 from benchmarks.command import choosing
 from benchmarks.command import run as command
 from benchmarks.command.main import app
+from benchmarks.environment import ROOT
 from datasets.__main__ import app as datasets_app
 from solvers import SOLVERS
 from solvers.adapters import PEERS
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def run(*options: str):

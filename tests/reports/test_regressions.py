@@ -16,6 +16,7 @@ import pytest
 from scipy.stats import bootstrap
 from typer.testing import CliRunner
 
+from benchmarks.environment import ROOT
 from reports.__main__ import app
 from reports.asv_results import asv_results
 from reports.claims import ratio
@@ -23,7 +24,7 @@ from reports.commits import git_history, median_error
 from reports.measurements import tidy
 from reports.regressions import changes, judge, regressions, robust_scale, worse_now
 
-EXAMPLE = Path(__file__).resolve().parent / "examples" / "asv"
+EXAMPLE = ROOT / "tests" / "examples" / "asv"
 CHANGES = ("worse", "better")
 
 

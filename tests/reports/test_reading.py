@@ -21,6 +21,7 @@ from benchmarks import store as store_module
 from benchmarks.cases import Case, classic, fixed
 from benchmarks.claims import Claims
 from benchmarks.command.main import app
+from benchmarks.environment import ROOT
 from benchmarks.layout import WORDS, constant
 from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.store import SCHEMA, Store, packed, run_key, write_whole
@@ -29,7 +30,7 @@ from reports.load import load
 from reports.provenance import sources
 from tests.forks import Fork
 
-EXAMPLES = Path(__file__).parent / "examples" / "runs"
+EXAMPLES = ROOT / "tests" / "examples" / "runs"
 CASE = Case("breast-cancer-l2", "newton", stop=fixed(2))
 CLASSIC = next(case for case in classic() if case.solver == "newton")
 CASES = [CASE, replace(CASE, solver="newton-cholesky"), replace(CLASSIC, stop=CLASSIC.stop)]

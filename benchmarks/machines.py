@@ -1,0 +1,60 @@
+"""Other machines, on this one: processors whose kernels round otherwise, and data that is moved in its last digits.
+
+A result may differ from machine to machine in its last digits. These find what else would.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from solvers.objectives import LogisticRegression, Objective, ResidualMLP, SoftmaxRegression
+
+# Variables that choose the kernels of torch, MKL and oneDNN, and with them the order in which sums are rounded. They
+# are read once, when a process starts to compute.
+PROCESSORS = {
+    "as it is": {},
+    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "SSE4.2": {"ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
+    "compatible": {"MKL_CBWR": "COMPATIBLE", "OMP_NUM_THREADS": "1"},
+}
+NUDGE = 1e-13  # relative: some hundred times what the order of a sum changes
+
+
+@contextmanager
+def environment_of(variables: dict[str, str]) -> Iterator[None]:
+    """These variables for the processes that are started meanwhile."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def nudged(objective: Objective, seed: int) -> Objective:
+    """The same objective over rows X (1 + NUDGE r), r standard normal for each entry that is not zero."""
+    f, generator = objective, torch.Generator().manual_seed(seed)
+
+    def moved(X: torch.Tensor) -> torch.Tensor:
+        return X * (1 + NUDGE * torch.randn(X.shape, generator=generator, dtype=X.dtype))
+
+    if f.X.layout == torch.sparse_csr:
+        parts = f.X.crow_indices(), f.X.col_indices(), moved(f.X.values())
+        X = torch.sparse_csr_tensor(*parts, f.X.shape, check_invariants=False)
+    else:
+        X = moved(f.X)
+    if isinstance(f, ResidualMLP):
+        return ResidualMLP(X, f.Y, f.depth, f.activation)
+    if isinstance(f, SoftmaxRegression):
+        return SoftmaxRegression(X, f.y, f.classes, f.l2, f.fit_intercept, f.reduction)
+    if isinstance(f, LogisticRegression):
+        return LogisticRegression(X, f.y, f.l2, f.fit_intercept, f.reduction)
+    raise TypeError(f"data of {type(f).__name__} is not moved here: say in `nudged` how it is built")
