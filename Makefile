@@ -6,10 +6,13 @@ RUN := $(VENV)/bin/python -m
 READY := $(VENV)/ready
 REPEATS ?= 10
 
-.PHONY: help report publish test soak bench peers honesty asv clean
+# Containers often keep Python from writing compiled modules: every process that imports torch then takes seconds more.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help report publish test test-all portability soak bench peers honesty asv clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
 
 # One environment holds every extra but `peers`. The constraints are exact: an open range of torch takes a CUDA build.
 $(READY): pyproject.toml constraints.txt
@@ -27,7 +30,13 @@ publish: report ## the reference that is committed in reports/published/, and wh
 
 test: $(READY) ## the tests
 	$(RUN) ruff check .
+	$(RUN) pytest -q -n 2 --dist loadfile -m "not slow"
+
+test-all: $(READY) ## the tests, and those that take seconds each: the guide followed to the letter, planted regressions, processes
 	$(RUN) pytest -q -n 2 --dist loadfile
+
+portability: $(READY) ## the numerical tests and the exact counts as on other processors, and beside a busy core; half an hour
+	$(RUN) tests.portability
 
 soak: $(READY) ## long runs: 5,000 in a row, a store of as many, a hundred kills; some minutes
 	$(RUN) pytest -q -s -p no:cacheprovider tests/soak.py

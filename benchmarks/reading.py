@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .layout import ABSENT, ForeignError, check_shape, heard
+from .layout import ABSENT, ForeignError, check_shape, checksum, heard
 from .store import PACK, SCHEMA, SUFFIX
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ def taken(path: Path) -> File:
 
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
         about, schema = heard(file.metadata.metadata, SCHEMA), file.schema_arrow.remove_metadata()
-        check_shape(about, schema.names, file.metadata.num_rows)
+        check_shape(about, schema, file.metadata.num_rows)
         pack = path.name.startswith(PACK)
-        constant = {} if pack else about.pop("constant", {})
+        constant, sum_of_rest = ({}, None) if pack else (about.pop("constant", {}), about.pop("checksum", None))
         if not pack and held_by(file.metadata, constant) != {path.stem}:
             raise ForeignError("its name is not that of the run it holds")
         runs = {run: unfolded(about, run) for run in about["runs"]} if pack else {path.stem: about}
@@ -114,6 +114,8 @@ def taken(path: Path) -> File:
             table = file.read([name for name in schema.names if name not in constant], use_threads=pack)
         except (OSError, ValueError) as error:  # pyarrow's errors are both
             raise ForeignError(f"damaged: {str(error).splitlines()[0]}") from None
+        if sum_of_rest not in (None, checksum(table)):
+            raise ForeignError("damaged: its columns have another checksum")
     return File(path.name, schema, runs, constant, table.replace_schema_metadata(None), file.metadata.num_rows)
 
 

@@ -8,6 +8,7 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
 from datasets import DataError, Problem, build
+from datasets.problems import _loaded as loaded
 from datasets.storage import VARIABLE, data_folder
 from solvers.objectives import LogisticRegression
 
@@ -24,6 +25,13 @@ def cache_of_the_session(tmp_path_factory):
         patch.setenv(VARIABLE, str(data_folder()))
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture
+def no_data_files(tmp_path, monkeypatch):
+    """No file of data is there, and none that an earlier test read is remembered."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    loaded.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -138,6 +138,7 @@ def modules_after(statement: str) -> set[str]:
     return set(process.stdout.split())
 
 
+@pytest.mark.slow
 def test_importing_solvers_brings_neither_scipy_nor_scikit_learn():
     loaded = modules_after("import solvers, solvers.objectives")
     assert "torch" in loaded

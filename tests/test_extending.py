@@ -19,6 +19,7 @@ from markdown_it import MarkdownIt
 
 from benchmarks.environment import ROOT
 
+pytestmark = pytest.mark.slow
 GUIDE = ROOT / "docs" / "extending.md"
 SOLVER, BESIDE = "nonlinear-cg", "newton"  # the guide's, and one that is there, with which it is compared
 PROBLEMS = {"breast-cancer-l2", "iris", "diabetes"}  # with a gap

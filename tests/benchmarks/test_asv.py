@@ -80,6 +80,7 @@ def test_what_a_commit_lacks_is_not_available():
             grid.prepare(*missing, "float64", "cpu")
 
 
+@pytest.mark.slow
 def test_importing_what_asv_imports_computes_nothing_and_opens_no_device():
     code = "import torch, " + ", ".join(f"benchmarks.{name}" for name in MODULES)
     code += "; print(torch.cuda.is_initialized(), 'solvers' in __import__('sys').modules)"

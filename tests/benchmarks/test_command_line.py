@@ -60,8 +60,7 @@ def test_problems_are_listed_with_their_certificates():
         assert all(word in lines[name] for word in words), lines[name]
 
 
-def test_a_problem_without_its_files_is_named_with_the_command_that_fetches_them(tmp_path, monkeypatch):
-    monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path))
+def test_a_problem_without_its_files_is_named_with_the_command_that_fetches_them(tmp_path, no_data_files):
     listed = CliRunner().invoke(datasets_app, ["list", "iris", "a9a"], env={"COLUMNS": "200"})
     assert listed.exit_code == 2 and " iris " in listed.stdout
     assert "a9a: " in listed.stderr and "python -m datasets fetch a9a" in listed.stderr
@@ -70,8 +69,7 @@ def test_a_problem_without_its_files_is_named_with_the_command_that_fetches_them
     assert len(asked.stderr.strip().splitlines()) == 1
 
 
-def test_a_suite_goes_on_without_the_problems_whose_files_are_absent(tmp_path, monkeypatch):
-    monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path))
+def test_a_suite_goes_on_without_the_problems_whose_files_are_absent(tmp_path, monkeypatch, no_data_files):
     monkeypatch.setitem(choosing.SUITES, "mixed", lambda: choosing.every_solver(["a9a", "iris"]))
     monkeypatch.setitem(choosing.SUITES, "absent", lambda: choosing.every_solver(["a9a"]))
     outcome = run("--suite", "mixed", "--solver", "newton", "--repeats", "1", "--store", str(tmp_path / "runs"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -25,7 +26,7 @@ from reports.load import load
 from tests.forks import Fork
 
 NAMES = ("newton", "newton-cholesky")
-REPEATS = 15
+REPEATS = 22
 ALL = len(NAMES) * REPEATS
 
 
@@ -39,6 +40,18 @@ def short_runs(monkeypatch):
 
 def brief(case: Case, repeat: int):
     return measure(replace(case, stop=replace(case.stop, iterations=3)), repeat)
+
+
+def held(runs: int, go: Callable[[], bool] = lambda: False):
+    """`brief`, which after so many runs waits, until it may go on or is ended."""
+    begun = iter(range(runs))
+
+    def measured(case: Case, repeat: int):
+        while next(begun, None) is None and not go():
+            time.sleep(0.01)
+        return brief(case, repeat)
+
+    return measured
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -71,11 +84,13 @@ def whole(folder: Path) -> set[str]:
 # --- killed at any moment
 
 
-def test_whatever_ends_it_after_whichever_run_nothing_is_lost_and_nothing_done_twice(tmp_path):
-    """Ended twelve times on its way, each time after as many runs as the last word says, and started again."""
+def test_whatever_ends_it_after_whichever_run_nothing_is_lost_and_nothing_done_twice(tmp_path, monkeypatch):
+    """Ended twelve times on its way, each time in a run or two after those that it has told, and started again."""
     before: set[str] = set()
     for number, count in product((signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP), (1, 2, 3)):
-        process = Fork(app, *options(tmp_path))
+        with monkeypatch.context() as patch:
+            patch.setattr(command, "measure", held(count + 1))  # which has not come to its end when the signal comes
+            process = Fork(app, *options(tmp_path))
         said = process.lines(count)
         process.send(number)
         status, rest, errors = process.end()
@@ -91,8 +106,6 @@ def test_whatever_ends_it_after_whichever_run_nothing_is_lost_and_nothing_done_t
             assert last == f"interrupted: {len(stored)} of {ALL} runs are stored; the same command goes on from there"
             assert not list(tmp_path.glob(".*.partial"))
         before = stored
-        if len(before) > ALL - 4:
-            break
     status, rest, errors = Fork(app, *options(tmp_path)).end()
     assert status == 0 and not set(keys(rest)) & before
     assert f"{len(rest)} runs measured, {ALL - len(rest)} were there already" in errors
@@ -140,17 +153,23 @@ def test_a_reader_that_goes_away_does_not_end_the_runs(tmp_path):
 # --- two at once
 
 
-def test_two_at_once_measure_each_run_once_and_say_that_they_disturb_each_other(tmp_path):
-    first = Fork(app, *options(tmp_path))
+def test_two_at_once_measure_each_run_once_and_say_that_they_disturb_each_other(tmp_path, monkeypatch):
+    """The first waits before its third run until the second has stored one, however the machine shares its cores."""
+    both = tmp_path.with_name("both")
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "measure", held(2, both.exists))
+        first = Fork(app, *options(tmp_path))
     early = first.lines(2)
     second = Fork(app, *options(tmp_path))
+    late = second.lines(1)
+    both.touch()
     ends = [first.end(), second.end()]
-    said = keys(early + ends[0][1] + ends[1][1])
+    said = keys(early + ends[0][1] + late + ends[1][1])
     assert [end[0] for end in ends] == [0, 0]
     assert len(said) == len(set(said)) == ALL and set(said) == whole(tmp_path)
     assert "warning: another process measures into this store" in ends[1][2] and "warning" not in ends[0][2]
     marks = load(tmp_path).frame.groupby("run")["disturbed"].first()
-    assert ends[1][1] and all(marks[keys(ends[1][1])]) and not any(marks[keys(early)[:1]])
+    assert all(marks[keys(late + ends[1][1])]) and not any(marks[keys(early)[:1]])
 
 
 def test_the_runs_of_a_killed_process_are_measured_by_the_one_that_is_left(tmp_path):

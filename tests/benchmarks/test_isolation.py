@@ -33,6 +33,7 @@ def untimed(rows: list[dict]) -> list[dict]:
     return [{name: value for name, value in comparable(row).items() if name not in TIMES} for row in rows]
 
 
+@pytest.mark.slow
 def test_a_run_in_another_process_is_the_same_run_and_the_process_stays(worker):
     case = Case("breast-cancer-l2", "newton-cholesky", stop=fixed(3))
     assert untimed(worker.rows(case, 1)) == untimed(evaluate(measure(case, 1)))
@@ -41,6 +42,7 @@ def test_a_run_in_another_process_is_the_same_run_and_the_process_stays(worker):
     assert worker.process.pid == first
 
 
+@pytest.mark.slow
 def test_bad_solvers_are_rows_and_the_suite_goes_on(tmp_path, monkeypatch):
     for name, solver in BAD.items():
         monkeypatch.setitem(SOLVERS, name, solver)

@@ -76,5 +76,6 @@ def check(n: int, d: int, names: list[str]) -> None:
 
 
 @READABLE
+@pytest.mark.slow
 def test_no_solver_takes_a_second_copy_of_the_data():
     check(200_000, 100, list(SOME))

@@ -116,8 +116,12 @@ def test_a_problem_carries_the_checksum_of_its_float64_data():
 
 # Name by name, so that both dtypes share the data; those with all rows of MNIST in one only, for the time they take.
 # Test functions have tests of their own.
-ROWS = [name for name in PROBLEMS if name not in TEST_FUNCTIONS]
-BUILT = [(name, dtype) for name in ROWS for dtype in (torch.float32, torch.float64)[: 2 - name.startswith("mnist")]]
+BUILT = [
+    pytest.param(name, dtype, marks=[pytest.mark.slow] * name.startswith("mnist"))
+    for name in PROBLEMS
+    if name not in TEST_FUNCTIONS
+    for dtype in (torch.float32, torch.float64)[: 2 - name.startswith("mnist")]
+]
 
 
 @pytest.mark.parametrize(("name", "dtype"), BUILT)

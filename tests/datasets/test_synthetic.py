@@ -128,6 +128,7 @@ def test_the_bytes_are_those_of_every_other_machine():
     assert digest(eval(RECIPE)) == PINNED
 
 
+@pytest.mark.slow
 def test_neither_threads_nor_vector_units_change_a_byte():
     names = "from datasets.synthetic import synthetic; from tests.datasets.test_synthetic import digest"
     code = f"{names}; print(digest({RECIPE}))"

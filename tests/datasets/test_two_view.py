@@ -147,7 +147,10 @@ def test_a_seeded_item_leaves_the_state_of_torch_as_it_was(twin, seed):
     assert torch.equal(torch.get_rng_state(), before) == (seed is not None)
 
 
-@pytest.mark.parametrize(("start", "workers"), [("fork", 1), ("fork", 2), ("spawn", 1)])
+SPAWNED = pytest.param("spawn", 1, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("start", "workers"), [("fork", 1), ("fork", 2), SPAWNED])
 def test_the_number_of_workers_changes_nothing(twin, start, workers):
     views = MNISTTwoView(twin, download=False, seed=3)
     views.set_epoch(2)
@@ -498,6 +501,7 @@ def test_the_figure_of_real_digits(real):
 # --- importing torchvision
 
 
+@pytest.mark.slow
 def test_importing_our_modules_imports_none_of_the_optional_packages():
     names = "augmentation, libsvm, mnist_two_view, storage, synthetic, torchvision_import, views"
     code = f"import sys; from datasets import {names}; print(*{{name.split('.')[0] for name in sys.modules}})"

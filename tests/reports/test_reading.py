@@ -22,7 +22,7 @@ from benchmarks.cases import Case, classic, fixed
 from benchmarks.claims import Claims
 from benchmarks.command.main import app
 from benchmarks.environment import ROOT
-from benchmarks.layout import WORDS, constant
+from benchmarks.layout import WORDS, constant, words
 from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.store import SCHEMA, Store, packed, run_key, write_whole
 from benchmarks.verification import difference, rebuilt
@@ -170,7 +170,7 @@ def test_a_foreign_file_is_named_with_what_is_wrong_with_it(store, what):
 
 
 def test_one_wrong_bit_anywhere_in_a_run_is_named_or_changes_nothing(made, tmp_path):
-    """Each of 250 bits drawn at random, in pages, in the file's words and in its end."""
+    """Each of 250 bits drawn at random, in pages, in the file's words and in its end; other bits on other days."""
     rng = random.Random(0)
     victim = made.folder / f"{run_key(CASE, 0)}.parquet"
     whole, path = victim.read_bytes(), tmp_path / victim.name
@@ -187,6 +187,21 @@ def test_one_wrong_bit_anywhere_in_a_run_is_named_or_changes_nothing(made, tmp_p
             pd.testing.assert_frame_equal(found.table.to_pandas(), before[1])
         assert (found.table is None) == bool(found.skipped)
     assert named > 40
+
+
+@pytest.mark.parametrize("name", ["types", "checksum"])
+def test_an_end_that_tells_of_other_types_or_values_is_named_and_earlier_code_told_neither(store, name):
+    victim = next(store.folder.glob("*.parquet"))
+    table = pq.read_table(victim)
+    about = json.loads(table.schema.metadata[WORDS])
+    other = {"types": about["types"][::-1], "checksum": about["checksum"] ^ 1}
+    for said, skipped in ((about | {name: other[name]}, [victim.name]), (without(about, name), [])):
+        pq.write_table(table.replace_schema_metadata(words(said)), victim)
+        assert list(load(store.folder).skipped) == skipped
+
+
+def without(about, name):
+    return {key: value for key, value in about.items() if key != name}
 
 
 def test_a_run_of_one_row_in_which_nothing_varies_is_read(store):
@@ -233,6 +248,7 @@ def test_what_is_measured_later_joins_its_pack(store):
     assert "0 runs packed" in invoke("pack", "--store", str(store.folder)).stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["write_whole", "replace", "unlink"])
 def test_a_pack_that_is_killed_leaves_each_run_and_none_twice(store, monkeypatch, moment):
     before = load(store.folder).frame

@@ -363,6 +363,7 @@ def command(*options: str):
     return CliRunner().invoke(app, ["regressions", *options], catch_exceptions=False)
 
 
+@pytest.mark.slow
 def test_a_planted_slow_commit_is_found_and_an_equal_one_is_not(throw_away):
     results, commits = throw_away
     table = regressions(asv_results(results).frame, history=git_history(results))
@@ -380,6 +381,7 @@ def test_a_planted_slow_commit_is_found_and_an_equal_one_is_not(throw_away):
     assert set(iterations["commit"]) == {commits["more"]}
 
 
+@pytest.mark.slow
 def test_the_command_lists_it_writes_it_and_fails_only_when_asked_to(throw_away, tmp_path):
     results, commits = throw_away
     outcome = command("--results", str(results), "--out", str(tmp_path / "out"))
@@ -394,6 +396,7 @@ def test_the_command_lists_it_writes_it_and_fails_only_when_asked_to(throw_away,
     assert unchanged.exit_code == 0 and "6 comparisons: 1 worse" in unchanged.stdout  # the iterations
 
 
+@pytest.mark.slow
 def test_an_empty_folder_a_foreign_baseline_and_an_unknown_machine_are_one_sentence(throw_away, tmp_path):
     results, commits = throw_away
     for options, words in (

@@ -463,6 +463,7 @@ def test_without_mnist_the_report_checks_the_rest_and_says_what_is_missing(tmp_p
     assert (tmp_path / "out" / "tables" / "gradient-check.md").exists()
 
 
+@pytest.mark.slow
 def test_with_mnist_the_report_shows_two_views_and_checks_the_gradient_on_them(tmp_path, monkeypatch):
     small_mnist(tmp_path)
     monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path))

@@ -170,6 +170,7 @@ def test_a_run_inside_inference_mode_has_derivatives():
     assert result.status is Status.CONVERGED
 
 
+@pytest.mark.slow
 def test_a_small_problem_imports_neither_the_compiler_nor_sympy():
     code = """
 import sys, torch
