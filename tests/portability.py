@@ -27,7 +27,7 @@ from benchmarks.environment import ROOT
 from benchmarks.machines import PROCESSORS
 
 NUMERICAL = ("tests/solvers", "tests/datasets", "tests/benchmarks/test_counters.py", "tests/benchmarks/test_honesty.py")
-COUNTERS = "benchmarks counters --check"
+COMMANDS = ("benchmarks counters --check",)
 BUSY = "busy"
 SETTINGS = (*PROCESSORS, BUSY)
 
@@ -53,8 +53,8 @@ def rounding() -> str:
     return f"{torch.backends.cpu.get_cpu_capability()} {digest[:6]}"
 
 
-def examine(setting: str, tests: Sequence[str], *, commands: Sequence[str] = (COUNTERS,)) -> Outcome:
-    """Runs the tests (files or folders, and options of pytest), and then the commands, in that setting."""
+def examine(setting: str, tests: Sequence[str]) -> Outcome:
+    """Runs the tests (files or folders, and options of pytest), and then COMMANDS, in that setting."""
     outcome = Outcome(setting)
     environment = os.environ | PROCESSORS.get(setting, {})
     with busy(setting == BUSY) as before, tempfile.TemporaryDirectory() as folder:
@@ -71,7 +71,7 @@ def examine(setting: str, tests: Sequence[str], *, commands: Sequence[str] = (CO
         outcome.passed, outcome.failed = read(report)
         if ended and not outcome.failed:
             outcome.failed.append(f"pytest ended with exit code {ended}")
-        for command in commands:
+        for command in COMMANDS:
             if python(*command.split(), stdout=sys.stderr).returncode:
                 outcome.failed.append(command)
     return outcome
