@@ -7,7 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from itertools import count, product
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import solvers.clock
 from benchmarks.cases import SUITES, every_solver
 from benchmarks.measure import measure
 from benchmarks.store import Store, run_key
@@ -42,12 +46,19 @@ WANTED = {name for name in SOLVERS if name.startswith(("auto", "gradient-descent
 CASES = [case for case in SUITES["classic"]() if case.dtype == "float64" and case.solver in WANTED]
 
 
+def steady(seconds: float) -> Callable[[], float]:
+    """A clock that gains so much from one reading to the next."""
+    return partial(next, (seconds * k for k in count()))
+
+
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Path:
-    """The suite `classic` in float64."""
+    """The suite `classic` in float64, at times that no machine decides."""
     target = Store(tmp_path_factory.mktemp("runs"))
-    for case in CASES:
-        for repeat in range(REPEATS):
+    with pytest.MonkeyPatch.context() as patch:
+        for case, repeat in product(CASES, range(REPEATS)):
+            dear = case.solver.startswith(("auto", "newton")) and "diagonal" not in case.solver
+            patch.setattr(solvers.clock, "perf_counter", steady((3e-3 if dear else 1e-3) * (1 + 0.01 * repeat)))
             target.write(run_key(case, repeat), measure(case, repeat))
     return target.folder
 
@@ -164,7 +175,7 @@ def test_where_there_is_no_minimiser_there_is_no_time_to_a_gap(runs):
     table = time_to_gap(runs.frame).set_index(["problem", "solver"])
     assert (table.loc["breast-cancer"].filter(like="1e-") == NO_MINIMISER).all(axis=None)
     cell = table.loc[("breast-cancer-l2", "newton-cholesky"), "1e-06"]
-    assert re.fullmatch(r"[\d.]+ [mu]s \[[\d.]+, [\d.]+\]", cell)
+    assert re.fullmatch(r"\d+\.?\d* ms \[[\d.]+, [\d.]+\]", cell)
     assert table.loc[("breast-cancer-l2", "gradient-descent"), "1e-06"].startswith("> ")
 
 
