@@ -1,8 +1,9 @@
-"""The truth about a small logistic regression, in 80 digits: is there a minimiser, and how far is a point from it?"""
+"""The truth about a small logistic or softmax regression, in 80 digits: is there a minimiser, and how far away?"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from mpmath import exp, fdot, log1p, mp, mpf, sqrt
 from torch import Tensor
 
 from datasets.separation import OVERLAPPING, UNDECIDED, separation
-from solvers.objectives import LogisticRegression
+from solvers.objectives import LogisticRegression, SoftmaxRegression
 
 DIGITS = 80
 RELATIVE_SHIFT = mpf(10) ** -45  # of diag H: what columns that depend on each other need to be factored
@@ -24,7 +25,7 @@ class Truth:
     """minimiser: whether f attains its infimum; how: what proves it. optimum: f*, which is inf f where it does not.
 
     reach: sum_j |x_ij w*_j| of each row, the size of the terms that its margin is a sum of; curvature: d2f/dz2 of each
-    row at w*. Both are empty without a minimiser.
+    row at w*. Both are empty without a minimiser. With K classes there is one for each row and class.
     """
 
     minimiser: bool
@@ -73,6 +74,15 @@ class Exact:
             hessian[j][j] += self.penalty[j]
         return gradient, hessian, curvatures
 
+    def margin_rows(self) -> Iterator[Vector]:
+        """The gradients of the margins, or of their differences, whose moves bound how the curvature changes."""
+        yield from self.rows
+
+    def reach(self, w: Vector) -> Iterator[Any]:
+        """sum_j |x_ij w_j| of each row."""
+        for row in self.rows:
+            yield fdot([abs(x) for x in row], [abs(v) for v in w])
+
     def gap(self, w: Tensor) -> float:
         """f(w) - f*, for a w of any dtype; infinite where w is not finite."""
         if not bool(w.isfinite().all()):
@@ -88,7 +98,7 @@ class Exact:
         some point (Bach 2010, Electron. J. Stat. 4, p. 384; `datasets.optimum.self_concordant_gap`).
         """
         with mp.workdps(DIGITS):
-            w = [mpf(0)] * len(self.columns)
+            w = [mpf(0)] * len(self.penalty)
             value = self.value(w)
             for _ in range(ITERATIONS):
                 gradient, hessian, curvatures = self.derivatives(w)
@@ -96,7 +106,7 @@ class Exact:
                 half = forward(lower, gradient)
                 decrement = fdot(half, half)  # g^T H^-1 g
                 if decrement <= SOLVED * value:
-                    largest = max(fdot(v, v) for v in (forward(lower, row) for row in self.rows))
+                    largest = max(fdot(v, v) for v in (forward(lower, row) for row in self.margin_rows()))
                     if not sqrt(largest * decrement) < 0.5:
                         return None
                     self.best = value, w
@@ -113,6 +123,77 @@ class Exact:
                     return None
                 w, value = trial, reached
             return None
+
+
+class ExactSoftmax(Exact):
+    """A softmax regression likewise. Its Hessian is singular along what is common to all classes, where the shift of
+    `cholesky` lets it be factored."""
+
+    def __init__(self, f: SoftmaxRegression) -> None:
+        with mp.workdps(DIGITS):
+            ones = [mpf(1)] if f.fit_intercept else []
+            self.rows = [[mpf(entry) for entry in row] + ones for row in f.X.to_dense().tolist()]
+            self.columns = [list(column) for column in zip(*self.rows, strict=True)]
+            self.y, self.classes = f.y.tolist(), f.classes
+            self.scale = 1 / mpf(len(self.y)) if f.reduction == "mean" else mpf(1)
+            self.penalty = ([mpf(f.l2)] * f.X.shape[1] + [mpf(0)] * len(ones)) * f.classes
+            self.best = None
+
+    def blocks(self, w: Vector) -> list[Vector]:
+        m = len(self.columns)
+        return [w[k * m : (k + 1) * m] for k in range(self.classes)]
+
+    def probabilities(self, w: Vector) -> list[tuple[Vector, Any]]:
+        """Of each row the probabilities of the classes, and its loss."""
+        blocks, found = self.blocks(w), []
+        for row, y in zip(self.rows, self.y, strict=True):
+            z = [fdot(row, block) for block in blocks]
+            terms = [exp(v - z[y]) for v in z]
+            others = sum(terms[:y] + terms[y + 1 :])
+            found.append(([term / (1 + others) for term in terms], log1p(others)))
+        return found
+
+    def value(self, w: Vector) -> Any:
+        return self.scale * sum(loss for _, loss in self.probabilities(w)) + (
+            fdot(self.penalty, [v * v for v in w]) / 2
+        )
+
+    def derivatives(self, w: Vector) -> tuple[Vector, list[Vector], Vector]:
+        m, K, all_p = len(self.columns), self.classes, [p for p, _ in self.probabilities(w)]
+        gradient, hessian = [], []
+        for k in range(K):
+            misses = [self.scale * (p[k] - (y == k)) for p, y in zip(all_p, self.y, strict=True)]
+            gradient += [fdot(column, misses) for column in self.columns]
+            blocks = []
+            for other in range(k + 1):
+                weights = [self.scale * p[k] * ((k == other) - p[other]) for p in all_p]
+                weighted = [[c * x for c, x in zip(weights, column, strict=True)] for column in self.columns]
+                blocks.append([[fdot(left, right) for right in self.columns] for left in weighted])
+            for j in range(m):
+                row = [entry for block in blocks for entry in block[j]][: k * m + j + 1]
+                row[-1] += self.penalty[k * m + j]
+                hessian.append(row)
+        gradient = [g + l2 * v for g, l2, v in zip(gradient, self.penalty, w, strict=True)]
+        return gradient, hessian, [self.scale * q * (1 - q) for p in all_p for q in p]
+
+    def margin_rows(self) -> Iterator[Vector]:
+        m = len(self.columns)
+        for row in self.rows:
+            for k in range(self.classes):
+                for other in range(k):
+                    v = [mpf(0)] * (self.classes * m)
+                    v[k * m : (k + 1) * m], v[other * m : (other + 1) * m] = row, [-x for x in row]
+                    yield v
+
+    def reach(self, w: Vector) -> Iterator[Any]:
+        blocks = self.blocks(w)
+        for row in self.rows:
+            for block in blocks:
+                yield fdot([abs(x) for x in row], [abs(v) for v in block])
+
+
+def exact_model(f: LogisticRegression | SoftmaxRegression) -> Exact:
+    return ExactSoftmax(f) if isinstance(f, SoftmaxRegression) else Exact(f)
 
 
 def cholesky(matrix: list[Vector]) -> list[Vector]:
@@ -145,21 +226,24 @@ def backward(lower: list[Vector], b: Vector) -> Vector:
     return solution
 
 
-def truth(f: LogisticRegression, exact: Exact | None = None) -> Truth:
+def truth(f: LogisticRegression | SoftmaxRegression, exact: Exact | None = None) -> Truth:
     """Whether f has a minimiser, and its infimum. Raises ValueError where neither is proved.
 
     No minimiser: labels of one class beside a free intercept, or a direction without penalty that moves no row the
     wrong way (a linear program, checked to rounding; Albert & Anderson 1984, Biometrika 71, p. 1).
     """
-    exact = exact or Exact(f)
-    if f.binary and f.fit_intercept and f.one_class:
+    exact = exact or exact_model(f)
+    softmax = isinstance(f, SoftmaxRegression)
+    if softmax and f.fit_intercept and f.absent_class is not None:
+        return Truth(False, math.nan, "a class without rows, and intercepts that are free")
+    if not softmax and f.binary and f.fit_intercept and f.one_class:
         return Truth(False, 0.0, "labels of one class, and an intercept that is free")
-    if f.l2 == 0 and f.binary and (classes := separation(f).classes) not in (OVERLAPPING, UNDECIDED):
+    if f.l2 == 0 and (softmax or f.binary) and (classes := separation(f).classes) not in (OVERLAPPING, UNDECIDED):
         return Truth(False, 0.0, f"{classes} classes, by a linear program")
     found = exact.minimise()
     if found is None:
         raise ValueError("neither a minimiser nor a separating direction was found")
     optimum, w, curvatures = found
     with mp.workdps(DIGITS):
-        reach = tuple(float(fdot([abs(x) for x in row], [abs(v) for v in w])) for row in exact.rows)
+        reach = tuple(map(float, exact.reach(w)))
     return Truth(True, optimum, f"self-concordance in {DIGITS} digits", reach, tuple(map(float, curvatures)))

@@ -150,7 +150,7 @@ def gradient_rounding(point: Point) -> Tensor:
 def value_rounding(objective: Linear, point: Point) -> float:
     """How far the computed f(w) may be from the true one: rounding in the margins, and in what is summed."""
     X, width = objective.X, objective.X.shape[1]
-    sizes = point.x.abs().view(-1, width + objective.fit_intercept)  # (1 or K, d [+ 1])
+    sizes = objective.centred(point.x).abs().view(-1, width + objective.fit_intercept)  # (1 or K, d [+ 1])
     absolute = X.abs()
     reach = absolute @ sizes[:, :width].T  # (n, 1 or K): the error of each logit, in units of (d + 2) eps
     if objective.fit_intercept:

@@ -39,7 +39,9 @@ def separation(objective: LogisticRegression | SoftmaxRegression) -> Separation:
             return Separation(NOT_OVERLAPPING, math.nan, "a column with entries of one sign in one class alone")
         return Separation(UNDECIDED, math.nan, "too large for a linear program")
     rows = required_rows(objective)
-    classes = peel(unit(unit(rows, axis=0), axis=1))
+    # What is added to all classes moves nothing, and its rounding would hide small moves: the last class is held at 0.
+    free = rows if isinstance(objective, LogisticRegression) else rows[:, : -objective.size // objective.classes]
+    classes = peel(unit(unit(free, axis=0), axis=1))
     margin = 0.0 if classes in (QUASI, OVERLAPPING) else math.nan
     if classes == SEPARABLE and rows.nnz <= LARGEST_MARGIN:
         margin = widest_margin(rows)

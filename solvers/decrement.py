@@ -53,7 +53,10 @@ def exact_decrement(point: Point) -> Decrement:
                 found = _by_products(point)
                 half = found.half + point.rounding_gap()
             else:
-                found, half = _dense(point)
+                known = point.identified()
+                found, half = _dense(known)
+                if known is not point and found.direction is not None:
+                    found = found._replace(direction=known.restored(found.direction))
             kept["_exact_decrement"] = found._replace(half=half if math.isfinite(half) else math.inf)
     return kept["_exact_decrement"]
 
@@ -133,8 +136,8 @@ def _by_eigenvalues(point: Point, last: bool = False) -> Decrement:
 
     Slopes along small curvatures are widened by their rounding before they are divided by them. Where the curvature
     along v is noise and the slope is rounding too, float64 takes v for flat: nothing that could be computed is gained
-    along it. In float32 the two together may still hide a gap as large as f, and there is no answer, unless the
-    objective knows that v is flat.
+    along it. In float32 the two together may still hide a gap as large as f, and there is no answer. (What is known to
+    be flat by the form of f is not asked about: `Point.identified`.)
 
     Columns that depend on each other but for their last digits, as a rounded sum of others does, are taken to depend
     exactly: the minimiser of the stored numbers may lie far away along what rounding left, with an f that is lower by
@@ -233,8 +236,6 @@ def _conjugate(point: Point, small: Tensor, known: Tensor, values: Tensor) -> tu
     small = small - known @ ((known.T @ products) / values.unsqueeze(1))
     kept, noise, guessed = [], 0.0, False
     for v in small.T:
-        if point.flat(v):
-            continue
         curvature, slope_noise = float(torch.dot(v, point.hvp(v))), point.slope_noise(v)
         unseen = point.curvature_noise(v)
         if abs(curvature) <= unseen and v.dtype == torch.float64:

@@ -159,4 +159,3 @@ class FunctionPoint(Point):
                 again.recorded_gradient  # noqa: B018
             known[len(self.x)] = sum(kept_bytes)
         return max(1, BATCH_BYTES // max(known[len(self.x)], 1))
-

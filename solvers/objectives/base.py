@@ -133,9 +133,9 @@ class Point:
         """v^T |diag H| v."""
         return float(torch.dot(v.square(), self.hessian_diagonal.abs()))
 
-    def flat(self, v: Tensor) -> bool:
-        """Whether f is known to be constant along v, whatever its derivatives say."""
-        return False
+    def identified(self) -> Point:
+        """f over as many coordinates as it takes, where it is constant along directions that are known by its form."""
+        return self
 
     def flat_dimension(self) -> int | None:
         """How many independent directions f, less its penalty, is exactly constant along; None where that is not known.

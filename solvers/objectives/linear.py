@@ -16,6 +16,7 @@ from .kronecker import KroneckerFactors
 
 REFRESH = 10  # steps after which margins carried along rays are computed anew, so that rounding cannot pile up
 LARGE = 1 << 17  # bytes of a vector that malloc asks the kernel for (M_MMAP_THRESHOLD of mallopt(3))
+LONGEST = 0.5  # move of a row along a step whose gain the quadratic model still tells, to about a fifth
 METRIC = ("hessian", "_newton_factor")  # what a refreshed point keeps
 
 
@@ -105,6 +106,14 @@ class LinearPoint(Point):
     def flat_dimension(self) -> int | None:
         return self.objective.flat_dimension
 
+    def in_double(self) -> LinearPoint | None:
+        double = self.objective.in_double()
+        return None if double is None else double.at(self.x.double())
+
+    def right_moves(self, step: Tensor) -> Tensor:
+        """How far a step moves each margin the right way, by which the loss of its row falls."""
+        raise NotImplementedError
+
     def refreshed(self) -> Point:
         return self if self.age == 0 else self._refreshed
 
@@ -160,7 +169,10 @@ class LinearPoint(Point):
         return 0.5 * f.scale * math.sqrt(f.norm_squared) * float(torch.linalg.vector_norm(self.drift.double()))
 
     def along(self, direction: Tensor) -> LinearRay:
-        return LinearRay(self, direction)
+        return LinearRay(self, self.objective.centred(direction))
+
+    def __add__(self, step: Tensor) -> LinearPoint:
+        return self.objective.at(self.x + self.objective.centred(step))
 
 
 class LinearRay(Ray):
@@ -185,6 +197,7 @@ class LinearRay(Ray):
 
     def turned(self, step: Tensor, t: float = 1.0) -> LinearRay:
         count("margins")
+        step = self.point.objective.centred(step)
         moves = self.point.objective.margins(step)
         direction = torch.add(self.direction, step, alpha=t)
         out = None if direction.requires_grad else moves

@@ -12,6 +12,7 @@ from ..scalars import squared
 from .base import Objective, kept
 
 MOST_RANKED = 1000  # columns of an X whose exact rank is worth its price
+DOUBLED = 1 << 26  # entries of an X that is copied to float64 where float32 cannot tell: half a gigabyte
 COLUMNS_A_GRADIENT = 30  # of a dense X whose part of the Hessian takes as long as a gradient: it is compute-bound
 
 
@@ -44,6 +45,31 @@ class LinearModel(Objective):
     def penalised(self, w: Tensor) -> Tensor:
         """The gradient of the penalty."""
         raise NotImplementedError
+
+    def over(self, X: Tensor) -> LinearModel:
+        """The same with other rows X (n, d), in their precision."""
+        raise NotImplementedError
+
+    def in_double(self) -> LinearModel | None:
+        """The same in float64; None where the copy would be large, or the device has no float64."""
+        if is_sparse(self.X) or self.X.numel() > DOUBLED or self.X.device.type == "mps":
+            return None
+        double = self.over(self.X.double())
+        double.scale = self.scale
+        return double
+
+    def centred(self, direction: Tensor) -> Tensor:
+        """The same direction without a part, known by its form, along which f is constant everywhere."""
+        return direction
+
+    def span(self, direction: Tensor) -> Tensor:
+        """max_k |v_kj - v_lj| over the pairs of classes, (d [+ 1],): |v| where there is one coefficient a column."""
+        return direction.abs()
+
+    def row_reach(self, sizes: Tensor) -> Tensor:
+        """sum_j |x_ij| sizes_j, (n,), for sizes (d [+ 1],) >= 0."""
+        columns = self.X.shape[1]
+        return self.X.abs() @ sizes[:columns] + (sizes[-1] if self.fit_intercept else 0.0)
 
     @property
     def penalties(self) -> Tensor:

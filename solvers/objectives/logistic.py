@@ -14,8 +14,6 @@ from .linear_model import LinearModel
 from .logistic_point import LogisticPoint
 from .separation import separates, strictly_separates
 
-DOUBLED = 1 << 26  # entries of an X that is copied to float64 where float32 cannot tell: half a gigabyte
-
 
 class LogisticRegression(LinearModel):
     """f(w) = reduce_i [y_i softplus(-z_i) + (1 - y_i) softplus(z_i)] + l2/2 ||w||^2,  z = X w (+ intercept).
@@ -85,8 +83,7 @@ class LogisticRegression(LinearModel):
 
     def reach(self, v: Tensor) -> Tensor:
         """sum_j |x_ij v_j|, (n,): the size of the terms that a product X v is a sum of, and is rounded like."""
-        columns = self.X.shape[1]
-        return self.X.abs() @ v[:columns].abs() + (v[-1].abs() if self.fit_intercept else 0.0)
+        return self.row_reach(v.abs())
 
     def transposed_product(self, rows: Tensor, w: Tensor | None = None, sign: int = 1) -> Tensor:
         """sign scale X^T rows (+ l2 w), (d,), with the intercept's entry last."""
@@ -129,13 +126,8 @@ class LogisticRegression(LinearModel):
         with torch.inference_mode(False):
             return self.X @ self.X.T
 
-    def in_double(self) -> LogisticRegression | None:
-        """The same in float64; None where the copy would be large, or the device has no float64."""
-        if is_sparse(self.X) or self.X.numel() > DOUBLED or self.X.device.type == "mps":
-            return None
-        double = LogisticRegression(self.X.double(), self.y.double(), self.l2, self.fit_intercept, self.reduction)
-        double.scale = self.scale
-        return double
+    def over(self, X: Tensor) -> LogisticRegression:
+        return LogisticRegression(X, self.y.to(X.dtype), self.l2, self.fit_intercept, self.reduction)
 
     def curvature_bound(self) -> Tensor:
         """scale X^T X / 4 + l2 I, for p (1 - p) <= 1/4 (Boehning & Lindsay 1988): the Hessian at 0, where p = 1/2."""

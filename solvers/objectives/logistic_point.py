@@ -12,13 +12,12 @@ from ..checks import EPS
 from ..kernels import one_block_gram, weighted_gram, weighted_square_sums
 from ..scalars import squared
 from .base import kept
-from .linear import LinearPoint
+from .linear import LONGEST, LinearPoint
 from .separation import part_is_held
 
 if TYPE_CHECKING:
     from .logistic import LogisticRegression
 
-LONGEST = 0.5  # move of a row along a step whose gain the quadratic model still tells, to about a fifth
 PLAIN_LOSS = 0.2  # mean loss of a row that a rounding of its probability changes by a few roundings at most
 CERTAIN = 0.1  # error of a margin that leaves its curvature as it is, to a tenth
 
@@ -150,6 +149,16 @@ class LogisticPoint(LinearPoint):
             known = self.__dict__["_moves"] = step, self.objective.logits(step)
         return known[1]
 
+    def right_moves(self, step: Tensor) -> Tensor:
+        """(2 y_i - 1) x_i step, (n,). A row whose label is a probability has no right way: each move is a wrong one."""
+        sides, moves = 2 * self.objective.y - 1, self.moves(step)
+        return torch.where(sides.abs() == 1, sides * moves, -moves.abs())
+
+    @property
+    def misses(self) -> Tensor:
+        """How much a row pulls along each of its `right_moves`, (n,)."""
+        return self.row_slopes.abs()
+
     def held(self) -> bool:
         return part_is_held(self)
 
@@ -166,10 +175,6 @@ class LogisticPoint(LinearPoint):
         error = eps * f.reach(w)  # (n,)
         curvature = torch.where(error <= 1, self.curvature * error.clamp(max=1).exp(), 0.25)
         return 0.5 * f.scale * float(torch.dot(curvature.clamp(max=0.25) * error, error))
-
-    def in_double(self) -> LogisticPoint | None:
-        double = self.objective.in_double()
-        return None if double is None else double.at(self.x.double())
 
     def slope_noise(self, v: Tensor) -> float:
         """eps (scale sum_i |r_i| (|X| |v|)_i + l2 |w| |v|)."""

@@ -15,7 +15,9 @@ from ..phases import apart
 from ..scalars import squared
 
 if TYPE_CHECKING:
-    from .logistic import LogisticPoint, LogisticRegression
+    from .linear_model import LinearModel
+    from .logistic import LogisticPoint
+    from .softmax import SoftmaxPoint
 
 
 PART = 16  # the rows of which one is looked at
@@ -60,35 +62,31 @@ def strictly_separates(point: LogisticPoint) -> bool:
     return bool((f.margins(w) > math.sqrt(f.size) * EPS[w.dtype] * f.reach(w)).all())
 
 
-def separates(point: LogisticPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
+def separates(point: LogisticPoint | SoftmaxPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
     """Whether a direction moves some row by more than `size`, and none the wrong way by more than rounding.
 
     That is `slack` of the largest move, and of the longest that a step of this length in the columns' own units could
     give the row: one of small entries may hold the minimiser against large ones. And the rows that move must be let go
     by the others: the pull of all rows along the direction, 0 at a minimiser however small the rows that hold it
-    there, is at least half of theirs alone. A row whose label is a probability has no right way: it must not move.
+    there, is at least half of theirs alone.
     """
     if direction is None:
         return False
-    f = point.objective
-    moves = point.moves(direction)  # (n,)
-    largest = float(moves.abs().max())
-    if not largest > size:
+    right = point.right_moves(direction)  # (n,), or (n, K)
+    largest = float(right.abs().max())
+    if not (largest > size and float(right.min()) >= -slack * largest):
         return False
-    sides = 2 * f.y - 1
-    right = torch.where(sides.abs() == 1, sides * moves, -moves.abs())
-    if not float(right.min()) >= -slack * largest:
+    longest = longest_moves(point.objective, direction)
+    if not bool((right.view(len(longest), -1) >= -slack * longest.unsqueeze(1)).all()):
         return False
-    if not bool((right >= -slack * longest_moves(f, direction)).all()):
-        return False
-    pulls = point.row_slopes.abs() * right
+    pulls = point.misses * right
     return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
 
 
-def longest_moves(f: LogisticRegression, direction: Tensor) -> Tensor:
-    """sum_j |x_ij| / u_j max_k |u_k v_k|, (n,), with u the lengths of the columns."""
-    units = weighted_square_sums(f.X, torch.ones_like(f.y), f.squares).sqrt()
+def longest_moves(f: LinearModel, direction: Tensor) -> Tensor:
+    """sum_j |x_ij| / u_j max_k |u_k v_k|, (n,), with u the lengths of the columns and |v_k| the span over classes."""
+    units = weighted_square_sums(f.X, f.X.new_ones(len(f.y)), f.squares).sqrt()
     if f.fit_intercept:
         units = torch.cat([units, units.new_full((1,), math.sqrt(len(f.y)))])
     inverse = units.reciprocal()
-    return f.reach(inverse.where(inverse.isfinite(), 0.0)) * float((units * direction).abs().max())
+    return f.row_reach(inverse.where(inverse.isfinite(), 0.0)) * float((units * f.span(direction)).max())

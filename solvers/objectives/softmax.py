@@ -8,11 +8,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..checks import class_labels, design_matrix
+from ..checks import EPS, class_labels, design_matrix
 from ..kernels import is_sparse, weighted_gram, weighted_square_sums
 from .base import NewtonDirection, kept
-from .linear import LinearPoint
+from .identified import ReferencePoint
+from .linear import LONGEST, LinearPoint
 from .linear_model import LinearModel
+from .separation import separates
 
 
 class SoftmaxRegression(LinearModel):
@@ -65,8 +67,30 @@ class SoftmaxRegression(LinearModel):
 
     def margins(self, w: Tensor) -> Tensor:
         """z_ik - z_i,y_i, (n, K): 0 for the row's own class, and negative for all others where it is classified."""
-        Z = self.logits(w)
+        Z = self.logits(self.centred(w))
         return Z - Z.gather(1, self._own)
+
+    def centred(self, direction: Tensor) -> Tensor:
+        """Without what is added to all classes alike, where that is not penalised: it moves no margin, and would take
+        their last digits where it grows."""
+        if self.l2 > 0 and not self.fit_intercept:
+            return direction
+        W = self.rows(direction)
+        if self.l2 == 0:
+            return (W - W.mean(0)).flatten()
+        return torch.cat([W[:, :-1], W[:, -1:] - W[:, -1].mean()], dim=1).flatten()
+
+    def span(self, direction: Tensor) -> Tensor:
+        W = self.rows(direction)
+        return W.amax(0) - W.amin(0)
+
+    def reach(self, w: Tensor) -> Tensor:
+        """sum_j |x_ij| (|w_kj| + |w_y_i,j|), (n, K), of the centred w; 0 for the row's own class, whose margin is 0."""
+        each = torch.stack([self.row_reach(sizes) for sizes in self.rows(self.centred(w)).abs()], dim=1)
+        return (each + each.gather(1, self._own)).scatter_(1, self._own, 0.0)
+
+    def over(self, X: Tensor) -> SoftmaxRegression:
+        return SoftmaxRegression(X, self.y, self.classes, self.l2, self.fit_intercept, self.reduction)
 
     def accuracy(self, w: Tensor) -> float:
         """Share of rows whose own class has the largest logit (the first of equals counts)."""
@@ -121,27 +145,16 @@ class SoftmaxRegression(LinearModel):
             return None
         # If every row is separated, none loses more than log K: where the sum is larger there is no need to look.
         most = math.log(self.classes) * self.scale * len(self.y) * 1.0001
-        if float(point.value) <= most and int((point.margins >= 0).sum()) == len(self.y):  # its own margin is 0
+        others = self.classes - 1
+        if float(point.value) <= most and int((point.margins < 0).sum()) == others * len(self.y) and point.separating():
             return "the iterate separates the classes strictly"
-        if newton_direction and self._separates(point, newton_direction(), size=1e-3, slack=1e-6):
+        if newton_direction and separates(point, newton_direction(), size=1e-3, slack=1e-6):
             return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
         return None
 
     def escaping(self, point: SoftmaxPoint, newton_direction: NewtonDirection) -> bool:
         """As for LogisticRegression: the same question, asked so that it can be answered earlier."""
-        return self.l2 == 0 and self._separates(point, newton_direction(), size=0.5, slack=0.05)
-
-    def _separates(self, point: SoftmaxPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
-        """As for LogisticRegression: some margin moves by more than `size`, none rises by more than `slack` of the
-        largest move, and those that move are let go by the others."""
-        if direction is None:
-            return False
-        moves = self.margins(direction)  # (n, K)
-        largest = float(moves.abs().max())
-        if not (largest > size and float(moves.max()) <= slack * largest):
-            return False
-        pulls = point.probabilities.p * -moves
-        return float(pulls.sum()) >= 0.5 * float(pulls[-moves > slack * largest].sum())
+        return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05)
 
 
 class Probabilities(NamedTuple):
@@ -252,16 +265,58 @@ class SoftmaxPoint(LinearPoint):
         squares = away.square()
         return self.objective.transposed_product(p * (squares - (p * squares).sum(1, keepdim=True)))
 
-    def flat(self, v: Tensor) -> bool:
-        """Adding the same to every class, in what is not penalised."""
+    def identified(self) -> ReferencePoint | SoftmaxPoint:
+        """With one coefficient of each column held where adding to all of them changes nothing: of the class with the
+        largest curvature, for what is left is then no nearer to singular than it must be."""
         f = self.objective
-        common = f.rows(v).mean(0)  # (d [+ 1],)
-        if f.l2 > 0:
-            common[:-1] = 0
-            if not f.fit_intercept:
-                return False
-        away = float(torch.linalg.vector_norm(f.rows(v) - common))
-        return away <= torch.finfo(v.dtype).eps ** 0.5 * float(torch.linalg.vector_norm(v))
+        if f.l2 > 0 and not f.fit_intercept:
+            return self
+        held = f.rows(self.hessian.diagonal()).argmax(0) * (f.size // f.classes)  # (d [+ 1],)
+        held += torch.arange(len(held), device=held.device)
+        keep = torch.ones_like(self.x, dtype=torch.bool)
+        keep[held if f.l2 == 0 else held[-1]] = False
+        return ReferencePoint(self, keep.nonzero().squeeze(1))
+
+    def separating(self) -> bool:
+        """Whether every margin, computed from X and not carried, is below 0 by more than its rounding."""
+        f, w = self.objective, self.x
+        error = math.sqrt(f.size) * EPS[w.dtype] * f.reach(w)
+        return bool((f.margins(w) < -error).scatter_(1, f._own, True).all())
+
+    def right_moves(self, step: Tensor) -> Tensor:
+        """x_i (step_y_i - step_k), (n, K): the row's own class has none."""
+        return -self.objective.margins(step)
+
+    @property
+    def misses(self) -> Tensor:
+        return self.probabilities.p
+
+    def beyond_model(self, step: Tensor) -> bool:
+        """As for LogisticRegression, with the span of a row's moves over the classes."""
+        moves = self.objective.margins(step)
+        return not float((moves.amax(1) - moves.amin(1)).max()) <= LONGEST
+
+    def rounding_gap(self) -> float:
+        """scale / 2 sum_i of the variance over the classes of the errors e_ik of the margins, eps `reach`.
+
+        With signs that are not known that is at most sum_k p_k e_k^2 - 2 (p_k e_k)^2 + (sum_k p_k e_k)^2; of a row
+        whose errors may change its probabilities too, at most a quarter of the square of the span.
+        """
+        f = self.objective
+        error, p = EPS[self.x.dtype] * f.reach(self.x), self.probabilities.p
+        most = error.amax(1)  # (n,)
+        parts = p * error
+        variance = (parts * error - 2 * parts.square()).sum(1) + parts.sum(1).square()
+        span = error.topk(2, dim=1).values.sum(1).square() / 4
+        variance = torch.where(most <= 0.5, (variance * (2 * most.clamp(max=1)).exp()).minimum(span), span)
+        return 0.5 * f.scale * float(variance.sum())
+
+    def slope_noise(self, v: Tensor) -> float:
+        """eps (scale sum_ik |r_ik| (|X| |v_k|)_i + l2 |w| |v|)."""
+        f = self.objective
+        each = torch.stack([f.row_reach(sizes) for sizes in f.rows(v).abs()], dim=1)
+        size = f.scale * float((self.residuals.abs() * each).sum())
+        return EPS[v.dtype] * (size + float(torch.dot(f.penalised(self.x).flatten().abs(), v.abs())))
 
     def change(self, drift: Tensor) -> tuple[float, float]:
         scale, p = self.objective.scale, self.probabilities.p

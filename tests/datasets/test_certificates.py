@@ -20,6 +20,7 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression as ScikitLearn
 from torch import Tensor
 
+from benchmarks.truth import ExactSoftmax
 from datasets import PROBLEMS, Certificate, Problem, build, certificate, certify, multiclass
 from datasets.optimum import coordinates, self_concordant_gap, solve, value_rounding
 from datasets.separation import OVERLAPPING, QUASI, SEPARABLE, UNDECIDED, peel, separation, unit, widest_margin
@@ -619,11 +620,34 @@ def test_the_rounding_of_a_value_is_bounded_and_not_by_much(classes, settings):
     assert max(bounds) <= 1e4 * max(errors)
 
 
-def test_intercepts_far_from_zero_are_part_of_the_rounding():
-    """A common 1e9 in every intercept cancels in the margins, and takes nine of their digits along."""
+def test_a_common_step_of_all_classes_hides_no_row_that_moves_the_wrong_way():
+    """Short rows were moved the wrong way by less than the rounding of what is added to all classes alike."""
+    x = [0.245, -0.0665, 1.75, 0.0136, 79.8, -0.568, 0.000109, 1.44, -5.04, 0.0117, 3750.0, 460.0, -0.00239, 0.000489]
+    x += [-0.43, 0.00152, 0.00158, 0.000121, 0.000319, -0.00142, -3.47e-05]
+    y = torch.tensor([int(label) for label in "003001112210101033033"])
+    f = SoftmaxRegression(torch.tensor(x, dtype=torch.float64).unsqueeze(1), y, fit_intercept=True)
+    assert ExactSoftmax(f).minimise() is not None
+    assert separation(f).classes == OVERLAPPING
+
+
+def test_intercepts_that_share_a_large_part_lose_no_digits_to_it():
+    """A common 1e9 in every intercept moves no margin; what of it W has rounded away is gone, and part of W."""
     f = random_model(3, n=50, fit_intercept=True)
     W = torch.ones(3, 4, dtype=torch.float64).cumsum(0)
     W[:, -1] += 1e9
+    point = f.at(W.flatten())
+    with mpmath.workdps(50):
+        error = float(abs(mpmath.mpf(float(point.value)) - exact_value(f, point.x)))
+    assert error <= value_rounding(f, point) <= 1e-12
+
+
+def test_intercepts_far_from_zero_are_part_of_the_rounding():
+    """1e9 in one intercept, and less the same along a constant column, cancels and takes nine digits of the margins."""
+    f = random_model(3, n=50, fit_intercept=True)
+    f = f.over(torch.cat([f.X, torch.ones(50, 1, dtype=torch.float64)], dim=1))
+    W = torch.ones(3, 5, dtype=torch.float64).cumsum(0)
+    W[0, -1] += 1e9 + 0.1
+    W[0, -2] -= 1e9
     point = f.at(W.flatten())
     with mpmath.workdps(50):
         error = float(abs(mpmath.mpf(float(point.value)) - exact_value(f, point.x)))

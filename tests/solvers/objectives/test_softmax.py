@@ -134,7 +134,7 @@ def test_the_flat_directions_do_not_keep_a_solver_from_converging(name, fit_inte
         problem.size * 2 // 3
     )
     result = minimize(SOLVERS[name], problem)
-    assert result.status == Status.CONVERGED and "eigenvalues" in result.bound
+    assert result.status == Status.CONVERGED and "Cholesky" in result.bound
     exact = softmax(fit_intercept=fit_intercept)
     best = minimize(SOLVERS["newton-cholesky"], exact, stop=Stop(1e-15)).value
     promised = max(1e-10, 4 * torch.finfo(dtype).eps) * best
