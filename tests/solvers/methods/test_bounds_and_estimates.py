@@ -81,7 +81,7 @@ def test_every_whole_step_gains_half_its_slope(problem, solver):
         for _ in range(20):
             proposal = solver.propose(point, state)
             moved, state = solver.move(point, proposal)
-            assert torch.allclose(moved.x, point.x + proposal.direction, rtol=1e-14)
+            assert torch.allclose(moved.x, (point + proposal.direction).x, rtol=1e-14)
             noise = 1e-14 * abs(float(point.value))
             assert float(moved.value) <= float(point.value) + proposal.slope / 2 + noise
             point = moved
