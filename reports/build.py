@@ -11,7 +11,7 @@ import pandas as pd
 from . import style
 from .collection import COLLECTED
 from .data_sections import data_sections
-from .figures import FIGURES
+from .figures import FIGURES, NO_GAP
 from .findings import findings, markdown
 from .foremost import foremost, others
 from .hard_cases import hard_case_sections
@@ -148,7 +148,11 @@ def draw_all(
                 style.legend(canvas, handles)
             svg = write_figure(canvas, folder / stem, behind.words(keys(cell)))
             title = f"{figure.title}: {where}"
-            words = figure.caption + ("" if figure.rows else others(labels, front)) + peer_note(cell)
+            words = (
+                figure.caption.replace(NO_GAP, cell["no_gap"].iloc[0])
+                + ("" if figure.rows else others(labels, front))
+                + peer_note(cell)
+            )
             drawn.setdefault(problem, []).append(Shown(stem, title, words, svg, behind.line(keys(cell))))
     return drawn
 

@@ -15,6 +15,7 @@ from .foremost import draw_behind, foremost
 from .statistics import ended, estimate, one_row_a_run, seconds
 
 Draw = Callable[[pd.DataFrame, Axes], None]
+NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption; a page says which of the two it is
 
 
 @dataclass(frozen=True)
@@ -168,8 +169,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "loss-iteration": Figure(
         "Training loss against iteration",
-        "No gap can be shown: no minimiser exists, and the loss of a method that works falls for ever; or f* is not "
-        "known.",
+        f"No gap can be shown here: {NO_GAP}.",
         loss_iteration,
         has_gap=False,
     ),

@@ -8,10 +8,21 @@ import pandas as pd
 
 from solvers import Status
 
-from .sentences import FASTEST, Finding, claimed, diverged, fastest, no_minimiser, overfitted, precision, threads
+from .sentences import (
+    FASTEST,
+    Finding,
+    claimed,
+    diverged,
+    fastest,
+    no_minimiser,
+    not_known,
+    overfitted,
+    precision,
+    threads,
+)
 
 SHOWN = 3  # the rest unfolds
-SENTENCES = (fastest, claimed, no_minimiser, overfitted, diverged, precision, threads)
+SENTENCES = (fastest, claimed, no_minimiser, not_known, overfitted, diverged, precision, threads)
 
 
 def findings(frame: pd.DataFrame) -> list[Finding]:

@@ -10,7 +10,7 @@ from .statistics import one_row_a_run
 
 SLACK = 2.0  # the decrement, which a run tests, is the gap to second order only
 UNIT = {"float32": 2.0**-23, "float64": 2.0**-52}  # the rounding unit of a dtype
-NO_MINIMISER = "no minimiser"
+NO_MINIMISER = "no minimiser"  # what `no_gap` says where a certificate proves that there is none
 COLUMNS = ["machine", "solver", "dtype"]
 
 
@@ -31,6 +31,7 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
     uncertain = last["optimum_error"] + UNIT["float64"] * last["value"].abs()
     elsewhere = last["local_minimum"].notna() if "local_minimum" in last else False  # older runs do not say
     open_to_judgement = (last["no_gap"] == "") & tolerance.notna() & ~pd.Series(elsewhere, last.index)
+    open_to_judgement &= last["optimum_error"].notna() & eps.notna()  # else it is not known how near is near enough
     small = last["gap"] - uncertain <= SLACK * allowed  # False for a gap that is NaN: such a point is no minimiser
     none = last["no_gap"] == NO_MINIMISER
     return last.assign(

@@ -6,14 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from benchmarks.reading import read
 
+from .honesty import NO_MINIMISER as NO_MINIMISER
 from .measurements import measurements as measurements  # runs, asv and pytest-benchmark in one frame
 
 LATER = ("iterate", "settings", "deterministic", "disturbed")  # not known of runs of schema 1
-NO_MINIMISER = "no minimiser"  # what `no_gap` said before there were other reasons
+NOT_KNOWN = "f* is not known"
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,7 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
     for name in LATER:
         if name not in frame:
             frame[name] = None
-    if "no_gap" not in frame:
-        frame["no_gap"] = pd.NA
-    frame["no_gap"] = frame["no_gap"].fillna(frame["minimiser"].map({True: "", False: NO_MINIMISER}))  # older runs
+    frame = told(frame)
     frame, older = newest_code(frame) if code == "newest" else (frame, {})
     frame = tell_apart(frame)
     order = ["machine", "problem", "dtype", "device", "threads", "solver", "label", "repeat", "iteration"]
@@ -51,6 +51,21 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
     return Runs(
         frame, {run: metadata[run] for run in frame["run"].unique()}, skipped, older, Path(folder), stored.files
     )
+
+
+def told(frame: pd.DataFrame) -> pd.DataFrame:
+    """With `no_gap` for older runs too, and with a `minimiser` that is True, False (none, by a proof) or None.
+
+    A stored False alone is no proof: it stands for "not known" too. `no_gap` proves it, and in older runs, which have
+    no such column, an infimum that is exactly 0: every loss of theirs is above 0.
+    """
+    there = frame["minimiser"].eq(True)
+    stored = frame.reindex(columns=["no_gap", "optimum", "optimum_error"])
+    nothing = (stored["optimum"] == 0) & (stored["optimum_error"] == 0)
+    older = pd.Series(np.select([there, nothing], ["", NO_MINIMISER], NOT_KNOWN), frame.index, dtype=object)
+    no_gap = stored["no_gap"].astype(object).where(stored["no_gap"].notna(), older)
+    known = there | (no_gap == NO_MINIMISER)
+    return frame.assign(no_gap=no_gap, minimiser=there.astype(object).where(known, None))
 
 
 def newest_code(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

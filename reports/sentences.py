@@ -15,7 +15,7 @@ from solvers import Status
 from solvers.names import library
 
 from .claims import Contest, ratio
-from .honesty import judged
+from .honesty import NO_MINIMISER, judged
 from .provenance import keys, many
 from .statistics import estimate, first_time, one_row_a_run, show
 
@@ -195,21 +195,50 @@ def be(count: int) -> str:
 
 
 def no_minimiser(frame: pd.DataFrame) -> Iterator[Finding]:
-    """Problems that have no optimum to race to; the rank is how far the loss fell there, and would go on falling."""
-    without = frame[frame["minimiser"] == False]  # noqa: E712, it may be None
+    """Problems that are proved to have no optimum; the rank is how far the loss fell there, and would go on falling."""
+    without = frame[frame["no_gap"] == NO_MINIMISER]
     if without.empty:
         return
     names = list(without["problem"].unique())
     of = frame["problem"].nunique()
     told = [f"the {known_.n} training rows of {name} are linearly separable, with a margin of {known_.margin:.3f}"
-            for name in names if (known_ := known(name)) and known_.margin > 0]  # fmt: skip
+            for name in names if (known_ := known(name)) and known_.minimiser is False and known_.margin > 0
+            ]  # fmt: skip
     proof = f"A linear program proves it: {'; '.join(told[:NAMED])}. " if told else ""
     yield Finding(
         BELIEVED,
-        math.log10(without.loc[without["iteration"] == 0, "value"].max() / max(without["value"].min(), 1e-300)),
+        fallen(without),
         f"{names[0]} has no minimiser" if len(names) == 1 else f"{len(names)} of {of} problems have no minimiser",
         f"{proof}The loss falls for ever as the weights grow, so there is no optimum to race to and no time to a gap; "
         "the tables say so instead of giving one.",
+        keys(without),
+    )
+
+
+def fallen(runs: pd.DataFrame) -> float:
+    """Decades from the highest start of the loss to its lowest value; 0 where no value is known."""
+    start, least = runs.loc[runs["iteration"] == 0, "value"].max(), runs["value"].min()
+    return math.log10(start / max(least, 1e-300)) if start > 0 and not math.isnan(least) else 0.0
+
+
+def not_known(frame: pd.DataFrame) -> Iterator[Finding]:
+    """Problems for which nothing is proved: neither where the optimum is nor that there is none."""
+    without = frame[~frame["no_gap"].isin(["", NO_MINIMISER])]
+    if without.empty:
+        return
+    names = list(without["problem"].unique())
+    there = set(without.loc[without["minimiser"].eq(True), "problem"])
+    parts = {
+        "A minimiser exists, but f* is not known closely enough to measure a gap": [n for n in names if n in there],
+        "Whether a minimiser exists is not known": [n for n in names if n not in there],
+    }
+    of = frame["problem"].nunique()
+    yield Finding(
+        BELIEVED,
+        0.0,
+        f"The optimum of {names[0] if len(names) == 1 else f'{len(names)} of {of} problems'} is not known",
+        " ".join(f"{words}: {', '.join(named)}." for words, named in parts.items() if named)
+        + " So there is no time to a gap, and no answer can be judged there.",
         keys(without),
     )
 

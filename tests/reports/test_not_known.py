@@ -1,0 +1,124 @@
+"""What is missing proves nothing: a value that is not there says neither that there is no minimiser nor who failed."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from benchmarks.measure import Measurement, evaluate
+from reports.figures import FIGURES, NO_GAP
+from reports.findings import findings
+from reports.honesty import judged
+from reports.load import NO_MINIMISER, NOT_KNOWN, load, told
+from reports.sentences import no_minimiser, not_known
+from tests.reports.test_compare import HOST, frames, run, stored
+
+UNKNOWN = {
+    "status": "stalled",
+    "minimiser": False,
+    "no_gap": NOT_KNOWN,
+    "gap": math.nan,
+    "optimum": math.nan,
+    "optimum_error": math.nan,
+}
+NONE = {
+    "status": "stalled",
+    "minimiser": False,
+    "no_gap": NO_MINIMISER,
+    "gap": math.nan,
+    "optimum": 0.0,
+    "optimum_error": 0.0,
+}
+
+
+def headings(*runs: dict) -> list[str]:
+    frame = frames(*runs)[0].assign(test_loss=math.nan, test_accuracy=math.nan, norm=1.0)
+    return [finding.heading for finding in findings(told(frame))]
+
+
+# --- whether there is a minimiser
+
+
+def test_only_a_certificate_says_that_there_is_no_minimiser():
+    assert headings(run("p", **NONE)) == ["p has no minimiser"]
+    assert headings(run("p", **UNKNOWN)) == ["The optimum of p is not known"]
+    both = headings(run("p", **NONE), run("q", **UNKNOWN), run("r", **UNKNOWN), run("s"))
+    assert {"p has no minimiser", "The optimum of 2 of 4 problems is not known"} == set(both)
+
+
+def test_where_a_minimiser_exists_and_f_star_is_not_known_that_is_what_is_said():
+    wide, unknown = UNKNOWN | {"minimiser": True}, UNKNOWN
+    frame = told(frames(run("p", **wide), run("q", **unknown))[0])
+    (found,) = not_known(frame)
+    assert "A minimiser exists, but f* is not known closely enough to measure a gap: p." in found.text
+    assert "Whether a minimiser exists is not known: q." in found.text
+    assert list(no_minimiser(frame)) == []
+
+
+OLDER = {
+    "there is one": ({"minimiser": True, "optimum": 0.5, "optimum_error": 1e-15}, "", True),
+    "an infimum of 0": ({"minimiser": False, "optimum": 0.0, "optimum_error": 0.0}, NO_MINIMISER, False),
+    "by a tolerance": ({"minimiser": False, "optimum": 0.35, "optimum_error": 0.35}, NOT_KNOWN, None),
+    "without an optimum": ({"minimiser": False, "optimum": math.nan, "optimum_error": math.nan}, NOT_KNOWN, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", OLDER)
+def test_of_older_runs_a_minimiser_is_denied_only_where_their_columns_prove_it(what, tmp_path):
+    columns, no_gap, minimiser = OLDER[what]
+    one = run("p", **columns)
+    del one["no_gap"]
+    frame = load(stored(tmp_path / "runs", one)).frame
+    assert list(frame["no_gap"]) == [no_gap] * 2 and list(frame["minimiser"]) == [minimiser] * 2
+
+
+def test_runs_of_earlier_and_of_this_code_stand_beside_each_other(tmp_path):
+    old, new = run("p", minimiser=False, optimum=0.35, optimum_error=0.35), run("q", **NONE)
+    del old["no_gap"]
+    frame = load(stored(tmp_path / "runs", old, new)).frame.drop_duplicates("run").set_index("problem")
+    assert list(frame["no_gap"]) == [NOT_KNOWN, NO_MINIMISER] and list(frame["minimiser"]) == [None, False]
+
+
+@pytest.mark.parametrize(
+    ("problem", "minimiser"), [("breast-cancer", False), ("breast-cancer-l2", True), ("mlp-breast-cancer-mean10", None)]
+)
+def test_what_a_run_stores_tells_the_three_apart(problem, minimiser):
+    """Of runs that raised, which say of a problem what all runs say."""
+    from benchmarks.cases import every_solver
+
+    case = next(case for case in every_solver([problem]) if case.solver == "newton")
+    rows = pd.DataFrame(evaluate(Measurement(case, 0, None, "no step")))
+    assert told(rows)["minimiser"].tolist() == [minimiser]
+
+
+def test_the_rank_of_a_finding_is_a_number_though_no_loss_is_known():
+    (found,) = no_minimiser(frames(run("p", value=math.nan, **NONE))[0].assign(value=math.nan))
+    assert found.decades == 0.0
+
+
+def test_the_caption_of_a_figure_without_a_gap_says_why(tmp_path):
+    from reports.build import draw_all
+    from reports.load import Runs
+    from reports.provenance import sources
+
+    for known, words in ((NONE, NO_MINIMISER), (UNKNOWN, NOT_KNOWN)):
+        ends = {"test_loss": math.nan, "test_accuracy": math.nan}
+        frame = told(frames(run("p", **known, **ends))[0])
+        (shown,) = (
+            one for one in draw_all(frame, tmp_path, lambda name: None, sources(Runs(frame, {})))["p"]
+            if one.name.endswith("loss-iteration")
+        )  # fmt: skip
+        assert shown.caption.startswith(f"No gap can be shown here: {words}.")
+    assert NO_GAP in FIGURES["loss-iteration"].caption
+
+
+# --- whether an answer was wrong
+
+
+@pytest.mark.parametrize("missing", [{"optimum_error": math.nan}, {"dtype": "bfloat16"}])
+def test_an_answer_is_not_called_wrong_where_what_is_allowed_is_not_known(missing):
+    frame, _ = frames(run("p", machine=HOST, optimum=0.5, **{"optimum_error": 0.0} | missing))
+    (end,) = judged(frame).to_dict("records")
+    assert not end["beyond"] and not end["within"] and not end["judged"]
