@@ -13,7 +13,7 @@ from datasets import CUTEST
 from .page import Section
 from .performance import TARGET
 from .provenance import Sources, keys
-from .statistics import one_row_a_run
+from .statistics import endings, one_row_a_run
 from .write import caption, html_table, write_table
 
 NAME, TITLE = "cutest", "CUTEst: who arrives, and where"
@@ -91,4 +91,4 @@ def _cell(runs: pd.DataFrame) -> str:
         return "-"
     if runs["arrived"].mean() > 0.5:
         return f"{runs['at'].median():.0f}"
-    return runs["status"].iloc[0]
+    return endings(runs)

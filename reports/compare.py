@@ -16,7 +16,7 @@ from .partners import KEY, partners
 from .provenance import distinct, keys
 from .regressions import BETTER, INCONCLUSIVE, SAME, THRESHOLD, WORSE, judge, quantile
 from .selection import Sides
-from .statistics import CONFIDENCE, FEWEST, SEED, Estimate, estimate_censored, first_time, one_row_a_run
+from .statistics import CONFIDENCE, FEWEST, SEED, Estimate, estimate_censored, first_time, one_row_a_run, waited
 
 GAP = 1e-6
 SIDE = {"": "median", " low": "low", " high": "high", " reached": "reached", " repeats": "repeats", " beyond": "beyond"}
@@ -79,7 +79,7 @@ def timed(a: pd.DataFrame, b: pd.DataFrame, quantity: str, gap: float) -> dict:
         }
     times = [QUANTITIES[quantity](cell, gap) for cell in (a, b)]
     found = [
-        estimate_censored(sample, one_row_a_run(cell)["total_seconds"])
+        estimate_censored(sample, [waited(run) for _, run in cell.groupby("run", sort=False)])
         for sample, cell in zip(times, (a, b), strict=True)
     ]
     arrived = [math.isfinite(side.median) for side in found]

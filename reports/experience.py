@@ -38,7 +38,8 @@ class Experience:
     """A registered solver on a linear problem: medians over the repeats.
 
     iteration, seconds: of one; None and NaN where none was made. iterations, time: to the gap (relative to f(x0) - f*),
-    infinite where fewer than half of the repeats arrive, and `waited` is how long they tried. outcome: arrived, failed
+    infinite where fewer than half of the repeats arrive, and `waited` is a bound from below, the median of how long
+    all of them tried. outcome: arrived, failed
     (it ended by itself, or after 1000 iterations), out of time, or not asked (no f*, or a fixed number of iterations:
     who is there early by chance would make a solver look better than it is).
     """
@@ -85,7 +86,8 @@ def _experience(
     ends = one_row_a_run(cell)
     start = cell[cell["iteration"] == 0].set_index("run")["gap"]
     there = cell[cell["gap"] <= gap * cell["run"].map(start)].sort_values("iteration").drop_duplicates("run")
-    never = [math.inf] * (len(ends) - len(there))
+    missing = ends[~ends["run"].isin(there["run"])]
+    never = [math.inf] * len(missing)
     iterations, time = (float(np.median([*there[name], *never])) for name in ("iteration", "seconds"))
     moved = ends[ends["iteration"] > 0]
     return Experience(
@@ -94,7 +96,7 @@ def _experience(
         seconds=math.nan if moved.empty else float((moved["seconds"] / moved["iteration"]).median()),
         iterations=iterations,
         time=time,
-        waited=float(cell["total_seconds"].max()),
+        waited=float(np.median([*there["seconds"], *missing["total_seconds"]])),
         outcome=outcome(ends, math.isfinite(time)),
         repeats=len(ends),
         runs=keys(cell),

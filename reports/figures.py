@@ -12,7 +12,7 @@ from matplotlib.ticker import NullFormatter
 
 from . import style
 from .foremost import draw_behind, foremost
-from .statistics import ended, estimate, one_row_a_run, seconds
+from .statistics import endings, estimate, one_row_a_run, seconds
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption; a page says which of the two it is
@@ -133,7 +133,7 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
         )
         end = last.iloc[0]
         high = found.median if errors is None else found.high
-        text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {ended(end)}"
+        text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {endings(last)}"
         axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
         labels.append(label)
         least, seen = min(least, found.median if errors is None else found.low), max(seen, high)

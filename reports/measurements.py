@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .tables import TARGETS
+from .statistics import waited
+from .tables import TARGETS, absent
 
 if TYPE_CHECKING:
     from .load import Runs
@@ -160,19 +161,21 @@ def run_rows(runs: Runs) -> Iterator[dict[str, Any]]:
             continue
         for kind, goals in TARGETS.items():
             for goal in goals:
-                found = time_to(run, kind, goal) if not (kind == "gap" and last["no_gap"]) else None
-                absent = {"value": math.nan, "status": "n/a", "reason": last["no_gap"]}
+                why = absent(run, kind)
+                found = {"value": math.nan, "status": "n/a", "reason": why} if why else time_to(run, kind, goal)
                 goal_columns = parameter_columns(case | {kind: goal}) | {"benchmark": f"time to {kind}"}
-                yield common | goal_columns | {"quantity": "time", "unit": "s"} | (found or absent)
+                yield common | goal_columns | {"quantity": "time", "unit": "s"} | found
 
 
 def time_to(run: pd.DataFrame, kind: str, goal: float) -> dict[str, Any]:
-    """When a run first got there, between two kept iterates; or that it did not, in all its time."""
+    """When a run first got there, between two kept iterates; or that it did not, before a limit stopped it or before it
+    ended by itself."""
     reached = run["gap"] <= goal * run["gap"].iloc[0] if kind == "gap" else run["test_accuracy"] >= goal
     if not reached.any():
-        waited = float(run["total_seconds"].iloc[0])
-        missed = {"low": waited, "high": math.inf, "interval": "censored"}
-        return missed | {"value": math.nan, "status": "n/a", "reason": "not reached"}
+        missed = {"value": math.nan, "status": "n/a", "high": math.inf, "interval": "censored"}
+        stopped = math.isfinite(waited(run))
+        reason = "not reached" if stopped else f"never reached: {run['status'].iloc[0]}"
+        return missed | {"low": float(run["total_seconds"].iloc[0]), "reason": reason}
     first, seconds = int(np.argmax(reached.to_numpy())), run["seconds"].to_numpy()
     return {"value": seconds[first], "low": seconds[max(first - 1, 0)], "high": seconds[first]} | {
         "interval": "between iterates"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,11 +19,15 @@ FEWEST = 6  # with five, even the interval from the least to the largest covers 
 CELL = ["machine", "problem", "solver", "label", "dtype", "device", "threads"]  # what repeats have in common
 
 
+LIMITS = {"time limit", "iteration limit"}  # set from outside: behind them a run might have gone on to its target
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A median over repeats with its 95 % interval (NaN for fewer than six); `reached` of `repeats` got there.
 
-    Where fewer than half did, the median is infinite and `beyond` is the longest time that was waited in vain.
+    Where those that did not get there leave the median open it is infinite, and `beyond` is a lower bound of it:
+    infinite too where so many ended by themselves that no longer wait would have brought half of them there.
     """
 
     median: float
@@ -49,19 +54,31 @@ def estimate(values: Sequence[float]) -> Estimate:
 
 
 def estimate_censored(times: Sequence[float], waited: Sequence[float]) -> Estimate:
-    """The same for times of which some are infinite: right-censored after the time that was waited."""
+    """The same for times of which some are infinite: right-censored after the time that was waited.
+
+    The median grows with each of the times, so that of the times with what was waited in the place of the infinite
+    ones is a lower bound of it. waited: infinite for a run that ended by itself, and so never gets there.
+    """
     sample = np.asarray(times, dtype=float)
     reached = np.isfinite(sample)
     if reached.all():
         return estimate(sample)
+    median = float(np.median(sample))
+    beyond = float(np.median(np.where(reached, sample, np.asarray(waited, dtype=float))))
     return Estimate(
-        median=float(np.median(sample)),
+        median=median if median == beyond else math.inf,  # a repeat that waited less than the others got there sooner
         low=math.nan,
         high=math.nan,
         reached=int(reached.sum()),
         repeats=len(sample),
-        beyond=float(np.max(np.asarray(waited)[~reached])),
+        beyond=beyond,
     )
+
+
+def waited(run: pd.DataFrame) -> float:
+    """Seconds after which a limit stopped a run; infinite where it ended by itself, for more time would not help it."""
+    end = run.iloc[0]
+    return float(end["total_seconds"]) if end["status"] in LIMITS else math.inf
 
 
 def one_row_a_run(frame: pd.DataFrame) -> pd.DataFrame:
@@ -73,6 +90,15 @@ def ended(row: pd.Series) -> str:
     """The status of a run in words; what a method of another library says of itself is marked as its claim."""
     claim = row["status"] == "converged" and library(row["solver"])
     return "converged (its claim)" if claim else str(row["status"])
+
+
+def endings(last: pd.DataFrame) -> str:
+    """How the repeats of a case ended, from their last rows: one status, or each with its count."""
+    counts = Counter(ended(row) for _, row in last.iterrows())
+    if len(counts) == 1:
+        return next(iter(counts))
+    order = sorted(counts, key=lambda status: (-counts[status], status))
+    return ", ".join(f"{status} ({counts[status]} of {len(last)})" for status in order)
 
 
 def first_time(run: pd.DataFrame, reached: pd.Series) -> float:
@@ -95,11 +121,21 @@ def seconds(value: float) -> str:
     return f"{value / 1e-6:.3g} us"
 
 
+def rounded_down(value: float) -> float:
+    """To three digits, as `seconds` shows them: a bound from below must not be rounded up."""
+    if not 0 < value < math.inf:
+        return value
+    digit = 10.0 ** (math.floor(math.log10(value)) - 2)
+    return math.floor(value / digit * (1 + 1e-12)) * digit
+
+
 def show(found: Estimate) -> str:
-    """An estimate in a table cell: `1.23 ms [1.20, 1.31]`, or `> 5.00 s` where it was not reached."""
-    if not math.isfinite(found.median):
+    """An estimate in a table cell: `1.23 ms [1.20, 1.31]`; where it was not reached `> 5.00 s`, or `never`."""
+    if math.isnan(found.median):
+        return "-"
+    if math.isinf(found.median):
         share = f" ({found.reached} of {found.repeats} got there)" if found.reached else ""
-        return f"> {seconds(found.beyond)}{share}"
+        return ("never" if math.isinf(found.beyond) else f"> {seconds(rounded_down(found.beyond))}") + share
     if math.isnan(found.low):
         share = f", {found.reached} of {found.repeats}" if found.reached < found.repeats else f", n = {found.repeats}"
         return f"{seconds(found.median)} (no interval{share})"

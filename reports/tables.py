@@ -16,8 +16,9 @@ from .costs import break_even, devices, iteration_cost
 from .honesty import honesty
 from .precision import precision
 from .provenance import keys
-from .statistics import CELL, Estimate, ended, estimate, estimate_censored, one_row_a_run, show, varying
+from .statistics import CELL, Estimate, endings, estimate, estimate_censored, one_row_a_run, show, varying, waited
 
+NOT_HELD_OUT = "no accuracy"  # a test function has no held-out rows
 TARGETS = {"gap": tuple(10.0**-k for k in range(2, 11)), "accuracy": (0.90, 0.93, 0.95, 0.96)}
 
 
@@ -31,26 +32,29 @@ def raced(frame: pd.DataFrame) -> pd.DataFrame:
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """Every case at its end: iterations, seconds of the whole run (median [95 % interval] over the repeats), mean
     training loss with its penalty at the last iterate and at the best, mean test loss likewise, test accuracy at the
-    last iterate, and how the run ended. Losses and accuracies are computed in float64 after the run."""
+    last iterate, and how the runs ended: where not all ended alike, how many in which way, and the other columns but
+    the time are of the first that did not raise. Losses and accuracies are computed in float64 after the run."""
     rows = []
     for key, cell in frame.groupby(CELL, sort=False):
-        last = one_row_a_run(cell)
-        example, end = cell[cell["run"] == last["run"].iloc[0]], last.iloc[0]
-        failed = end["status"] == "error"
+        last = one_row_a_run(cell).sort_values("repeat", kind="stable")
+        ran = last[last["status"] != "error"]
+        failed = ran.empty
+        end = last.iloc[0] if failed else ran.iloc[0]
+        example = cell[cell["run"] == end["run"]]
         rows.append(
             dict(zip(CELL, key, strict=True))
             | {
                 "iterations": int(end["iteration"]),
-                "time": "-" if failed else show(estimate(last["total_seconds"])),
+                "time": "-" if failed else show(estimate(ran["total_seconds"])),
                 "loss": end["value"],
                 "best loss": example["value"].min(),
                 "test loss": end["test_loss"],
                 "best test loss": example["test_loss"].min(),
                 "at iteration": "-"
-                if failed or math.isnan(end["test_loss"])
+                if failed or example["test_loss"].isna().all()
                 else int(example.loc[example["test_loss"].idxmin(), "iteration"]),
                 "test accuracy": end["test_accuracy"],
-                "status": ended(end) + local_minimum(end),
+                "status": endings(last) + local_minimum(end),
                 "runs": keys(cell),
             }
         )
@@ -65,19 +69,25 @@ def local_minimum(end: pd.Series) -> str:
 
 def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row a case and target. A gap is relative
-    to f(x0) - f*. A median that is infinite was not reached by half of the repeats within `beyond` seconds."""
+    to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of the
+    repeats or more ended by themselves and never get there. A repeat that raised is one of these."""
     rows = []
-    for key, cell in frame[frame["status"] != "error"].groupby(CELL, sort=False):
+    for key, cell in frame.groupby(CELL, sort=False):
         runs = [run for _, run in cell.groupby("run", sort=False)]
-        waited = [float(run["total_seconds"].iloc[0]) for run in runs]
-        if kind == "gap" and cell["no_gap"].iloc[0]:
+        if (cell["status"] == "error").all() or absent(cell, kind):
             continue
+        waits = [waited(run) for run in runs]
         times = np.array([target_times(run, kind) for run in runs])  # (runs, targets)
         for target, column in zip(TARGETS[kind], times.T, strict=True):
-            rows.append(
-                dict(zip(CELL, key, strict=True)) | {"target": target} | vars(estimate_censored(column, waited))
-            )
+            rows.append(dict(zip(CELL, key, strict=True)) | {"target": target} | vars(estimate_censored(column, waits)))
     return pd.DataFrame(rows, columns=[*CELL, "target", *Estimate.__dataclass_fields__])
+
+
+def absent(cell: pd.DataFrame, kind: str) -> str:
+    """Why a case has no targets of a kind; empty where it has."""
+    if kind == "gap":
+        return cell["no_gap"].iloc[0]
+    return NOT_HELD_OUT if cell["test_accuracy"].isna().all() else ""
 
 
 def target_times(run: pd.DataFrame, kind: str) -> list[float]:
@@ -99,23 +109,25 @@ def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.Da
     }
     rows = []
     for key, cell in frame.groupby(CELL, sort=False):
-        absent = "error" if (cell["status"] == "error").all() else cell["no_gap"].iloc[0]
-        cells = {name(t): show(found[*key, t]) if (*key, t) in found else absent for t in TARGETS[kind]}
+        why = "error" if (cell["status"] == "error").all() else absent(cell, kind)
+        cells = {name(t): show(found[*key, t]) if (*key, t) in found else why for t in TARGETS[kind]}
         rows.append(dict(zip(CELL, key, strict=True)) | cells | {"runs": keys(cell)})
     return varying(pd.DataFrame(rows))
 
 
 def time_to_gap(frame: pd.DataFrame) -> pd.DataFrame:
     """Time until f - f* is at most the given part of f(x0) - f*, with f* certified and the same for all: median [95 %
-    bootstrap interval] over the repeats. > t: not reached when the run ended after t. Where no minimiser exists
-    or f* is not known there is no such time. Times after iteration 100 are upper ends, of intervals of at most 12 %."""
+    bootstrap interval] over the repeats. > t: a limit of time or iterations stopped the runs, and the median is above
+    t. Never: the runs ended by themselves before they were there. Where no minimiser exists or f* is not known there is
+    no such time. Times after iteration 100 are upper ends, of intervals of at most 12 %."""
     return _wide(frame, "gap", lambda t: f"{t:.0e}")
 
 
 def time_to_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
     """Time until the share of correctly classified test rows first reaches the given value: median [95 % bootstrap
-    interval] over the repeats. > t: not reached when the run ended after t. Times after iteration 100 are upper ends,
-    of intervals of at most 12 %."""
+    interval] over the repeats. > t: a limit of time or iterations stopped the runs, and the median is above t. Never:
+    the runs ended by themselves before they were there. Times after iteration 100 are upper ends, of intervals of at
+    most 12 %."""
     held_out = frame.groupby("problem")["test_accuracy"].transform(lambda shares: shares.notna().any())
     return _wide(frame[held_out], "accuracy", lambda t: f"{t:.2f}")
 

@@ -19,8 +19,9 @@ DIGITS = {"test accuracy": 4, "f* from": 15, "to": 15, "margin": 3, "cond H": 2,
 RUNS = "runs"  # the column of the runs behind a row: tuples of their keys
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 NUMBER = re.compile(r"(>|<|above|below)?\s*(-?\d[\d,]*(?:\.\d*)?(?:e[+-]?\d+)?)(?:\s*(us|ms|s|%))?(?=[\s,;]|$)")
+NEVER = re.compile(r"never( \(.*\))?")
 LONG = 40  # characters: from there on a cell may break into lines
-BEYOND = 1e100  # added to what was not reached within a time: it sorts behind all that was
+BEYOND = 1e100  # times what was not reached within a time: it sorts behind all that was
 
 
 def caption(function: Any) -> str:
@@ -47,11 +48,14 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sort_value(value: Any) -> float:
-    """The number that a cell begins with, in seconds where it is a time; `> 5 s` behind all numbers; NaN for words."""
+    """The number that a cell begins with, in seconds where it is a time; `> 5 s` behind all numbers, `never` behind
+    these; NaN for words."""
     if isinstance(value, tuple):
         return float(len(value))
     if isinstance(value, Real):
         return float(value)
+    if NEVER.fullmatch(str(value)):
+        return BEYOND**2
     found = NUMBER.match(str(value))
     if not found:
         return math.nan

@@ -226,8 +226,8 @@ def ask(page: Path, script: str, folder: Path, width: int = 1400) -> object:
 
 @in_a_browser
 def test_a_click_on_a_header_sorts_by_numbers_and_leaves_what_is_none_at_the_end(page, tmp_path):
-    cells = ["10.0 ms [9, 11]", "-", "> 5.00 s", "900 us", "no minimiser", "> 4.00 s", "1.00 s"]
-    table = pd.DataFrame({"name": ["b10", "b9", "a", "d", "c", "f", "e"], "time": cells})
+    cells = ["10.0 ms [9, 11]", "-", "> 5.00 s", "900 us", "no minimiser", "> 4.00 s", "never", "1.00 s"]
+    table = pd.DataFrame({"name": ["b10", "b9", "a", "d", "c", "f", "g", "e"], "time": cells})
     copy = tmp_path / "page.html"
     copy.write_text(page.read_text().replace("<main>", f'<main><div id="mine">{html_table(table)}</div>', 1))
     found = ask(
@@ -244,10 +244,10 @@ def test_a_click_on_a_header_sorts_by_numbers_and_leaves_what_is_none_at_the_end
         """,
         tmp_path,
     )
-    numbers = ["900 us", "10.0 ms [9, 11]", "1.00 s", "> 4.00 s", "> 5.00 s"]
+    numbers = ["900 us", "10.0 ms [9, 11]", "1.00 s", "> 4.00 s", "> 5.00 s", "never"]
     assert found["up"] == [*numbers, "-", "no minimiser"] and found["aria"] == "ascending"
     assert found["down"] == [*numbers[::-1], "-", "no minimiser"]
-    assert found["names"] == ["a", "b9", "b10", "c", "d", "e", "f"]
+    assert found["names"] == ["a", "b9", "b10", "c", "d", "e", "f", "g"]
     assert found["other"] is None and found["now"] == "ascending"
 
 
