@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -13,13 +14,20 @@ from scipy.stats import bootstrap
 from benchmarks.cases import SUITES
 from datasets import certificate
 
-from .provenance import keys
+from .provenance import keys, many
 from .statistics import CONFIDENCE, FEWEST, SEED, first_time, one_row_a_run, seconds
 
 CLASSIC, PENALISED = "breast-cancer", "breast-cancer-l2"
 GD, NEWTON, DIAGONAL = "gradient-descent", "newton", "newton-diagonal"
 DIAGONAL_1, DIAGONAL_01 = f"{DIAGONAL} rate 1", f"{DIAGONAL} rate 0.1"
+RESAMPLES = 2000
 AS_CHEAP = 1.10  # an iteration counts as as cheap as another up to this ratio
+
+
+def too_few(repeats: int) -> str:
+    """Why so many repeats decide nothing; empty where they are enough."""
+    be = "is" if repeats == 1 else "are"
+    return f"{many(repeats, 'repeat')} {be} too few, {FEWEST} are needed" if repeats < FEWEST else ""
 
 
 @dataclass(frozen=True)
@@ -39,24 +47,40 @@ class Contest:
         """Whether the one was faster than the other by more than the repeats scatter."""
         if math.isinf(self.median(second)):
             return math.isfinite(self.median(first))
-        *_, high = ratio(self.times[first], self.times[second])
-        return high < 1
+        a, b = self.times[first], self.times[second]
+        if np.isfinite(a).all() and np.isfinite(b).all():
+            return ratio(a, b)[2] < 1
+        return min(len(a), len(b)) >= FEWEST and mostly_below(a, b)
+
+    def undecided(self, first: str, second: str) -> str:
+        """Why the repeats do not tell whether the two are equally fast; empty where they do, or one is ahead."""
+        if self.ahead(first, second) or self.ahead(second, first):
+            return ""
+        repeats = [*self.times[first], *self.times[second]]
+        count = min(len(self.times[first]), len(self.times[second]))
+        return too_few(count) or ("" if np.isfinite(repeats).all() else "not all repeats got there")
+
+    def why_open(self) -> str:
+        """Why the repeats leave the order of some open; empty where they are enough."""
+        ranked = self.ranked()
+        return next(filter(None, (self.undecided(*two) for two in pairwise(ranked))), "")
 
     def fastest(self, label: str) -> bool | None:
-        """Whether it is; None where the runner-up cannot be told from the first."""
-        first, second, *_ = self.ranked()
-        if not self.ahead(first, second) and label in (first, second):
-            return None
-        return first == label
+        """Whether it is; None where it cannot be told from the first, or as the first not from another."""
+        first, *others = self.ranked()
+        if label == first:
+            return True if all(self.ahead(first, other) for other in others) else None
+        return False if self.ahead(first, label) else None
 
     def slowest(self, label: str) -> bool | None:
-        """Whether it is; None where two cannot be told apart. Those that never got there share the place."""
-        *_, second, last = self.ranked()
+        """Whether it is; None where it cannot be told from the last, or as the last not from another. Those that never
+        got there share the place."""
+        *others, last = self.ranked()
         if math.isinf(self.median(last)):
-            return math.isinf(self.median(label)) and math.isfinite(self.median(second))
-        if not self.ahead(second, last) and label in (second, last):
-            return None
-        return last == label
+            return math.isinf(self.median(label)) and math.isfinite(self.median(others[-1]))
+        if label == last:
+            return True if all(self.ahead(other, last) for other in others) else None
+        return False if self.ahead(label, last) else None
 
     def describe(self) -> str:
         return f"{self.name}: " + ", ".join(f"{label} {seconds(self.median(label))}" for label in self.times)
@@ -117,27 +141,37 @@ def ratio(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
         (a, b),
         lambda x, y, axis: np.median(x, axis=axis) / np.median(y, axis=axis),
         confidence_level=CONFIDENCE,
-        n_resamples=2000,
+        n_resamples=RESAMPLES,
         method="percentile",
         rng=np.random.default_rng(SEED),
     ).confidence_interval
     return found, float(interval.low), float(interval.high)
 
 
-def verdict(answers: Mapping[str, bool | None]) -> str:
-    """true where it held whenever it was asked, false where never, else where it did; and what stays undecided."""
+def mostly_below(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether median(a) < median(b) in all but 2.5 % of resamples: `ratio` below 1, for times that may be infinite."""
+    rng = np.random.default_rng(SEED)
+    first, second = (np.median(rng.choice(sample, (RESAMPLES, len(sample))), axis=1) for sample in (a, b))
+    return float(np.mean(first < second)) >= (1 + CONFIDENCE) / 2
+
+
+def verdict(answers: Mapping[str, bool | None], why: Mapping[str, str] | None = None) -> str:
+    """true where it held whenever it was asked, false where never, else where it did; and what stays undecided, with
+    the reason where it is that repeats are too few."""
     if set(answers.values()) == {True}:
         return "true"
     if set(answers.values()) == {False}:
         return "false"
     held = [name for name, answer in answers.items() if answer]
-    open_ = [name for name, answer in answers.items() if answer is None]
+    reasons = {name: f" ({reason})" for name, reason in (why or {}).items() if reason}
+    open_ = [name + reasons.get(name, "") for name, answer in answers.items() if answer is None]
     parts = ([f"only for {'; '.join(held)}"] if held else []) + ([f"undecided for {'; '.join(open_)}"] if open_ else [])
     return ". ".join(parts)
 
 
 def claims(frame: pd.DataFrame) -> pd.DataFrame:
     """The original claims, checked. Medians of float64 runs on the CPU with one thread; never: not within the run.
+    Undecided: the intervals of two do not tell which is first, or there are fewer than six repeats to make one.
     Fastest and slowest are asked four times: for the whole runs as the original comparison made them, for the time to
     two test accuracies on the same runs, and, where a minimiser exists, for the time to a relative gap of 1e-6. An
     iteration counts as as cheap as another if it takes at most 1.10 times as long; in all of them the loop reads the
@@ -161,9 +195,13 @@ def claims(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["claim", "measured", "verdict", "runs"])
 
 
+def judged(asked: list[Contest], holds: Callable[[Contest, str], bool | None], label: str) -> str:
+    return verdict({c.name: holds(c, label) for c in asked}, {c.name: c.why_open() for c in asked})
+
+
 def _fastest(asked: list[Contest]) -> tuple[str, str, str]:
     measured = ". ".join(contest.describe() for contest in asked)
-    return "exact Newton is the fastest overall", measured, verdict({c.name: c.fastest(NEWTON) for c in asked})
+    return "exact Newton is the fastest overall", measured, judged(asked, Contest.fastest, NEWTON)
 
 
 def _slowest(asked: list[Contest]) -> tuple[str, str, str]:
@@ -174,7 +212,7 @@ def _slowest(asked: list[Contest]) -> tuple[str, str, str]:
         how = f"{' and '.join(never)} never got there" if never else f"{last} took {seconds(contest.median(last))}"
         described.append(f"{contest.name}: {how}")
     measured = ". ".join(described)
-    return "gradient descent is the slowest", measured, verdict({c.name: c.slowest(GD) for c in asked})
+    return "gradient descent is the slowest", measured, judged(asked, Contest.slowest, GD)
 
 
 def _cheap(runs: pd.DataFrame) -> tuple[str, str, str]:
@@ -182,15 +220,21 @@ def _cheap(runs: pd.DataFrame) -> tuple[str, str, str]:
         last = one_row_a_run(runs[(runs["problem"] == CLASSIC) & (runs["label"] == label)])
         return (last["seconds"] / last["iteration"]).to_numpy()
 
-    found, low, high = ratio(per_iteration(DIAGONAL_01), per_iteration(GD))
+    both = [per_iteration(label) for label in (DIAGONAL_01, GD)]
+    found, low, high = ratio(*both)
+    interval = f" (no interval: {too_few(min(map(len, both)))})" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]"
     newton, *_ = ratio(per_iteration(NEWTON), per_iteration(GD))
     measured = (
-        f"{found:.2f} times gradient descent's [{low:.2f}, {high:.2f}] on 398 x 30 "
+        f"{found:.2f} times gradient descent's{interval} on 398 x 30 "
         f"({seconds(np.median(per_iteration(DIAGONAL_01)))} against {seconds(np.median(per_iteration(GD)))}); "
         f"exact Newton's: {newton:.2f} times"
     )
     cheap = True if high <= AS_CHEAP else False if low > AS_CHEAP else None
-    return "a diagonal iteration is as cheap as gradient descent's", measured, verdict({"398 x 30": cheap})
+    return (
+        "a diagonal iteration is as cheap as gradient descent's",
+        measured,
+        verdict({"398 x 30": cheap}, {"398 x 30": too_few(min(map(len, both)))}),
+    )
 
 
 def _faster_than_gradient_descent(runs: pd.DataFrame) -> tuple[str, str, str]:
@@ -207,7 +251,9 @@ def _faster_than_gradient_descent(runs: pd.DataFrame) -> tuple[str, str, str]:
 
 def _less_stable(runs: pd.DataFrame) -> tuple[str, str, str]:
     runs = runs[runs["problem"] == CLASSIC]
-    peaks = {label: float(runs[runs["label"] == label]["value"].max()) for label in (GD, DIAGONAL_1, DIAGONAL_01)}
+    values = {label: runs[runs["label"] == label]["value"] for label in (GD, DIAGONAL_1, DIAGONAL_01)}
+    # A loss that is not a number any more has left all bounds.
+    peaks = {label: math.inf if losses.isna().any() else float(losses.max()) for label, losses in values.items()}
     start = float(runs[runs["iteration"] == 0]["value"].iloc[0])
     held = {label.removeprefix(f"{DIAGONAL} "): peaks[label] > start for label in (DIAGONAL_1, DIAGONAL_01)}
     rate = certificate(CLASSIC).diagonal_rate

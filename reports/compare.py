@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap
 
-from .claims import ratio
+from .claims import ratio, too_few
 from .commits import median_error
 from .costs import seconds_an_iteration
 from .partners import KEY, partners
@@ -46,10 +46,10 @@ def compare(sides: Sides, *, quantities: Sequence[str] = tuple(QUANTITIES), gap:
     """A against B, each cell paired with the one that agrees in everything else. Seconds are medians over repeats: of
     the whole run (where both ended for the same reason, and not by the clock), to the gap (relative to f(x0) - f*), of
     an iteration. The ratio is B / A with its 95 % bootstrap interval, from six repeats on. Faster and slower: the joint
-    interval lies beyond 1 by more than 5 %; same: within it; else undecided. Joint intervals hold all together with
-    95 % confidence (Bonferroni over the list) as far as repeats scatter: a machine in another mood moves all ratios
-    alike. Results agree where both ended with the same status and with values that differ by at most the gap times
-    f(x0)."""
+    interval lies beyond 1 by more than 5 %; same: within it; else undecided, and where there is no interval it says
+    why. Joint intervals hold all together with 95 % confidence (Bonferroni over the list) as far as repeats scatter: a
+    machine in another mood moves all ratios alike. Results agree where both ended with the same status and with values
+    that differ by at most the gap times f(x0)."""
     pairs, _ = partners(sides)
     rows = []
     for quantity in quantities:
@@ -139,7 +139,7 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
             reach = quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), row.A.repeats + row.B.repeats - 2) * row.error
             ends = (row.ratio * math.exp(-reach), row.ratio * math.exp(reach))
         joint.append(ends)
-        verdicts.append(row.reason or VERDICTS[judge(*ends, THRESHOLD)])
+        verdicts.append(row.reason or too_few_to_tell(row.A, row.B) or VERDICTS[judge(*ends, THRESHOLD)])
     sides = {
         f"{name}{suffix}": [getattr(found, field) for found in table[name]]
         for name in ("A", "B")
@@ -149,6 +149,14 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["A", "B", "error", "reason"]).assign(
         **sides, **{"joint low": low, "joint high": high, "verdict": verdicts}
     )
+
+
+def too_few_to_tell(*sides: Estimate) -> str:
+    """undecided: 3 repeats are too few, 6 are needed. Empty where the repeats are enough and all got there."""
+    reason = too_few(min(side.repeats for side in sides))
+    if not reason and any(side.reached < side.repeats for side in sides):
+        reason = "not all repeats get there"
+    return f"{VERDICTS[INCONCLUSIVE]}: {reason}" if reason else ""
 
 
 def geometric_mean(ratios: Sequence[float]) -> tuple[float, float, float]:
@@ -173,7 +181,7 @@ def summaries(table: pd.DataFrame) -> pd.DataFrame:
     for key, cell in table.groupby(by, sort=False):
         known = cell["ratio"].dropna()
         middle, low, high = geometric_mean(known) if len(known) else (math.nan,) * 3
-        count = cell["verdict"].value_counts()
+        count = cell["verdict"].str.split(":").str[0].value_counts()
         rows.append(
             dict(zip(by, key, strict=True))
             | {"pairs": len(cell), "ratios": len(known), "B / A": middle, "low": low, "high": high}

@@ -162,8 +162,9 @@ FIGURES: dict[str, Figure] = {
     ),
     "run-time": Figure(
         "Total run time",
-        "Median over the repeats with its 95 % bootstrap interval, start to end with the tests of convergence. Runs "
-        "end for different reasons, which stand beside the marks: compare times only where the ends are the same.",
+        "Median over the repeats, with its 95 % bootstrap interval from six repeats on, start to end with the tests of "
+        "convergence. Runs end for different reasons, which stand beside the marks: compare times only where the ends "
+        "are the same.",
         run_time,
         rows=True,
     ),

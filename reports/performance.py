@@ -12,6 +12,8 @@ import pandas as pd
 
 from .claims import Contest
 from .costs import GRADIENT_DESCENT, seconds_an_iteration
+from .provenance import distinct, many
+from .statistics import FEWEST
 
 TARGET = 1e-6  # relative gap
 FEWEST_PROBLEMS = 3  # a share of two problems is no share
@@ -142,10 +144,10 @@ def flips(
 
 
 def scores(race: Race) -> pd.DataFrame:
-    """How the solvers fared: the share of problems on which the target (a relative gap of 1e-6) was reached at all,
-    reached first (the profile at tau = 1) and within twice the time of the first, and the area under the profile up to
-    tau = 100, over log tau. But for the first of these they depend on who else takes part; the table of pairs does
-    not."""
+    """How the solvers fared, by the medians over the repeats: the share of problems on which the target (a relative gap
+    of 1e-6) was reached at all, reached first (the profile at tau = 1) and within twice the time of the first, and the
+    area under the profile up to tau = 100, over log tau. But for the first of these they depend on who else takes part;
+    the table of pairs does not. It alone knows how far the repeats scatter."""
     ratio = ratios(race.times)
     reached, within = np.isfinite(race.times).mean(axis=0), shares(ratio, np.array([2.0]))[:, 0]
     rows = [
@@ -162,7 +164,8 @@ def scores(race: Race) -> pd.DataFrame:
 def pairwise(race: Race) -> pd.DataFrame:
     """The share of problems on which the solver of the row reaches the target before the solver of the column, by more
     than the repeats scatter (95 % bootstrap interval of the ratio of medians), or alone. What is missing to 100 % with
-    the opposite cell is undecided. Adding or dropping a solver changes no other cell."""
+    the opposite cell is undecided, for want of repeats or of a difference, or neither of the two gets there. Adding or
+    dropping a solver changes no other cell."""
     rows = []
     for first in race.solvers:
         cells = {
@@ -177,6 +180,24 @@ def pairwise(race: Race) -> pd.DataFrame:
 
 def before(contest: Contest, first: str, second: str) -> bool:
     return contest.median(first) < contest.median(second) and contest.ahead(first, second)
+
+
+def open_pairs(race: Race) -> str:
+    """How many pairs of solvers on a problem have too few repeats for an order, as a sentence; empty for none."""
+    pairs = [
+        min(len(contest.times[a]), len(contest.times[b]))
+        for contest in race.contests
+        for a, b in combinations(race.solvers, 2)
+        if contest.undecided(a, b) and math.isfinite(min(contest.median(a), contest.median(b)))
+    ]
+    few = [count for count in pairs if count < FEWEST]
+    if not few:
+        return ""
+    every = len(race.contests) * math.comb(len(race.solvers), 2)
+    return (
+        f"Of {many(every, 'pair')} of solvers on a problem {len(few)} are undecided because there are too few repeats "
+        f"({distinct(few)}; {FEWEST} are needed): of these the scores show the order of the medians alone."
+    )
 
 
 def percent(share: float) -> str:

@@ -13,7 +13,19 @@ from . import style
 from .figures import decades
 from .foremost import chosen, draw_behind
 from .page import Section, Shown
-from .performance import FEWEST_PROBLEMS, TARGET, Race, area, pairwise, races, ratios, scores, shares, stability
+from .performance import (
+    FEWEST_PROBLEMS,
+    TARGET,
+    Race,
+    area,
+    open_pairs,
+    pairwise,
+    races,
+    ratios,
+    scores,
+    shares,
+    stability,
+)
 from .provenance import Sources, many
 from .write import caption, html_table, write_figure, write_table
 
@@ -39,7 +51,7 @@ def performance_section(frame: pd.DataFrame, out: Path, behind: Sources | None =
             first = make is scores and number == 1  # the section shows that caption itself
             words = where if first else where + caption(make)
             tables += (f'<p class="soft">{words}</p>' if words else "") + html_table(table, behind)
-        notes.append(where + stability(race) + left_out(race))
+        notes.append(where + " ".join(filter(None, [stability(race), open_pairs(race), left_out(race)])))
         for name, title, draw, words in (
             ("performance-profile", "Performance profile", performance_profile, PERFORMANCE),
             ("data-profile", "Data profile", data_profile, DATA),
@@ -95,7 +107,7 @@ def left_out(race: Race) -> str:
         parts.append(f"{problems} that not all of these solvers met ({', '.join(race.absent_problems)})")
     if race.absent_solvers:
         parts.append(f"solvers that met fewer than half of the problems ({', '.join(race.absent_solvers)})")
-    return f" Left out: {'; '.join(parts)}." if parts else ""
+    return f"Left out: {'; '.join(parts)}." if parts else ""
 
 
 def performance_profile(race: Race, axes: Axes) -> None:

@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks.peers import BY_GRADIENT
-from benchmarks.scores import Interval, Score, geometric_mean, read, reference, scores, standing
+from benchmarks.racing import MISSING
+from benchmarks.scores import FEWEST, Interval, Score, Standing, geometric_mean, read, reference, scores, standing
 
 from . import style
 from .figures import plain
 from .page import Section, Shown
-from .provenance import distinct, when
+from .provenance import distinct, many, when
 from .statistics import Estimate, seconds, show
 from .write import caption, html_table, write_figure, write_table
 
@@ -35,19 +36,20 @@ VERDICTS = {"won": "ours", "lost": "the peer", "open": "open"}
 def best_peers(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """The fastest of all peers, and of scikit-learn, on each problem: its time over ours to the same gap, with the 95 %
     bootstrap interval of the pairs of one round (from six rounds on). Above 1 ours is faster; open: the interval holds
-    1. Below: geometric means over the problems."""
+    1. Below: geometric means over the problems that have such a ratio."""
+    results = list(results)
     standings = [standing(result) for result in results]
     rows = [
         {
             "problem": each.problem,
             "ours": each.ours or "none reaches the gap",
-            "best peer": _name(each.peer),
+            "best peer": _name(each.peer, result),
             "ratio": _ratio(each.peer),
-            "faster": VERDICTS[each.verdict],
-            "best of scikit-learn": _name(each.scikit_learn),
+            "faster": _faster(each, result),
+            "best of scikit-learn": _name(each.scikit_learn, result, "scikit-learn:"),
             "its ratio": _ratio(each.scikit_learn),
         }
-        for each in standings
+        for each, result in zip(standings, results, strict=True)
     ]
     means = {
         column: f"{geometric_mean(row.ratio.median for row in best if row):.3g}"
@@ -197,8 +199,25 @@ def _threads(results: list[dict[str, Any]]) -> str:
     return f"{threads} thread{'s' * (threads > 1)}"
 
 
-def _name(score: Score | None) -> str:
-    return score.contender if score else "none reaches the gap"
+def _name(score: Score | None, result: dict[str, Any], whose: str = "") -> str:
+    if score:
+        return score.contender
+    return "none reaches the gap" if _tried(result, whose) else "none installed"
+
+
+def _tried(result: dict[str, Any], whose: str = "") -> bool:
+    """Whether any peer with such a name was there to be timed."""
+    peers = [name for name in result["entries"] if not name.startswith("hessbench:") and name.startswith(whose)]
+    return any(result["entries"][name]["status"] != MISSING for name in peers)
+
+
+def _faster(each: Standing, result: dict[str, Any]) -> str:
+    """Who is; of few rounds it says that there are few, and where no peer was there nobody is."""
+    if not _tried(result):
+        return "-"
+    rounds = each.peer.ratio.rounds if each.peer and each.ours else FEWEST
+    few = f" (by the median of {many(rounds, 'round')}: {FEWEST} are needed for an interval)" if rounds < FEWEST else ""
+    return VERDICTS[each.verdict] + few
 
 
 def _ratio(score: Score | None) -> str:

@@ -17,7 +17,7 @@ from solvers.names import library
 from .claims import Contest, ratio
 from .honesty import NO_MINIMISER, judged
 from .provenance import keys, many
-from .statistics import estimate, first_time, one_row_a_run, show
+from .statistics import Estimate, estimate_censored, first_time, one_row_a_run, seconds, show
 
 FASTEST, BELIEVED = "Which solver is fastest?", "Can the answers be believed?"
 MISLEADS, MATTERS = "What misleads?", "Which setting matters?"
@@ -85,37 +85,69 @@ def spread(contest: Contest) -> float:
 
 
 def leaders(contest: Contest) -> list[str]:
-    """The first, and all that the repeats cannot tell from it."""
+    """The first, and all from which enough repeats show no difference."""
     first, *rest = contest.ranked()
-    return [first, *(label for label in rest if not contest.ahead(first, label))]
+    return [
+        first,
+        *(label for label in rest if not contest.ahead(first, label) and not contest.undecided(first, label)),
+    ]
+
+
+def undecided(contest: Contest) -> str:
+    """Why the repeats do not tell who shares the first place; empty where they do."""
+    first, *rest = contest.ranked()
+    return next(filter(None, (contest.undecided(first, label) for label in rest)), "")
 
 
 def first_places(contests: list[Contest]) -> str:
-    """Who is first most often."""
-    front = [leaders(contest) for contest in contests]
+    """Who is first most often, of the contests that the repeats decide."""
+    reasons = [undecided(contest) for contest in contests]
+    open_ = "; ".join(sorted({reason for reason in reasons if reason}))
+    decided = [contest for contest, reason in zip(contests, reasons, strict=True) if not reason]
+    if not decided:
+        where = f" on all {len(contests)} problems" if len(contests) > 1 else ""
+        return f"Which solver is first to a gap of 1e-6 is undecided{where}: {open_}"
+    front = [leaders(contest) for contest in decided]
     ahead, times = Counter(label for labels in front for label in labels).most_common(1)[0]
     alone = front.count([ahead])
     if len(contests) > 1:
         shared = f", alone on {alone}" if alone else ", with others"
-        return f"{ahead} is first to a gap of 1e-6 on {times} of {len(contests)} problems{shared}"
+        rest = f"; {len(contests) - len(decided)} are undecided: {open_}" if open_ else ""
+        return f"{ahead} is first to a gap of 1e-6 on {times} of {len(contests)} problems{shared}{rest}"
     if alone:
         return f"{ahead} is first to a gap of 1e-6"
     return f"{len(front[0])} solvers share the first place to a gap of 1e-6"
 
 
 def race(contest: Contest) -> str:
-    """Who leads on one problem, how far behind the next and the last are, and how many never arrive."""
+    """Who leads on one problem, how far behind the next and the last are, and how many do not arrive; the order of the
+    medians alone where the repeats decide nothing."""
     ranked, front = contest.ranked(), leaders(contest)
     arrived = [label for label in ranked if math.isfinite(contest.median(label))]
-    never = len(ranked) - len(arrived)
+    missing = len(ranked) - len(arrived)
+    end = f"; {missing} of {len(ranked)} did not get there." if missing else "."
+    if reason := undecided(contest):
+        return f"{contest.name}: undecided ({reason}). By their medians: {order(contest, arrived)}{end}"
     more = f" and {len(front) - LEADERS} more" if len(front) > LEADERS else ""
-    told = f"{contest.name}: {', '.join(front[:LEADERS])}{more} after {show(estimate(contest.times[front[0]]))}"
-    for label in dict.fromkeys((*arrived[len(front) : len(front) + 1], arrived[-1])):
-        if label not in front:
-            found, low, high = ratio(contest.times[label], contest.times[front[0]])
-            interval = "" if math.isnan(low) else f" [{low:.2g}, {high:.2g}]"
-            told += f"; {label} needs {found:.2g}{interval} times as long"
-    return told + (f"; {never} of {len(ranked)} never get there." if never else ".")
+    told = f"{contest.name}: {', '.join(front[:LEADERS])}{more} after {show(arrival(contest.times[front[0]]))}"
+    behind = [label for label in arrived if label not in front]
+    for label in dict.fromkeys((*behind[:1], *behind[-1:])):
+        found, low, high = ratio(contest.times[label], contest.times[front[0]])
+        interval = "" if math.isnan(low) else f" [{low:.2g}, {high:.2g}]"
+        told += f"; {label} needs {found:.2g}{interval} times as long"
+    return told + end
+
+
+def arrival(times: np.ndarray) -> Estimate:
+    """The median of times of which more than half are finite."""
+    return estimate_censored(times, np.full(len(times), math.inf))
+
+
+def order(contest: Contest, labels: list[str]) -> str:
+    """The first of some labels and the last, with their medians."""
+    each = [f"{label} {seconds(contest.median(label))}" for label in labels]
+    between = len(each) - LEADERS - 1
+    return ", ".join(each[:LEADERS] + [f"{between} more"] * (between > 0) + each[LEADERS:][-1:])
 
 
 def paired(frame: pd.DataFrame, column: str, one: object, other: object) -> Iterator[tuple[str, float, tuple]]:
@@ -127,8 +159,9 @@ def paired(frame: pd.DataFrame, column: str, one: object, other: object) -> Iter
     last = last.assign(cost=last["seconds"] / last["iteration"])
     for key, cell in last.groupby(same, sort=False):
         a, b = (cell[cell[column] == value] for value in (one, other))
-        if len(a) and len(b):
-            yield f"{key[0]}, {key[1]}", float(a["cost"].median() / b["cost"].median()), keys(pd.concat([a, b]))
+        times = [float(side["cost"].median()) for side in (a, b)]
+        if all(0 < time < math.inf for time in times):
+            yield f"{key[0]}, {key[1]}", times[0] / times[1], keys(pd.concat([a, b]))
 
 
 def paired_finding(frame: pd.DataFrame, column: str, one: object, other: object, words: str) -> Iterator[Finding]:

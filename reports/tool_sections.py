@@ -14,9 +14,10 @@ from .asv_results import asv_results
 from .commits import commit_places, git_history
 from .measurements import Measurements
 from .page import Section, Shown
+from .provenance import many
 from .pytest_results import pytest_results
-from .regressions import changes, regressions
-from .statistics import seconds
+from .regressions import INCONCLUSIVE, SAME, changes, regressions
+from .statistics import FEWEST, seconds
 from .write import caption, html_table, write_figure, write_table
 
 SERIES = ["host", "machine", "environment", "benchmark", "parameters", "quantity"]  # what one cell of asv is named by
@@ -57,13 +58,26 @@ def relative_times(frame: pd.DataFrame) -> pd.DataFrame:
     return medians.assign(relative=medians["value"] / first)
 
 
-def changed(frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
+def changed(compared: pd.DataFrame) -> pd.DataFrame:
     """What changed from one measured commit to the next, and up to the newest since the oldest: the ratio after /
     before of a cell with an interval; all intervals of the list hold together with 95 % confidence. `python -m reports
     regressions` prints the whole list."""
-    table = changes(regressions(frame, history=git_history(folder)))
     columns = ["benchmark", "parameters", "kind", "against", "commit", "ratio", "low", "high", "verdict"]
-    return table[columns].reset_index(drop=True)
+    return changes(compared)[columns].reset_index(drop=True)
+
+
+def unchanged(compared: pd.DataFrame) -> str:
+    """What can be said where the list of changes is empty: how many comparisons are the same, and how many decide
+    nothing."""
+    if compared.empty:
+        return "No cell has a value at two commits: there is nothing to compare."
+    open_ = compared[compared["verdict"] == INCONCLUSIVE]
+    few = int((open_["remark"] != "").sum())
+    parts = [f"{few} have too few samples ({FEWEST} are needed)"] * (few > 0)
+    parts += [f"{len(open_) - few} have intervals that neither show a change nor exclude one"] * (len(open_) > few)
+    same = int((compared["verdict"] == SAME).sum())
+    rest = f"; {len(open_)} are undecided: {', '.join(parts)}" if len(open_) else ""
+    return f"No change was found: of {many(len(compared), 'comparison')} {same} are the same{rest}."
 
 
 def draw(frame: pd.DataFrame, axes: Axes) -> None:
@@ -88,7 +102,8 @@ def _commits(read: Measurements, folder: Path, out: Path) -> Section:
         return Section("commits", "Across commits (asv)", "", "", (), MAKE_ASV + left_out(read), TOOLS)
     places = commit_places(read.frame, git_history(folder))
     frame = read.frame.sort_values("commit", key=lambda names: names.map(places), kind="stable")
-    shown, moved = commits(frame), changed(frame, folder)
+    compared = regressions(frame, history=git_history(folder))
+    shown, moved = commits(frame), changed(compared)
     write_table(shown, caption(commits), out / "tables" / "commits")
     write_table(moved, caption(changed), out / "tables" / "changes")
     figures = []
@@ -104,7 +119,7 @@ def _commits(read: Measurements, folder: Path, out: Path) -> Section:
     tables = html_table(shown)
     if len(moved):
         tables += f'<p class="soft">{caption(changed)}</p>' + html_table(moved)
-    note = "" if len(moved) else "Nothing changed beyond what the scatter of the measurements can explain."
+    note = "" if len(moved) else unchanged(compared)
     return Section("commits", "Across commits (asv)", caption(commits), tables, figures, note + left_out(read), TOOLS)
 
 

@@ -1,0 +1,227 @@
+"""Undecided is not equal: of too few repeats a report says how many are needed, and gives the order of the medians."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks.racing import MISSING
+from reports.claims import Contest, claims, comparable, verdict
+from reports.compare import compare, summaries
+from reports.performance import open_pairs, races
+from reports.performance_section import performance_section
+from reports.scoreboard import best_peers
+from reports.sentences import first_places, leaders, race, undecided
+from reports.tool_sections import unchanged
+from tests.reports.test_compare import pair, repeats
+from tests.reports.test_performance_profiles import THREE, folders, frame
+from tests.reports.test_scoreboard import entry, result
+
+NEVER = math.inf
+NOISE = np.array([0.98, 0.99, 1.0, 1.0, 1.01, 1.02])
+
+
+def contest(name: str = "iris", **times) -> Contest:
+    return Contest(name, {label: np.asarray(values, dtype=float) for label, values in times.items()})
+
+
+def repeated(name: str = "iris", count: int = 6, **medians: float) -> Contest:
+    """Six or fewer repeats that scatter by two per cent."""
+    return contest(name, **{label: median * NOISE[:count] for label, median in medians.items()})
+
+
+# --- what a sentence says
+
+
+def test_two_repeats_share_no_first_place_but_have_an_order():
+    few = repeated(count=2, newton=2.6e-3, auto=15e-3, lbfgs=31e-3)
+    assert leaders(few) == ["newton"] and undecided(few) == "2 repeats are too few, 6 are needed"
+    assert first_places([few]) == (
+        "Which solver is first to a gap of 1e-6 is undecided: 2 repeats are too few, 6 are needed"
+    )
+    told = race(few)
+    assert told == (
+        "iris: undecided (2 repeats are too few, 6 are needed). "
+        "By their medians: newton 2.56 ms, auto 14.8 ms, lbfgs 30.5 ms."
+    )
+
+
+def test_of_many_the_first_four_and_the_last_are_told_with_their_medians():
+    many = contest(**{f"s{k}": [1.0 + k] for k in range(9)}, late=[NEVER])
+    assert race(many).endswith(
+        "s0 1.00 s, s1 2.00 s, s2 3.00 s, s3 4.00 s, 4 more, s8 9.00 s; 1 of 10 did not get there."
+    )
+    assert race(contest(**{f"s{k}": [1.0 + k] for k in range(5)})).endswith("s3 4.00 s, s4 5.00 s.")
+    assert "1 repeat is too few, 6 are needed" in race(many)
+
+
+def test_enough_repeats_without_a_difference_share_the_first_place():
+    even = repeated(newton=1.0, auto=1.001, lbfgs=5.0)
+    assert leaders(even) == ["newton", "auto"] and undecided(even) == ""
+    assert first_places([even]) == "2 solvers share the first place to a gap of 1e-6"
+    assert race(even).startswith("iris: newton, auto after 1.00 s [") and "lbfgs needs 5" in race(even)
+
+
+def test_enough_repeats_with_a_difference_have_a_first():
+    clear = repeated(newton=1.0, auto=2.0, lbfgs=5.0)
+    assert first_places([clear]) == "newton is first to a gap of 1e-6"
+    assert "auto needs 2 [" in race(clear) and "lbfgs needs 5 [" in race(clear)
+
+
+def test_over_several_problems_only_those_that_are_decided_count():
+    decided, few = repeated("p", newton=1.0, auto=2.0), repeated("q", 2, newton=2.0, auto=1.0)
+    assert first_places([decided, few, few]) == (
+        "newton is first to a gap of 1e-6 on 1 of 3 problems, alone on 1; "
+        "2 are undecided: 2 repeats are too few, 6 are needed"
+    )
+    assert first_places([few, few]) == (
+        "Which solver is first to a gap of 1e-6 is undecided on all 2 problems: 2 repeats are too few, 6 are needed"
+    )
+
+
+def test_who_arrives_alone_is_first_however_few_the_repeats():
+    assert first_places([contest(a=[1.0], b=[NEVER])]) == "a is first to a gap of 1e-6"
+
+
+def test_a_repeat_that_did_not_get_there_leaves_a_clear_order_clear_and_a_close_one_open():
+    times = [1.0, 1.01, 0.99, 1.02, 0.98, 1.0]
+    slow = [*(3 * t for t in times[:5]), NEVER]
+    close = [*times[:4], 1.0, NEVER]
+    assert contest(a=times, b=slow).ahead("a", "b") and contest(a=times, b=slow).undecided("a", "b") == ""
+    assert contest(a=times, b=close).undecided("a", "b") == "not all repeats got there"
+    assert not contest(a=times[:3], b=[3.0, 3.0, NEVER]).ahead("a", "b")
+    mostly = contest(a=[*times, *times[:3], NEVER], b=[9.0] * 6)
+    assert race(mostly) == "iris: a after 1.00 s (no interval, 9 of 10); b needs 9 times as long."
+
+
+# --- claims
+
+
+def test_nobody_is_called_slower_than_the_first_where_the_repeats_do_not_tell():
+    few = repeated(count=2, a=1.0, b=2.0, c=3.0)
+    assert [few.fastest(label) for label in "abc"] == [None, None, None]
+    assert [few.slowest(label) for label in "abc"] == [None, None, None]
+    enough = repeated(a=1.0, b=2.0, c=3.0)
+    assert [enough.fastest(label) for label in "abc"] == [True, False, False]
+    assert [enough.slowest(label) for label in "abc"] == [False, False, True]
+
+
+def test_a_verdict_names_how_many_repeats_are_missing():
+    few = repeated(count=2, a=1.0, b=2.0)
+    assert verdict({"iris": few.fastest("a")}, {"iris": few.why_open()}) == (
+        "undecided for iris (2 repeats are too few, 6 are needed)"
+    )
+    close = contest(a=[1.0, 3.0, 1.1, 2.9, 1.2, 2.8], b=[1.1, 2.9, 1.0, 3.1, 1.3, 2.8])
+    assert verdict({"iris": close.fastest("a")}, {"iris": close.why_open()}) == "undecided for iris"
+
+
+LABELS = {
+    "breast-cancer": ("gradient-descent", "newton", "newton-diagonal rate 1", "newton-diagonal rate 0.1"),
+    "breast-cancer-l2": ("gradient-descent", "newton", "newton-diagonal"),
+}
+
+
+def classic(count: int, peak: float = 2.0) -> pd.DataFrame:
+    """The runs of the suite with made-up times; `peak` is the loss of the unit steps half way."""
+    from benchmarks.cases import SUITES
+
+    rows = []
+    for case in SUITES["classic"]():
+        if case.dtype != "float64" or case.label not in LABELS[case.problem]:
+            continue
+        cost = 1e-3 * (3 if case.label == "newton" else 1)
+        for repeat in range(count):
+            for iteration, loss, gap in (
+                (0, 0.7, 1.0),
+                (40, peak if "rate 1" in case.label else 0.3, 0.1),
+                (80, 0.1, 1e-9),
+            ):
+                seconds = cost * iteration * NOISE[repeat]
+                known = {"problem": case.problem, "label": case.label, "plain_label": case.label, "case": case.key}
+                known |= {"machine": "m", "run": f"{case.key}-{repeat}", "status": "iteration limit"}
+                known |= {
+                    "iteration": iteration,
+                    "value": loss,
+                    "gap": gap,
+                    "test_accuracy": 0.96 if iteration else 0.5,
+                }
+                rows.append(known | {"seconds": seconds, "total_seconds": 80 * cost * NOISE[repeat]})
+    return pd.DataFrame(rows)
+
+
+def test_the_claims_say_what_two_repeats_leave_open():
+    table = claims(classic(2)).set_index("claim")
+    needed = "(2 repeats are too few, 6 are needed)"
+    assert (
+        f"undecided for the whole run (200, 30, 80, 80 iterations) {needed}"
+        in (table.loc["exact Newton is the fastest overall", "verdict"])
+    )
+    cheap = table.loc["a diagonal iteration is as cheap as gradient descent's"]
+    assert cheap["verdict"] == f"undecided for 398 x 30 {needed}"
+    assert "nan" not in cheap["measured"] and "(no interval: 2 repeats are too few, 6 are needed)" in cheap["measured"]
+    enough = claims(classic(6)).set_index("claim")
+    assert "needed" not in " ".join([*enough["verdict"], *enough["measured"]]) and len(comparable(classic(6)))
+
+
+@pytest.mark.parametrize("peak", [2.0, math.inf, math.nan])
+def test_a_loss_that_is_not_a_number_any_more_is_not_stable(peak):
+    table = claims(classic(6, peak)).set_index("claim")
+    assert table.loc["diagonal Newton is less stable", "verdict"] == "only for rate 1"
+
+
+# --- comparisons and pairs
+
+
+def test_a_comparison_says_why_it_is_undecided():
+    table = compare(pair("commit", repeats()[:3], repeats(9.0)[:2]))
+    assert set(table["verdict"]) == {"undecided: 2 repeats are too few, 6 are needed"}
+    assert summaries(table)["undecided"].tolist() == [1, 1, 1] and summaries(table)["same"].sum() == 0
+    late = [one | {"gap": 0.5, "status": "time limit"} if one["repeat"] == 5 else one for one in repeats()]
+    table = compare(pair("commit", repeats(), late), quantities=["gap"])
+    assert table["verdict"].tolist() == ["undecided: not all repeats get there"]
+    assert compare(pair("commit", repeats(), repeats(1.045)))["verdict"].tolist() == ["undecided"] * 3
+
+
+def test_pairs_with_too_few_repeats_are_counted_beside_the_scores(tmp_path):
+    (few,), (enough,) = races(frame(THREE, repeats=2)), races(frame(THREE))
+    assert open_pairs(few) == (
+        "Of 9 pairs of solvers on a problem 5 are undecided because there are too few repeats (2; 6 are needed): of "
+        "these the scores show the order of the medians alone."
+    )
+    assert open_pairs(enough) == ""
+    assert "6 are needed" in performance_section(frame(THREE, repeats=2), folders(tmp_path)).note
+
+
+# --- other tools
+
+
+def test_few_rounds_stand_beside_the_verdict_and_where_no_peer_is_there_is_none():
+    few = result("few", 2.0, entries={"hessbench:newton": entry([1e-3] * 3), "glum:irls-ls": entry([2e-3] * 3)})
+    gone = {"status": MISSING, "best": None, "message": "not installed"}
+    alone = result("alone", 1.0, entries={"hessbench:newton": entry([1e-3] * 7), "glum:irls-ls": entry([], **gone)})
+    slow = {"status": "over budget", "best": None, "message": "no fit within 1 s reaches the gap"}
+    beaten = result("beaten", 1.0, entries={"hessbench:newton": entry([1e-3] * 7), "glum:irls-ls": entry([], **slow)})
+    table = best_peers(iter([few, alone, beaten, result("six", 2.0)])).set_index("problem")
+    assert table["faster"].tolist()[:4] == [
+        "ours (by the median of 3 rounds: 6 are needed for an interval)", "-", "ours", "ours",
+    ]  # fmt: skip
+    assert table["best peer"].tolist()[:3] == ["glum:irls-ls", "none installed", "none reaches the gap"]
+    assert table["best of scikit-learn"].tolist()[:4] == ["none installed"] * 3 + ["scikit-learn:lbfgs"]
+
+
+def compared(**verdicts: int) -> pd.DataFrame:
+    rows = [{"verdict": verdict.split("_")[0], "remark": "fewer than 6 samples" * ("few" in verdict)}
+            for verdict, count in verdicts.items() for _ in range(count)]  # fmt: skip
+    return pd.DataFrame(rows, columns=["verdict", "remark"])
+
+
+def test_an_empty_list_of_changes_says_how_much_of_it_is_undecided():
+    assert unchanged(compared()) == "No cell has a value at two commits: there is nothing to compare."
+    assert unchanged(compared(same=3)) == "No change was found: of 3 comparisons 3 are the same."
+    assert unchanged(compared(same=1, inconclusive_few=2, inconclusive=1)) == (
+        "No change was found: of 4 comparisons 1 are the same; 3 are undecided: 2 have too few samples (6 are needed), "
+        "1 have intervals that neither show a change nor exclude one."
+    )
