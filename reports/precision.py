@@ -24,7 +24,11 @@ def precision(frame: pd.DataFrame) -> pd.DataFrame:
         start = cell.loc[cell["iteration"] == 0, "gap"].iloc[0]
         floor = (cell["optimum_error"].iloc[0] + UNIT["float64"] * abs(cell["optimum"].iloc[0])) / start
         cells = {dtype: _cell(cell[cell["dtype"] == dtype], start, floor) for dtype in DTYPES}
-        rows.append(dict(zip(SETUP, key, strict=True)) | cells | {"known to": f"{floor:.1e}", "runs": keys(cell)})
+        rows.append(
+            dict(zip(SETUP, key, strict=True))
+            | cells
+            | {"known to": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)}
+        )
     table = without_constant(pd.DataFrame(rows))
     if table.empty:
         return pd.DataFrame([{"measured": NO_GAPS}])

@@ -125,15 +125,24 @@ def _remarks(question: Question, costly: Sequence[Experience]) -> list[str]:
 
 
 def verdict(table: pd.DataFrame) -> list[str]:
-    """Median and worst regret of the model and of the trivial rule, and which is better."""
+    """Median and worst regret of the model and of the trivial rule, and which is better, where their bounds tell."""
     model, trivial = summarise(table["regret"]), summarise(table["its regret"])
     predicted, inside = table["predicted"].sum(), table["in interval"].sum()
     told = [
         f"{name}: median {found.median:.3g}, worst {found.worst:.3g}, geometric mean {found.mean:.3g}"
         for name, found in (("regret of the model", model), ("of the solver that was best most often", trivial))
     ]
-    better = "does" if model.mean < trivial.mean else "does not"
-    told.append(f"the model {better} beat the trivial rule, by the geometric mean over {len(table)} held-out problems")
+    bounds, its = int(table["at least"].sum()), int(table["its at least"].sum())
+    told = [
+        line + (f" ({count} of {len(table)} are lower bounds)" if count else "")
+        for line, count in zip(told, (bounds, its), strict=True)
+    ]
+    where = f"by the geometric mean over {len(table)} held-out problems"
+    beats = model.mean < trivial.mean
+    if bounds if beats else its:  # the one that looks better may be worse than its bounds
+        told.append(f"whether the model beats the trivial rule is undecided, {where}")
+    else:
+        told.append(f"the model {'does' if beats else 'does not'} beat the trivial rule, {where}")
     return [*told, f"the 90 % intervals held {inside} of {predicted} measured times"]
 
 

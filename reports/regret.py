@@ -20,9 +20,9 @@ def regret(cells: Sequence[Experience]) -> pd.DataFrame:
     """Each problem held out in turn, with all that was measured on it: the solver that the model of the others
     recommends, the fastest one that was measured, and the ratio of their times (1: none better). Beside it the trivial
     rule, that takes the solver which was the fastest most often on the others. Only solvers that were measured on the
-    problem can be recommended. At least: the solver had not arrived when it was stopped, and the regret is so much
-    or more. In interval: for how many of the solvers that arrived, of those with a predicted time,
-    the 90 % interval holds the measured one."""
+    problem can be recommended. At least: the solver had not arrived when it ended or was stopped (the median over its
+    repeats), and the regret is so much or more. In interval: for how many of the solvers that arrived, of those with a
+    predicted time, the 90 % interval holds the measured one."""
     asked = [cell for cell in cells if cell.outcome != NOT_ASKED]
     setups = dict.fromkeys(cell.setup for cell in asked)
     rows = []

@@ -28,11 +28,12 @@ from reports.experience import (
     linear_problem,
     outcome,
 )
-from reports.load import load
+from reports.load import Runs, load
 from reports.prediction import Target, learn, predict, records
 from reports.recommend import Question, recommend, recommend_sections, too_few, verdict
 from reports.regret import regret
 from solvers.phases import COUNTERS
+from tests.reports.test_compare import frames, run
 
 CALIBRATION = {"kernel_us": 1.0, "triad_gbs": 10.0, "syrk_gflops": 50.0, "potrf_gflops": 20.0}
 HERE = Setup("A CPU", "cpu", "float64", 1)
@@ -223,6 +224,28 @@ def test_a_recommended_solver_that_never_arrived_has_a_bound_for_its_regret():
     row = regret(cells).set_index("problem").loc["p0"]
     assert row["recommended"] == "newton" and row["at least"]
     assert row["regret"] == pytest.approx(7.0 / row["best time"])
+
+
+def test_a_regret_that_is_only_bounded_decides_for_the_other_side_alone():
+    even = regret(world()).assign(**{"regret": 2.0, "its regret": 3.0, "at least": False, "its at least": False})
+    one = even.index == even.index[0]
+    assert any("does beat" in line for line in verdict(even.assign(**{"its at least": one})))
+    open_ = verdict(even.assign(**{"at least": one}))
+    assert any("whether the model beats the trivial rule is undecided" in line for line in open_)
+    assert open_[0].endswith(f"(1 of {len(even)} are lower bounds)") and "bounds" not in open_[1]
+    worse = even.assign(regret=4.0)
+    assert any("does not beat" in line for line in verdict(worse.assign(**{"at least": one})))
+    assert any("is undecided" in line for line in verdict(worse.assign(**{"its at least": one})))
+
+
+def test_how_long_a_solver_tried_is_the_median_of_its_repeats_and_not_the_longest():
+    """Two that were stopped after a second and one after nine: all that is known is more than a second."""
+    end = {"problem": "iris", "solver": "newton", "rules": "gap 1e-10", "gap": 0.5, "status": "time limit"}
+    runs = [run(seconds=seconds, repeat=repeat, **end) for repeat, seconds in enumerate((1.0, 1.0, 9.0))]
+    frame, metadata = frames(*runs)
+    calibrated = {key: about | {"calibration": CALIBRATION} for key, about in metadata.items()}
+    (found,) = experience(Runs(frame, calibrated), 1e-6)
+    assert (found.outcome, found.time, found.waited) == (OUT_OF_TIME, math.inf, 1.0)
 
 
 def test_a_model_that_does_not_beat_the_trivial_rule_is_told_so():
