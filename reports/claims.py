@@ -54,11 +54,12 @@ class Contest:
 
     def undecided(self, first: str, second: str) -> str:
         """Why the repeats do not tell whether the two are equally fast; empty where they do, or one is ahead."""
+        few = too_few(min(len(self.times[first]), len(self.times[second])))
+        if not few and np.isfinite([*self.times[first], *self.times[second]]).all():
+            return ""
         if self.ahead(first, second) or self.ahead(second, first):
             return ""
-        repeats = [*self.times[first], *self.times[second]]
-        count = min(len(self.times[first]), len(self.times[second]))
-        return too_few(count) or ("" if np.isfinite(repeats).all() else "not all repeats got there")
+        return few or "not all repeats got there"
 
     def why_open(self) -> str:
         """Why the repeats leave the order of some open; empty where they are enough."""

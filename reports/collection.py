@@ -45,6 +45,7 @@ def arrivals(frame: pd.DataFrame) -> pd.DataFrame:
     lowest = frame["optimum"].where(known, frame.groupby("problem")["value"].transform("min"))
     start = frame.groupby("run")["value"].transform("first")
     there = frame["value"] - lowest <= TARGET * (start - lowest)
+    there &= known | (lowest < start)  # where nobody came below the start, nobody is known to have arrived
     at = frame["iteration"].where(there, np.inf).groupby(frame["run"]).min()
     last = one_row_a_run(frame.assign(known=known, lowest=lowest)).set_index("run", drop=False)
     return last.assign(at=at, arrived=np.isfinite(at))

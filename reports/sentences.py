@@ -17,7 +17,7 @@ from solvers.names import library
 from .claims import Contest, ratio
 from .honesty import NO_MINIMISER, judged
 from .provenance import keys, many
-from .statistics import Estimate, estimate_censored, first_time, one_row_a_run, seconds, show
+from .statistics import CELL, Estimate, estimate_censored, first_time, one_row_a_run, seconds, show
 
 FASTEST, BELIEVED = "Which solver is fastest?", "Can the answers be believed?"
 MISLEADS, MATTERS = "What misleads?", "Which setting matters?"
@@ -281,7 +281,7 @@ def not_known(frame: pd.DataFrame) -> Iterator[Finding]:
 
 def ends(frame: pd.DataFrame) -> pd.DataFrame:
     """The last iterate of the first repeat of every case, by run, with where the run started and its best test loss."""
-    first = frame[frame["repeat"] == frame["repeat"].min()]
+    first = frame[frame["repeat"] == frame.groupby(CELL)["repeat"].transform("min")]  # the others may have raised
     last = one_row_a_run(first).set_index("run")
     start = first[first["iteration"] == 0].set_index("run")["value"]
     return last.assign(start=start, best_test_loss=first.groupby("run")["test_loss"].min())

@@ -266,7 +266,14 @@ def test_no_run_ends_below_the_minimum_that_is_known(problem):
 
 
 def run_of(problem: str, solver: str, values: list[float], optimum: float, status: str = "converged") -> list[dict]:
-    common = {"problem": problem, "label": solver, "machine": "m", "run": f"{problem}-{solver}", "status": status}
+    common = {
+        "problem": problem,
+        "solver": solver,
+        "label": solver,
+        "machine": "m",
+        "run": f"{problem}-{solver}",
+        "status": status,
+    }
     common |= {"no_gap": "" if optimum == optimum else "f* is not known", "optimum": optimum}
     return [common | {"iteration": i, "value": value} for i, value in enumerate(values)]
 

@@ -8,11 +8,12 @@ import pandas as pd
 import pytest
 
 from benchmarks.measure import Measurement, evaluate
+from reports.collection import COLLECTED, arrivals
 from reports.figures import FIGURES, NO_GAP
 from reports.findings import findings
 from reports.honesty import judged
 from reports.load import NO_MINIMISER, NOT_KNOWN, load, told
-from reports.sentences import no_minimiser, not_known
+from reports.sentences import ends, no_minimiser, not_known
 from tests.reports.test_compare import HOST, frames, run, stored
 
 UNKNOWN = {
@@ -104,14 +105,32 @@ def test_the_caption_of_a_figure_without_a_gap_says_why(tmp_path):
     from reports.provenance import sources
 
     for known, words in ((NONE, NO_MINIMISER), (UNKNOWN, NOT_KNOWN)):
-        ends = {"test_loss": math.nan, "test_accuracy": math.nan}
-        frame = told(frames(run("p", **known, **ends))[0])
+        unheld = {"test_loss": math.nan, "test_accuracy": math.nan}
+        frame = told(frames(run("p", **known, **unheld))[0])
         (shown,) = (
             one for one in draw_all(frame, tmp_path, lambda name: None, sources(Runs(frame, {})))["p"]
             if one.name.endswith("loss-iteration")
         )  # fmt: skip
         assert shown.caption.startswith(f"No gap can be shown here: {words}.")
     assert NO_GAP in FIGURES["loss-iteration"].caption
+
+
+# --- who arrived, and which run is the first
+
+
+def test_where_f_star_is_not_known_nobody_arrives_by_staying_at_the_start():
+    problem = min(COLLECTED)
+    still = frames(run(problem, value=1.0, **UNKNOWN))[0]
+    assert not arrivals(still)["arrived"].any()
+    assert arrivals(frames(run(problem, value=0.5, **UNKNOWN))[0])["arrived"].all()
+    known = frames(run(problem, value=1.0, optimum=1.0))[0]
+    assert arrivals(known)["arrived"].all()  # it began at the minimum
+
+
+def test_a_case_whose_first_repeat_raised_is_not_left_out():
+    frame, _ = frames(run("p", repeat=0), run("p", solver="other", repeat=1), run("p", solver="other", repeat=2))
+    frame = frame.assign(test_loss=0.1)
+    assert sorted(zip(ends(frame)["label"], ends(frame)["repeat"], strict=True)) == [("newton", 0), ("other", 1)]
 
 
 # --- whether an answer was wrong
