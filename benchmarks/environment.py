@@ -40,14 +40,26 @@ def code_version() -> str:
 
 @cache
 def commit() -> str:
-    """The commit of the checkout, with `+` where the working tree differs from it; empty outside git."""
+    """The commit of the checkout, with `+` where the working tree differs from it; empty outside git, and where the
+    repository around this folder is another one."""
+    return commit_of(ROOT)
+
+
+def commit_of(root: Path) -> str:
+    """The commit of the repository whose working tree begins at a folder; empty where none does."""
+    # GIT_DIR and its kin, which hooks of git set, name a repository whatever the folder.
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True, env=variables).stdout
 
     try:
+        top = git("rev-parse", "--show-toplevel").removesuffix("\n")
+        if not top or Path(top).resolve() != root.resolve():
+            return ""
         return git("rev-parse", "--short=12", "HEAD").strip() + ("+" if git("status", "--porcelain") else "")
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, ValueError, subprocess.CalledProcessError):  # ValueError: a path that is not UTF-8
         return ""
 
 

@@ -24,7 +24,7 @@ from .problem import Problem, Published
 from .problems import build
 from .separation import OVERLAPPING, SEPARABLE, UNDECIDED, Separation, separation
 from .spectrum import DENSE, diagonal_rate, least_eigenvalue, row_space
-from .storage import cache_folder
+from .storage import DataError, cache_folder
 
 WIDEST = 1e-8  # relative: with an f* that is not known closer there is no gap to speak of
 
@@ -186,12 +186,21 @@ def certificate(name: str) -> Certificate:
     problem = build(name)
     if type(problem.objective) not in FAMILIES:  # a function of a user's own: no settings tell it from another
         return replace(certify(problem), problem=name)
-    path = cache_folder() / "certificates" / f"{_key(problem)}.json"
-    known = _read(path)
+    path = _path(problem)
+    known = _read(path) if path else None
     if known is None:
         known = certify(problem)
-        _write(path, known)
+        if path:
+            _write(path, known)
     return replace(known, problem=name)
+
+
+def _path(problem: Problem) -> Path | None:
+    """The file of a certificate; None where there is no folder for caches: the certificate is computed without one."""
+    try:
+        return cache_folder() / "certificates" / f"{_key(problem)}.json"
+    except DataError:
+        return None
 
 
 def _key(problem: Problem) -> str:

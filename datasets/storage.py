@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 VARIABLE = "HESSBENCH_DATA"
+CACHE = "XDG_CACHE_HOME"
 GZIP = b"\x1f\x8b"  # how its files begin; a server may have unpacked one on the way
 
 
@@ -40,14 +41,25 @@ class DataFile:
 
 
 def cache_folder() -> Path:
-    """`hessbench` under the user's cache folder (~/.cache)."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "hessbench"
+    """`hessbench` under the user's cache folder (~/.cache). Raises DataError where the user has no home folder."""
+    return _expanded(os.environ.get(CACHE) or "~/.cache") / "hessbench"
 
 
 def data_folder(folder: Path | str | None = None) -> Path:
-    """The folder given, else HESSBENCH_DATA, else the cache folder."""
+    """The folder given, else HESSBENCH_DATA, else the cache folder. Raises DataError where a home folder is needed and
+    there is none."""
     chosen = folder or os.environ.get(VARIABLE)
-    return Path(chosen).expanduser() if chosen else cache_folder()
+    return _expanded(chosen) if chosen else cache_folder()
+
+
+def _expanded(folder: Path | str) -> Path:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:  # a user without an entry in the password database, as in a container
+        raise DataError(
+            f"the home folder in {str(folder)!r} is not known (HOME is not set): "
+            f"set {VARIABLE} to a folder for data and {CACHE} to one for caches"
+        ) from None
 
 
 def locate(file: DataFile, folder: Path | str | None = None, *, download: bool = True, replace: bool = False) -> Path:

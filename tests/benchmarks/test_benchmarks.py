@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ import torch
 import solvers.clock
 from benchmarks import store
 from benchmarks.cases import SUITES, Case, classic, fixed, select
+from benchmarks.environment import commit_of
 from benchmarks.grid import CORE, MORE
 from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.store import run_key
@@ -337,6 +341,43 @@ def test_the_key_is_the_same_in_another_commit_and_whatever_the_calibration(plai
     monkeypatch.setattr(store, "calibration", lambda *_: pytest.fail("the key asked for the calibration"))
     monkeypatch.setattr(store, "environment", lambda *_: {"torch": "another"})
     assert run_key(PENALISED, 0) == plain_key
+
+
+def repository(folder: Path) -> str:
+    """A repository with one commit; its name, twelve digits."""
+    folder.mkdir(parents=True)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(folder), "-c", "user.name=A", "-c", "user.email=a@example.org", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=plain).stdout.strip()
+
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", folder.name)
+    return git("rev-parse", "--short=12", "HEAD")
+
+
+def test_the_commit_is_that_of_this_checkout_and_of_no_repository_around_it(tmp_path):
+    outer, unpacked = repository(tmp_path / "outer"), tmp_path / "outer" / "unpacked"
+    unpacked.mkdir()
+    assert commit_of(tmp_path / "outer").rstrip("+") == outer
+    assert commit_of(unpacked) == "" and commit_of(tmp_path) == ""
+    inner = repository(unpacked / "inner")
+    assert commit_of(unpacked / "inner") == inner != outer
+    (unpacked / "inner" / "new").touch()
+    assert commit_of(unpacked / "inner") == f"{inner}+"
+    (tmp_path / "link").symlink_to(tmp_path / "outer" / "unpacked" / "inner")
+    assert commit_of(tmp_path / "link") == f"{inner}+"
+
+
+def test_variables_of_git_do_not_tell_whose_commit_it_is(tmp_path, monkeypatch):
+    other = repository(tmp_path / "other")
+    own = repository(tmp_path / "own")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "other"))
+    assert commit_of(tmp_path / "own") == own != other
+    (tmp_path / "plain").mkdir()
+    assert commit_of(tmp_path / "plain") == ""
 
 
 def test_the_key_tells_a_setting_and_not_how_it_was_named(plain_key):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import pwd
 from pathlib import Path
 
 import pytest
 
+from datasets import certificate
 from datasets.libsvm import SOURCES
 from datasets.mnist_two_view import FILES
-from datasets.storage import VARIABLE, DataError, DataFile, data_folder, locate, sha256
+from datasets.storage import VARIABLE, DataError, DataFile, cache_folder, data_folder, locate, sha256
 
 pooch = pytest.importorskip("pooch")
 requests = pytest.importorskip("requests")
@@ -63,6 +65,34 @@ def test_the_folder_is_the_one_given_or_the_variable_or_one_in_the_users_cache(m
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
     assert data_folder() == tmp_path / ".cache" / "hessbench"
+
+
+@pytest.fixture
+def no_home(monkeypatch):
+    """A user of whom no home folder is known, as in a container that runs under any number."""
+
+    def unknown(_):
+        raise KeyError
+
+    for name in ("HOME", "XDG_CACHE_HOME", VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+
+
+def test_no_home_folder_is_one_sentence_that_names_both_variables(no_home, monkeypatch, tmp_path):
+    for ask in (data_folder, cache_folder, lambda: locate(FILE), lambda: data_folder("~/data")):
+        with pytest.raises(DataError) as caught:
+            ask()
+        said = sentence(caught)
+        assert VARIABLE in said and "XDG_CACHE_HOME" in said
+    assert data_folder(tmp_path) == tmp_path
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    assert data_folder() == tmp_path
+
+
+def test_a_certificate_is_computed_where_there_is_no_folder_for_caches(no_home):
+    certificate.cache_clear()
+    assert certificate("iris").minimiser is True
 
 
 def test_a_file_that_is_there_is_used_without_a_network(tmp_path, no_network):
