@@ -24,6 +24,7 @@ MEASURING = (
     "benchmarks/measure.py",
     "benchmarks/peer_runs.py",
     "benchmarks/deadline.py",
+    "benchmarks/waiting.py",
 )
 TF32 = "HESSBENCH_TF32"
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")

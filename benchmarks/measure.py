@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -19,6 +19,7 @@ from solvers.objectives import Objective
 from .cases import Case
 from .environment import float32_products, memory
 from .peer_runs import run_peer
+from .waiting import Watch
 
 WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
 WARM_UP_SECONDS = 1.0  # after which no further one is begun
@@ -28,12 +29,13 @@ MATRICES = 3  # of a Hessian's size at once: itself, scaled, factored
 
 @dataclass(frozen=True)
 class Measurement:
-    """A run that is over: its result (None if the solver raised), and what went wrong."""
+    """A run that is over: its result (None if the solver raised), what went wrong, and how long it was kept waiting."""
 
     case: Case
     repeat: int
     result: Result | None
     message: str
+    watch: Watch = field(default_factory=Watch)
 
     @property
     def status(self) -> Status:
@@ -67,17 +69,20 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
         iterations=min(WARM_UP, case.stop.iterations),
         seconds=min(WARM_UP_SECONDS, case.stop.seconds),
     )
+    watch = Watch()
     try:
         if case.solver in PEERS:
-            result = run_peer(case.solver, solver, problem, case.stop)
-            return Measurement(case, repeat, result, result.message)
+            result = run_peer(case.solver, solver, problem, case.stop, watch=watch)
+            return Measurement(case, repeat, result, result.message, watch)
         minimize(solver, problem.objective, problem.x0, warm_up)
         if isinstance(problem.objective, Objective):  # a product such as X X^T is part of the method that needs it
             problem.objective.forget()
-        result = minimize(solver, problem.objective, problem.x0, case.stop)
+        with watch:
+            result = minimize(solver, problem.objective, problem.x0, case.stop)
+        watch.clocked(result.seconds)
     except Exception as error:  # one bad solver never ends a suite
         return Measurement(case, repeat, None, sentence(error))
-    return Measurement(case, repeat, result, result.message)
+    return Measurement(case, repeat, result, result.message, watch)
 
 
 def sentence(error: Exception) -> str:
@@ -104,9 +109,10 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
 
     value, gap (f - f*, NaN where there is no minimiser or f* is not known: no_gap says which), gradient_norm
     (max |g_i|), test_loss, train_accuracy, test_accuracy (NaN for a test function), norm (||w||), iterate (a digest of
-    its bytes), and the counters; settings (of the solver, as JSON) and deterministic: whether a run of the same code on
-    the same machine must give the same bits. local_minimum: the known one at which the run ended, where it is not the
-    lowest. A run that raised is one row without numbers.
+    its bytes), the counters, and what the run says of its time on the processors (waiting.py); settings (of the solver,
+    as JSON) and deterministic: whether a run of the same code on the same machine must give the same bits.
+    local_minimum: the known one at which the run ended, where it is not the lowest. A run that raised is one row
+    without numbers.
     """
     case, result = measurement.case, measurement.result
     known = certificate(case.problem)
@@ -130,6 +136,7 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
         "no_gap": known.no_gap,
         "optimum": known.optimum,
         "optimum_error": (known.high - known.low) / 2,
+        **measurement.watch.columns(),
     }
     if result is None:
         return [common | {"iteration": 0, "seconds": 0.0, "iterate": ""}]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 
@@ -69,8 +69,18 @@ def refusal(name: str, problem: Problem, stop: Stop) -> str:
     return ""
 
 
-def run_peer(name: str, peer: Peer, problem: Problem, stop: Stop, clock: Clock | None = None) -> Result:
+def run_peer(
+    name: str,
+    peer: Peer,
+    problem: Problem,
+    stop: Stop,
+    clock: Clock | None = None,
+    *,
+    watch: AbstractContextManager | None = None,
+) -> Result:
     """The solves of one run as the trace of one; the status is what the library claims, and the message says so.
+
+    watch: entered for each solve.
 
     `converged` is a claim, and nothing else: it is judged afterwards, by the certified gap. Raises MissingPeerError,
     ValueError where `refusal` has a reason, and whatever the library raises.
@@ -84,7 +94,8 @@ def run_peer(name: str, peer: Peer, problem: Problem, stop: Stop, clock: Clock |
     with threadpool_limits(threads):
         torch.set_num_threads(threads)
         fit(stop.gap_tolerance)  # without a deadline: an import that it cut short would leave a broken module
-        return _Run(library(name), peer, problem, stop, clock or device_clock("cpu")).to_the_end()
+        clock = clock or device_clock("cpu")
+        return _Run(library(name), peer, problem, stop, clock, watch or nullcontext()).to_the_end()
 
 
 def _allowed(peer: Peer, problem: Problem, iterations: int) -> Fit:
@@ -94,8 +105,11 @@ def _allowed(peer: Peer, problem: Problem, iterations: int) -> Fit:
 class _Run:
     """One run: its solves so far."""
 
-    def __init__(self, library: str, peer: Peer, problem: Problem, stop: Stop, clock: Clock) -> None:
-        self.library, self.peer, self.problem, self.stop, self.clock = library, peer, problem, stop, clock
+    def __init__(
+        self, library: str, peer: Peer, problem: Problem, stop: Stop, clock: Clock, watch: AbstractContextManager
+    ) -> None:
+        self.library, self.peer, self.problem, self.stop = library, peer, problem, stop
+        self.clock, self.watch = clock, watch
         self.trace = Trace()
         none = (0,) * len(COUNTERS) if peer.general else UNCOUNTED
         self.trace.keep(0, 0.0, problem.x0, none)
@@ -125,10 +139,11 @@ class _Run:
         claim, ledger = None, Ledger()
         token = current.set(ledger)
         try:
-            began = self.clock()
-            with suppress(OutOfTimeError), deadline(self.stop.seconds):
-                claim = fit(self.stop.gap_tolerance)
-            seconds = self.clock() - began
+            with self.watch:
+                began = self.clock()
+                with suppress(OutOfTimeError), deadline(self.stop.seconds):
+                    claim = fit(self.stop.gap_tolerance)
+                seconds = self.clock() - began
         finally:
             current.reset(token)
         in_time = claim is not None and seconds <= self.stop.seconds

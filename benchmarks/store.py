@@ -16,6 +16,7 @@ from .cases import Case
 from .environment import ROOT, builds, calibration, code_version, commit, environment, machine, now
 from .layout import constant, write
 from .measure import Measurement, evaluate
+from .waiting import kept_waiting, processor_tick
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,7 +99,8 @@ class Store:
     def write_rows(self, key: str, case: Case, rows: list[dict[str, Any]], *, disturbed: bool = False) -> Path:
         """Store the rows of a run: to a temporary name, flushed to the disk, then renamed.
 
-        disturbed: whether another process measured at the same time.
+        disturbed: whether another process measured at the same time. The run is marked so, too, where it was kept
+        waiting by other work.
         """
         import pyarrow as pa
 
@@ -108,7 +110,7 @@ class Store:
             "code_version": code_version(),
             "machine": machine(case.device),
             "date": now(),
-            "disturbed": disturbed,
+            "disturbed": disturbed or kept_waiting(rows[0], case.device, processor_tick()),
         }
         rows = [provenance | row for row in rows]
         about: dict[str, Any] = {

@@ -16,10 +16,22 @@ from .partners import KEY, partners
 from .provenance import distinct, keys
 from .regressions import BETTER, INCONCLUSIVE, SAME, THRESHOLD, WORSE, judge, quantile
 from .selection import Sides
-from .statistics import CONFIDENCE, FEWEST, SEED, Estimate, estimate_censored, first_time, one_row_a_run, waited
+from .statistics import (
+    BESIDE,
+    CONFIDENCE,
+    FEWEST,
+    SEED,
+    Estimate,
+    disturbed,
+    estimate_censored,
+    first_time,
+    one_row_a_run,
+    waited,
+)
 
 GAP = 1e-6
 SIDE = {"": "median", " low": "low", " high": "high", " reached": "reached", " repeats": "repeats", " beyond": "beyond"}
+UNDECIDED = f"undecided: {BESIDE}"
 VERDICTS = {WORSE: "slower", BETTER: "faster", SAME: "same", INCONCLUSIVE: "undecided"}
 TIME_LIMIT = "time limit"
 
@@ -48,7 +60,8 @@ def compare(sides: Sides, *, quantities: Sequence[str] = tuple(QUANTITIES), gap:
     an iteration. The ratio is B / A with its 95 % bootstrap interval, from six repeats on. Faster and slower: the joint
     interval lies beyond 1 by more than 5 %; same: within it; else undecided, and where there is no interval it says
     why. Joint intervals hold all together with 95 % confidence (Bonferroni over the list) as far as repeats scatter: a
-    machine in another mood moves all ratios alike. Results agree where both ended with the same status and with values
+    machine in another mood moves all ratios alike. Where runs were measured beside other work, and not six others,
+    there is no ratio, and the verdict is undecided. Results agree where both ended with the same status and with values
     that differ by at most the gap times f(x0)."""
     pairs, _ = partners(sides)
     rows = []
@@ -66,7 +79,8 @@ def compare(sides: Sides, *, quantities: Sequence[str] = tuple(QUANTITIES), gap:
 def timed(a: pd.DataFrame, b: pd.DataFrame, quantity: str, gap: float) -> dict:
     """Both medians with their intervals, and their ratio; why there is none, where there is none."""
     reason = incomparable(a, b, quantity)
-    row = {"reason": reason, "runs": keys(pd.concat([a, b]))}
+    marks = {"A disturbed": disturbed(a), "B disturbed": disturbed(b)}
+    row = {"reason": reason, "runs": keys(pd.concat([a, b])), **marks}
     if reason:
         nothing = Estimate(math.nan, math.nan, math.nan, 0, 0)
         return row | {
@@ -88,6 +102,8 @@ def timed(a: pd.DataFrame, b: pd.DataFrame, quantity: str, gap: float) -> dict:
             tuple(arrived), "neither gets there"
         )
         middle, low, high = math.nan, math.nan, math.nan
+    elif any(marks.values()):  # `load` leaves them out where it can
+        row["reason"], middle, low, high = UNDECIDED, math.nan, math.nan, math.nan
     else:
         middle, low, high = ratio(times[1], times[0])
     error = math.nan if math.isnan(low) else math.hypot(*(median_error(np.log(sample)) for sample in times))
@@ -182,10 +198,11 @@ def summaries(table: pd.DataFrame) -> pd.DataFrame:
         known = cell["ratio"].dropna()
         middle, low, high = geometric_mean(known) if len(known) else (math.nan,) * 3
         count = cell["verdict"].str.split(":").str[0].value_counts()
+        decided = sum(int(count.get(verdict, 0)) for verdict in VERDICTS.values())
         rows.append(
             dict(zip(by, key, strict=True))
             | {"pairs": len(cell), "ratios": len(known), "B / A": middle, "low": low, "high": high}
             | {verdict: int(count.get(verdict, 0)) for verdict in VERDICTS.values()}
-            | {"no ratio": len(cell) - len(known), "results differ": int((cell["results"] != "agree").sum())}
+            | {"no ratio": len(cell) - decided, "results differ": int((cell["results"] != "agree").sum())}
         )
     return pd.DataFrame(rows)

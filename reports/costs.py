@@ -13,7 +13,7 @@ from datasets.problems import SIZED
 
 from .claims import ratio
 from .provenance import keys
-from .statistics import CELL, estimate, one_row_a_run, show, varying
+from .statistics import CELL, estimate, marked, one_row_a_run, show, varying
 
 GRADIENT_DESCENT = "gradient-descent"
 NO_PAIRS = "no run on another device than the CPU: python -m benchmarks run --suite sweep --device cpu --device cuda"
@@ -53,7 +53,11 @@ def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             named
             | {"n": n, "d": d, "iterations": int(cell["iteration"].median())}
-            | {"an iteration": show(estimate(cell["cost"])), "times gradient descent's": times, "runs": keys(cell)}
+            | {
+                "an iteration": marked(show(estimate(cell["cost"])), cell),
+                "times gradient descent's": times,
+                "runs": keys(cell),
+            }
         )
     columns = [*CELL, "n", "d", "iterations", "an iteration", "times gradient descent's", "runs"]
     return varying(pd.DataFrame(rows, columns=columns))
@@ -81,6 +85,7 @@ def pairs(frame: pd.DataFrame) -> Iterator[dict]:
                     **{"solver": solver, "label": label, "dtype": dtype, "CPU threads": threads},
                     **{"CPU": estimate(here["cost"]), "other": estimate(elsewhere["cost"])},
                     **{"speed-up": found, "low": low, "high": high},
+                    **{"CPU marked": marked("", here), "other marked": marked("", elsewhere)},
                     "runs": (*keys(here), *keys(elsewhere)),
                 }
 
@@ -92,7 +97,10 @@ def devices(frame: pd.DataFrame) -> pd.DataFrame:
     left of that over many, stands with the profiled runs, in the table of cold starts."""
     found = [
         {name: pair[name] for name in ("device", "problem", "n", "d", "label", "dtype", "CPU threads")}
-        | {"on the CPU": show(pair["CPU"]), "on the device": show(pair["other"])}
+        | {
+            "on the CPU": show(pair["CPU"]) + pair["CPU marked"],
+            "on the device": show(pair["other"]) + pair["other marked"],
+        }
         | {"speed-up": show_ratio(pair["speed-up"], pair["low"], pair["high"]), "runs": pair["runs"]}
         for pair in pairs(frame)
     ]

@@ -35,7 +35,8 @@ class Setup(NamedTuple):
 
 @dataclass(frozen=True)
 class Experience:
-    """A registered solver on a linear problem: medians over the repeats.
+    """A registered solver on a linear problem: medians over the repeats, without those that were measured beside other
+    work where there are any others.
 
     iteration, seconds: of one; None and NaN where none was made. iterations, time: to the gap (relative to f(x0) - f*),
     infinite where fewer than half of the repeats arrive, and `waited` is a bound from below, the median of how long
@@ -66,6 +67,10 @@ def experience(runs: Runs, gap: float) -> list[Experience]:
     frame = frame[(frame["status"] != "error") & (frame["plain_label"] == frame["solver"])]
     frame = frame[frame["solver"].map(library) == ""]  # nobody counts what a peer evaluates
     found: dict[tuple, Experience] = {}
+    if "disturbed" in frame:
+        calm = ~frame["disturbed"].eq(True)
+        cell = [*Setup._fields, "problem", "solver", "rules"]
+        frame = frame[calm | ~calm.groupby([frame[name] for name in cell], sort=False).transform("any")]
     for (*setup, problem, solver, _), rows in frame.groupby([*Setup._fields, "problem", "solver", "rules"], sort=False):
         if (linear := linear_problem(problem)) is None:
             continue

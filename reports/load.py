@@ -13,6 +13,7 @@ from benchmarks.reading import read
 
 from .honesty import NO_MINIMISER as NO_MINIMISER
 from .measurements import measurements as measurements  # runs, asv and pytest-benchmark in one frame
+from .statistics import CELL, FEWEST
 
 LATER = ("iterate", "settings", "deterministic", "disturbed")  # not known of runs of schema 1
 NOT_KNOWN = "f* is not known"
@@ -23,13 +24,14 @@ class Runs:
     """frame: one row an iterate. metadata: environment and calibration of each run, by its key.
 
     skipped: files that could not be read, with the reason. older: how many runs of earlier code were left out, by
-    machine.
+    machine. disturbed: likewise how many that were measured beside other work, where enough others were not.
     """
 
     frame: pd.DataFrame
     metadata: dict[str, dict[str, Any]]
     skipped: dict[str, str] = field(default_factory=dict)
     older: dict[str, int] = field(default_factory=dict)
+    disturbed: dict[str, int] = field(default_factory=dict)
     folder: Path | None = None  # where the files are
     files: dict[str, str] = field(default_factory=dict)  # the file of each run
 
@@ -45,12 +47,12 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
             frame[name] = None
     frame = told(frame)
     frame, older = newest_code(frame) if code == "newest" else (frame, {})
+    frame, disturbed = undisturbed(frame)
     frame = tell_apart(frame)
     order = ["machine", "problem", "dtype", "device", "threads", "solver", "label", "repeat", "iteration"]
     frame = frame.sort_values(order, kind="stable", ignore_index=True)
-    return Runs(
-        frame, {run: metadata[run] for run in frame["run"].unique()}, skipped, older, Path(folder), stored.files
-    )
+    known = {run: metadata[run] for run in frame["run"].unique()}
+    return Runs(frame, known, skipped, older, disturbed, Path(folder), stored.files)
 
 
 def told(frame: pd.DataFrame) -> pd.DataFrame:
@@ -74,6 +76,18 @@ def newest_code(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     current = frame["code_version"] == frame["machine"].map(latest)
     older = frame[~current].groupby("machine")["run"].nunique()
     return frame[current], {str(machine): int(count) for machine, count in older.items()}
+
+
+def undisturbed(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Without the runs that were measured beside other work, where six others of the same case ended in the same way,
+    and how many they were on each machine. Where there are fewer the runs stay, and tables mark their times."""
+    runs = frame.drop_duplicates("run")
+    waited = runs["disturbed"].eq(True)
+    same = [runs[name] for name in (*CELL, "code_version", "case", "status")]
+    others = (~waited).groupby(same, sort=False).transform("sum")
+    left_out = runs[waited & (others >= FEWEST)]
+    counted = {str(machine): int(count) for machine, count in left_out.groupby("machine").size().items()}
+    return frame[~frame["run"].isin(set(left_out["run"]))], counted
 
 
 def tell_apart(frame: pd.DataFrame) -> pd.DataFrame:

@@ -65,6 +65,7 @@ def page(
         measured=measured(runs),
         machines=sorted(frame["machine"].unique()),
         older=runs.older,
+        disturbed=runs.disturbed,
         skipped=runs.skipped,
         contents=list(contents(found, tables, figures, sections)),
         findings=[(finding, sources.anchor(finding.runs)) for finding in found],

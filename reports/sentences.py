@@ -17,7 +17,17 @@ from solvers.names import library
 from .claims import Contest, ratio
 from .honesty import NO_MINIMISER, judged
 from .provenance import keys, many
-from .statistics import CELL, Estimate, estimate_censored, first_time, one_row_a_run, seconds, show
+from .statistics import (
+    BESIDE,
+    CELL,
+    Estimate,
+    disturbed,
+    estimate_censored,
+    first_time,
+    one_row_a_run,
+    seconds,
+    show,
+)
 
 FASTEST, BELIEVED = "Which solver is fastest?", "Can the answers be believed?"
 MISLEADS, MATTERS = "What misleads?", "Which setting matters?"
@@ -51,19 +61,27 @@ def known(problem: str) -> Certificate | None:
 def fastest(frame: pd.DataFrame) -> Iterator[Finding]:
     """Who is first at a relative gap of 1e-6, on each problem whose minimum is certified, in float64.
 
-    Among runs that were to go on until they converge: others stop short of the gap because they were told to.
+    Problems with runs that were measured beside other work are left out. Among runs that were to go on until they
+    converge: others stop short of the gap because they were told to.
     """
     certified = frame[(frame["no_gap"] == "") & (frame["dtype"] == "float64") & frame["rules"].str.contains("gap")]
     for (device, count), runs in certified.groupby(["device", "threads"], sort=False):
         contests = [
-            Contest(problem, {label: gap_times(cell) for label, cell in cells.groupby("label", sort=False)})
+            Contest(
+                problem,
+                {label: gap_times(cell) for label, cell in cells.groupby("label", sort=False)},
+                bool(disturbed(cells)),
+            )
             for problem, cells in runs.groupby("problem", sort=False)
         ]
         contests = [c for c in contests if len(c.times) > 1 and math.isfinite(c.median(c.ranked()[0]))]
+        waited = sum(contest.disturbed for contest in contests)
+        contests = [contest for contest in contests if not contest.disturbed]
         if not contests:
             continue
         told = sorted(contests, key=spread, reverse=True)
         more = f" And {len(told) - NAMED} more problems." if len(told) > NAMED else ""
+        more += f" Of {many(waited, 'problem')} nothing is said: {BESIDE}." if waited else ""
         yield Finding(
             FASTEST,
             float(np.median([spread(c) for c in contests])),
@@ -156,6 +174,8 @@ def paired(frame: pd.DataFrame, column: str, one: object, other: object) -> Iter
     same = [name for name in ("problem", "label", "dtype", "device", "threads", "rules") if name != column]
     last = one_row_a_run(frame)
     last = last[last["iteration"] > 0]
+    if "disturbed" in last:
+        last = last[~last["disturbed"].eq(True)]
     last = last.assign(cost=last["seconds"] / last["iteration"])
     for key, cell in last.groupby(same, sort=False):
         a, b = (cell[cell[column] == value] for value in (one, other))

@@ -15,6 +15,7 @@ from solvers.names import library
 
 CONFIDENCE = 0.95
 SEED = 20260101  # of every bootstrap: the same runs give the same intervals
+BESIDE = "measured beside other work"
 FEWEST = 6  # with five, even the interval from the least to the largest covers the median in only 94 % of cases
 CELL = ["machine", "problem", "solver", "label", "dtype", "device", "threads"]  # what repeats have in common
 
@@ -79,6 +80,19 @@ def waited(run: pd.DataFrame) -> float:
     """Seconds after which a limit stopped a run; infinite where it ended by itself, for more time would not help it."""
     end = run.iloc[0]
     return float(end["total_seconds"]) if end["status"] in LIMITS else math.inf
+
+
+def disturbed(frame: pd.DataFrame) -> int:
+    """How many of the runs were measured beside other work; of older runs that is not known, and they do not count."""
+    if "disturbed" not in frame:
+        return 0
+    return int(frame.loc[frame["disturbed"].eq(True), "run"].nunique())
+
+
+def marked(text: str, frame: pd.DataFrame) -> str:
+    """A time in a table cell, with a mark where some of the runs behind it were measured beside other work."""
+    runs = disturbed(frame)
+    return f"{text} ({runs} of {frame['run'].nunique()} disturbed)" if runs else text
 
 
 def one_row_a_run(frame: pd.DataFrame) -> pd.DataFrame:

@@ -16,7 +16,18 @@ from .costs import break_even, devices, iteration_cost
 from .honesty import honesty
 from .precision import precision
 from .provenance import keys
-from .statistics import CELL, Estimate, endings, estimate, estimate_censored, one_row_a_run, show, varying, waited
+from .statistics import (
+    CELL,
+    Estimate,
+    endings,
+    estimate,
+    estimate_censored,
+    marked,
+    one_row_a_run,
+    show,
+    varying,
+    waited,
+)
 
 NOT_HELD_OUT = "no accuracy"  # a test function has no held-out rows
 TARGETS = {"gap": tuple(10.0**-k for k in range(2, 11)), "accuracy": (0.90, 0.93, 0.95, 0.96)}
@@ -33,7 +44,8 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     """Every case at its end: iterations, seconds of the whole run (median [95 % interval] over the repeats), mean
     training loss with its penalty at the last iterate and at the best, mean test loss likewise, test accuracy at the
     last iterate, and how the runs ended: where not all ended alike, how many in which way, and the other columns but
-    the time are of the first that did not raise. Losses and accuracies are computed in float64 after the run."""
+    the time are of the first that did not raise. Losses and accuracies are computed in float64 after the run.
+    Disturbed: a run that waited for other work on the machine for a tenth of its time or more; its time says little."""
     rows = []
     for key, cell in frame.groupby(CELL, sort=False):
         last = one_row_a_run(cell).sort_values("repeat", kind="stable")
@@ -45,7 +57,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
             dict(zip(CELL, key, strict=True))
             | {
                 "iterations": int(end["iteration"]),
-                "time": "-" if failed else show(estimate(ran["total_seconds"])),
+                "time": "-" if failed else marked(show(estimate(ran["total_seconds"])), cell),
                 "loss": end["value"],
                 "best loss": example["value"].min(),
                 "test loss": end["test_loss"],
@@ -110,7 +122,7 @@ def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.Da
     rows = []
     for key, cell in frame.groupby(CELL, sort=False):
         why = "error" if (cell["status"] == "error").all() else absent(cell, kind)
-        cells = {name(t): show(found[*key, t]) if (*key, t) in found else why for t in TARGETS[kind]}
+        cells = {name(t): marked(show(found[*key, t]), cell) if (*key, t) in found else why for t in TARGETS[kind]}
         rows.append(dict(zip(CELL, key, strict=True)) | cells | {"runs": keys(cell)})
     return varying(pd.DataFrame(rows))
 

@@ -78,6 +78,8 @@ def build(
             fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}): name another folder with --out")
     for machine, count in runs.older.items():
         typer.echo(f"{count} runs of older code on {machine} are left out", err=True)
+    for machine, count in runs.disturbed.items():
+        typer.echo(f"{count} runs that were measured beside other work on {machine} are left out", err=True)
     _print(tables)
     typer.echo(f"\nThe page: {out / 'index.html'}")
 

@@ -96,7 +96,9 @@ def _print(console: Console, rows: pd.DataFrame, title: str) -> None:
 
 
 def _side(row: dict, name: str) -> str:
-    return show(Estimate(*(row[f"{name}{part}"] for part in ("", " low", " high", " reached", " repeats", " beyond"))))
+    found = Estimate(*(row[f"{name}{part}"] for part in ("", " low", " high", " reached", " repeats", " beyond")))
+    marked = f" ({row[f'{name} disturbed']} of {found.repeats} disturbed)" if row[f"{name} disturbed"] else ""
+    return show(found) + marked
 
 
 def _summary(chosen: Sides, table: pd.DataFrame) -> list[str]:

@@ -16,11 +16,12 @@ from benchmarks.command import run as command
 from benchmarks.command.main import app
 from benchmarks.isolation import Limits, Worker
 from benchmarks.measure import Measurement, evaluate, measure
+from benchmarks.waiting import COLUMNS
 from solvers import SOLVERS
 from tests.fakes import BAD, comparable, register
 
 LIMITS = Limits(seconds=8.0, memory=2**30)
-TIMES = ("seconds", "total_seconds")
+TIMES = ("seconds", "total_seconds", *COLUMNS)
 
 
 @pytest.fixture
