@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,11 @@ import pandas as pd
 from benchmarks.measure import MATRICES, SHARE
 from benchmarks.work import Shape
 
+from .coverage import coverage, covered
 from .experience import ITEM, Experience, experience
 from .load import Runs
 from .page import Section
-from .prediction import Prediction, Target, learn, predict, records
+from .prediction import FEW, WIDEST, Prediction, Target, learn, predict, records, rounded
 from .provenance import distinct, sources
 from .regret import FEWEST_PROBLEMS, regret, summarise
 from .write import caption, html_table, write_table
@@ -62,15 +63,17 @@ class Answer:
 
 
 def recommend(runs: Runs, cells: Sequence[Experience], question: Question) -> Answer:
-    """Every solver's time to the gap; a ValueError, naming the command that makes them, where runs are missing."""
+    """Every solver's time to the gap. A ValueError, naming the command that makes them, where runs are missing, or
+    where those that are there lie too far from the question to tell any solver's time."""
     target = question.target
     machine = _machine(runs.frame, question)
     model = learn(cells, target)
     here = runs.frame[runs.frame["machine"] == machine]
     here = here[(here[["device", "dtype", "threads"]] == [target.device, target.dtype, target.threads]).all(axis=1)]
     newest = runs.metadata[here.loc[here["date"].idxmax(), "run"]]
-    found = [] if model is None else predict(model, records(cells, target), question.shape, newest["calibration"])
-    if model is None or all(math.isnan(one.seconds) for one in found):
+    reached = best_calibration(runs.metadata[run]["calibration"] for run in here["run"].unique())
+    found = [] if model is None else predict(model, records(cells, target), question.shape, reached)
+    if model is None or all(one.reason == FEW for one in found):
         raise ValueError(f"too few problems with a known f* are stored to predict from: {command(question)}")
     refused = {}
     for one in found if question.device == "cpu" else []:
@@ -78,7 +81,19 @@ def recommend(runs: Runs, cells: Sequence[Experience], question: Question) -> An
         if gib > SHARE * newest["environment"]["memory_gib"]:
             refused[one.solver] = f"needs {gib:.3g} GiB"
     predictions = [one for one in found if one.solver not in refused]
-    return Answer(machine, predictions, refused, model.cells, _remarks(question, target.costs(cells)))
+    if predictions and all(one.reason for one in predictions):
+        factor = math.exp(model.beyond(question.shape))
+        where = (
+            f"lies {rounded(factor)} times beyond the sizes that were measured" if factor > 1 else "was not measured"
+        )
+        raise ValueError(
+            f"{question.n:,} x {question.d:,} {where}, and the stored runs do not tell any time there to a factor of "
+            f"{WIDEST}: {measuring(question)}"
+        )
+    remarks = _remarks(question, target.costs(cells))
+    if any(one.reason for one in predictions):
+        remarks.append(f"what is not told can be measured: {measuring(question)}")
+    return Answer(machine, predictions, refused, model.cells, remarks)
 
 
 def memory(question: Question, *, hessian: bool) -> float:
@@ -90,6 +105,25 @@ def memory(question: Question, *, hessian: bool) -> float:
 def command(question: Question) -> str:
     """What measures the runs that a question asks for."""
     return f"{MORE} --device {question.device} --dtype {question.dtype} --threads {question.threads}"
+
+
+def measuring(question: Question) -> str:
+    """What measures a problem of the size of a question; of a sparse one, a dense problem with as many entries."""
+    columns = max(1, round(question.density * question.d))
+    return (
+        f"python -m benchmarks run --problem synthetic-{question.n}x{columns} --repeats 6 --device {question.device} "
+        f"--dtype {question.dtype} --threads {question.threads}"
+    )
+
+
+def best_calibration(calibrations: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """What a machine reaches when nothing disturbs it: the best that any of its runs found."""
+    found: dict[str, float] = {}
+    for known in calibrations:
+        for name, value in known.items():
+            better = min if name.endswith("_us") else max
+            found[name] = better(found.get(name, value), value)
+    return found
 
 
 def _machine(frame: pd.DataFrame, question: Question) -> str:
@@ -143,7 +177,11 @@ def verdict(table: pd.DataFrame) -> list[str]:
         told.append(f"whether the model beats the trivial rule is undecided, {where}")
     else:
         told.append(f"the model {'does' if beats else 'does not'} beat the trivial rule, {where}")
-    return [*told, f"the 90 % intervals held {inside} of {predicted} measured times"]
+    share = f" ({100 * inside / predicted:.0f} %)" if predicted else ""
+    return [
+        *told,
+        f"of problems held out one by one, the 90 % intervals held {inside} of {predicted} measured times{share}",
+    ]
 
 
 def too_few(table: pd.DataFrame) -> str:
@@ -156,7 +194,8 @@ def too_few(table: pd.DataFrame) -> str:
 def recommend_sections(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: None) -> list[Section]:
     """The regret of recommendations, as a table below `out`."""
     progress(NAME)
-    table = regret(experience(runs, GAP))
+    cells = experience(runs, GAP)
+    table = regret(cells)
     if reason := too_few(table):
         return [Section(NAME, TITLE, "", "", (), f"{reason}.")]
     behind = sources(runs, out)
@@ -166,5 +205,5 @@ def recommend_sections(runs: Runs, out: Path, progress: Callable[[str], None] = 
     )
     write_table(shown, words, out / "tables" / "regret", behind)
     where = "; ".join(distinct(table[name]) for name in ("machine", "device", "dtype"))
-    note = f"{'. '.join(verdict(table))}. {where}; threads: {distinct(table['threads'])}."
+    note = f"{'. '.join([*verdict(table), covered(coverage(cells))])}. {where}; threads: {distinct(table['threads'])}."
     return [Section(NAME, TITLE, words, html_table(shown, behind), (), note[0].upper() + note[1:])]

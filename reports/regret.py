@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 
 from .experience import ARRIVED, NOT_ASKED, Experience, Setup
-from .prediction import Target, grouped, learn, predict, records
+from .prediction import Target, grouped, learn, predict, records, two_classes
 
 FEWEST_PROBLEMS = 4
 
 
 def regret(cells: Sequence[Experience]) -> pd.DataFrame:
-    """Each problem held out in turn, with all that was measured on it: the solver that the model of the others
-    recommends, the fastest one that was measured, and the ratio of their times (1: none better). Beside it the trivial
-    rule, that takes the solver which was the fastest most often on the others. Only solvers that were measured on the
-    problem can be recommended. At least: the solver had not arrived when it ended or was stopped (the median over its
-    repeats), and the regret is so much or more. In interval: for how many of the solvers that arrived, of those with a
-    predicted time, the 90 % interval holds the measured one."""
+    """Each problem with two classes held out in turn, with all that was measured on it: the solver that the model of
+    the others recommends, the fastest one that was measured, and the ratio of their times (1: none better). Beside it
+    the trivial rule, that takes the solver which was the fastest most often on the others. Only solvers that were
+    measured on the problem can be recommended. At least: the solver had not arrived when it ended or was stopped (the
+    median over its repeats), and the regret is so much or more. In interval: for how many of the solvers that arrived,
+    of those with a predicted time, the 90 % interval holds the measured one."""
     asked = [cell for cell in cells if cell.outcome != NOT_ASKED]
     setups = dict.fromkeys(cell.setup for cell in asked)
     rows = []
@@ -35,7 +35,7 @@ def regret(cells: Sequence[Experience]) -> pd.DataFrame:
 
 def _held_out(setup: Setup, problem: str, own: list[Experience], others: list[Experience]) -> list[dict]:
     """The row of a problem; none where nothing arrived, nothing can be recommended, or there is no choice."""
-    measured = {cell.solver: cell for cell in own if cell.iteration}
+    measured = {cell.solver: cell for cell in own if two_classes(cell)}
     best = min(measured.values(), key=lambda cell: cell.time, default=None)
     if best is None or math.isinf(best.time) or len(measured) < 2:
         return []

@@ -16,6 +16,7 @@ from rich.table import Table
 from benchmarks.cases import DTYPES
 from benchmarks.command.failure import fail
 from benchmarks.store import DEFAULT
+from reports.coverage import coverage, covered
 from reports.experience import experience
 from reports.load import load
 from reports.recommend import GAP, MORE, Answer, Question, too_few, verdict
@@ -56,6 +57,7 @@ def recommend(
         if reason := too_few(table):
             fail(reason)
         _print_regret(table)
+        typer.echo(covered(coverage(cells)))
         return
     try:
         found = answer(runs, cells, question)
@@ -81,7 +83,8 @@ def _question(
 
 
 def _print(found: Answer, question: Question, gap: float) -> None:
-    table = Table("solver", "time", "90 % of the time", "mostly", "iterations", "got there", title_justify="left")
+    columns = ("solver", "time", "90 % of the time", "with failures", "mostly", "iterations", "got there")
+    table = Table(*columns, title_justify="left")
     table.title = escape(
         f"{question.n:,} x {question.d:,}, density {question.density:g}, penalty {question.penalty:g}, "
         f"to a gap of {gap:g}\n{question.dtype}, {question.device}, {question.threads} threads, {found.machine}"
@@ -91,17 +94,18 @@ def _print(found: Answer, question: Question, gap: float) -> None:
         told = math.isfinite(one.seconds)
         table.add_row(
             one.solver,
-            seconds(one.seconds) if told else "not enough runs",
+            seconds(one.seconds) if told else one.reason,
             f"{seconds(one.low)} to {seconds(one.high)}" if told else "-",
+            seconds(one.score) if told else "-",
             one.part,
             f"{one.iterations:.3g}" if told else "-",
             f"on {record.arrived} of {record.tried} problems",
         )
     for solver, reason in found.refused.items():
-        table.add_row(solver, reason, *["-"] * 4)
+        table.add_row(solver, reason, *["-"] * 5)
     Console(width=None if sys.stdout.isatty() else 140).print(table)
     typer.echo(
-        f"Costs from {found.cells} measured cells. Ranked by the time, a failure counted as ten times as long. "
+        f"Costs from {found.cells} measured cells. Ranked by the time with failures: each counts as ten times as long. "
         "Has such advice been good? python -m reports recommend --check"
     )
     for remark in found.remarks:

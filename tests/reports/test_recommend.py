@@ -16,7 +16,8 @@ from benchmarks.store import SCHEMA
 from benchmarks.work import Shape, linear_work, work_of
 from datasets import build
 from reports.__main__ import app
-from reports.cost_model import Iteration, fit, terms
+from reports.cost_model import CACHE, Iteration, fit, floor, terms
+from reports.coverage import coverage, covered
 from reports.experience import (
     ARRIVED,
     FAILED,
@@ -29,8 +30,8 @@ from reports.experience import (
     outcome,
 )
 from reports.load import Runs, load
-from reports.prediction import Target, learn, predict, records
-from reports.recommend import Question, recommend, recommend_sections, too_few, verdict
+from reports.prediction import FEW, Record, Target, learn, predict, records, rounded
+from reports.recommend import Question, best_calibration, recommend, recommend_sections, too_few, verdict
 from reports.regret import regret
 from solvers.phases import COUNTERS
 from tests.reports.test_compare import frames, run
@@ -130,7 +131,129 @@ def test_the_parts_of_an_iteration_are_named_by_what_they_go_to():
     assert list(largest.values()) == ["overhead", "Hessian", "factorisation", "X passes"]
 
 
+# --- what a machine can at most
+
+LARGE = Shape(50_000, 300, 300, 1.5e7, 8)  # 114 MiB, which no cache holds
+SMALL = [Shape(n, d, d, n * d, 8) for n, d in [(60, 4), (100, 6), (150, 5), (200, 10), (300, 8), (400, 12)]]
+
+
+def elsewhere(shapes: list[Shape], true: dict[str, float], noise: float = 0.0, seed: int = 1) -> list[Experience]:
+    """A world with other shapes and another law."""
+    rng, cells = np.random.default_rng(seed), []
+    for number, shape in enumerate(shapes):
+        for solver in EVENTS:
+            one, count = iteration(solver, shape), ITERATIONS[solver]
+            seconds = sum(true[name] * t for name, t in terms(one).items()) * math.exp(noise * rng.standard_normal())
+            names = (HERE, f"p{number}", True, solver, one, seconds, count, count * seconds, count * seconds)
+            cells.append(Experience(*names, ARRIVED, 6, (f"{solver}{number}",)))
+    return cells
+
+
+def test_the_floor_is_bytes_from_memory_or_flops_whichever_takes_longer():
+    passes = iteration("newton-cg", LARGE)  # a gradient, margins, and four products that read X twice
+    assert floor(passes) == pytest.approx(10 * 8 * 1.5e7 / 10e9, rel=0.01)
+    cached = iteration("newton-cg", Shape(5000, 300, 300, 1.5e6, 8))
+    assert cached.shape.stored * 8 < CACHE and floor(cached) == pytest.approx(10 * 2 * 1.5e6 / 50e9, rel=0.01)
+    gram = iteration("newton", LARGE)
+    assert floor(gram) > linear_work(LARGE)["hessians"].flops / 2 / 50e9
+
+
+@pytest.mark.parametrize("passes", [0.3, 2.0])
+def test_no_time_is_less_than_the_bandwidth_of_the_machine_allows(passes):
+    """Small problems lie in caches: their passes are faster than memory, or are nothing beside the overhead."""
+    cells = elsewhere(SMALL, LAW | {"X passes": passes}, noise=0.1)
+    model = learn(cells, TARGET)
+    one = model.seconds(iteration("newton-cg", LARGE))
+    assert one >= ITERATIONS["newton-cg"] * 10 * 8 * 1.5e7 / 10e9 * 0.999
+    for told in predict(model, records(cells, TARGET), LARGE, CALIBRATION):
+        assert told.reason or told.low >= model.floor(iteration(told.solver, LARGE)) * 0.999 > 0
+
+
+def test_a_term_that_small_problems_do_not_show_is_not_free():
+    cells = elsewhere(SMALL, LAW, noise=0.1)
+    costs = learn(cells, TARGET).costs.coefficients
+    assert costs["Hessian"] >= 0.5 and costs["X passes"] >= 0.25 and 0.3 <= costs["factorisation"] <= 10
+
+
+def test_a_machine_reaches_the_best_that_any_of_its_runs_found():
+    found = best_calibration([{"triad_gbs": 10.0, "kernel_us": 2.0}, {"triad_gbs": 20.0, "kernel_us": 3.0}])
+    assert found == {"triad_gbs": 20.0, "kernel_us": 2.0}
+
+
 # --- predictions
+
+
+def test_intervals_widen_with_the_distance_from_what_was_measured():
+    cells = world(noise=0.1)
+    model, history = learn(cells, TARGET), records(cells, TARGET)
+    widths = []
+    for n in (30_000, 60_000, 240_000):
+        found = {one.solver: one for one in predict(model, history, Shape(n, 8, 8, 8 * n, 8), CALIBRATION)}
+        widths.append(found["newton"].high / found["newton"].seconds)
+    assert widths == sorted(set(widths)) and widths[-1] > 2
+    assert model.beyond(Shape(300, 5, 5, 1500, 8)) == 0
+    assert model.beyond(Shape(60_000, 8, 8, 480_000, 8)) == pytest.approx(math.log(2))
+    assert Record(6, 6, 0.1, 6, growth=0.0).reach(5.0) == pytest.approx(Record(6, 6, 0.1, 6).reach(0.0))
+
+
+def test_what_would_span_too_much_is_not_told_and_says_why():
+    cells = world()
+    (far, *_) = predict(learn(cells, TARGET), records(cells, TARGET), Shape(10**9, 8, 8, 8e9, 8), CALIBRATION)
+    assert math.isnan(far.seconds) and far.score == math.inf and "not told: its 90 % would span" in far.reason
+    assert FEW not in far.reason and [rounded(x) for x in (1.68, 12.3, 3412.0)] == ["1.7", "12", "3,400"]
+
+
+def test_iterations_of_problems_with_two_classes_count_where_there_are_enough():
+    easy = [replace(one, iterations=3) for one in world(solvers=("newton",))]
+    hard = [
+        replace(
+            one,
+            problem=f"q{k}",
+            iterations=30,
+            iteration=replace(one.iteration, shape=one.iteration.shape._replace(classes=3)),
+        )
+        for k, one in enumerate(easy)
+    ]
+    assert learn([*easy, *hard], TARGET).solvers["newton"].iterations == 3
+    assert learn([*easy[:3], *hard], TARGET).solvers["newton"].iterations == 30
+
+
+# --- coverage
+
+MANY = [Shape(n, d, d, n * d, 8) for n in (200, 600, 2000, 6000, 20_000, 60_000) for d in (4, 12, 40)]
+
+
+def test_intervals_hold_nine_of_ten_times_of_problems_that_are_larger_than_any_known():
+    inside, told = 0, 0
+    for seed, noise in enumerate((0.1, 0.3, 0.5)):
+        table = coverage(elsewhere(MANY, LAW, noise, seed))
+        known = table[table["predicted"].notna()]
+        inside, told = inside + known["in interval"].sum(), told + len(known)
+        assert set(table["known"]) == {6, 12} and (table["beyond"] >= 1).all()
+    assert told > 60 and inside >= 0.9 * told
+    assert f"held {known['in interval'].sum()} of {len(known)}" in covered(table)
+
+
+def test_intervals_hold_nine_of_ten_times_of_problems_held_out_one_by_one():
+    tables = [regret(elsewhere(MANY, LAW, noise, seed)) for seed, noise in enumerate((0.1, 0.3, 0.5))]
+    inside, told = (sum(table[name].sum() for table in tables) for name in ("in interval", "predicted"))
+    assert told > 90 and inside >= 0.85 * told  # 901 of 1,008 for 28 seeds
+
+
+def test_where_caches_end_the_times_are_within_the_intervals():
+    """Passes are fast in caches and slow beyond them, which small problems cannot know."""
+    cells = elsewhere(MANY, LAW | {"X passes": 0.4}, 0.2)
+    model, history = learn(cells, TARGET), records(cells, TARGET)
+    shape = Shape(240_000, 40, 40, 9.6e6, 8)
+    assert max(cell.iteration.shape.stored for cell in cells) * 8 < CACHE < shape.stored * 8
+    for one in predict(model, history, shape, CALIBRATION):
+        it = iteration(one.solver, shape)
+        true = ITERATIONS[one.solver] * sum((LAW | {"X passes": 1.3})[name] * t for name, t in terms(it).items())
+        assert one.low <= true <= one.high
+
+
+def test_too_few_sizes_say_so():
+    assert "too few sizes" in covered(coverage(world()[:3]))
 
 
 def test_predictions_are_iterations_times_cost_in_the_right_order():
@@ -346,7 +469,7 @@ def test_sparse_data_take_less_than_dense_ones_of_the_same_size(store):
 def test_the_section_shows_the_regret_or_the_command_that_makes_more_runs(store, tmp_path):
     (tmp_path / "tables").mkdir()
     (section,) = recommend_sections(load(store), tmp_path)
-    assert "beat the trivial rule" in section.note and "iris" in section.table
+    assert "beat the trivial rule" in section.note and "synthetic-sparse" in section.table
     assert (tmp_path / "tables" / "regret.md").exists()
     few = load(stored(tmp_path / "few", PROBLEMS[:2]))
     (section,) = recommend_sections(few, tmp_path)
@@ -369,6 +492,7 @@ def test_the_command_ranks_and_checks_itself(store):
     )
     outcome = ask(store, "--check")
     assert outcome.exit_code == 0 and "regret of the model: median 1," in outcome.stdout
+    assert "held out one by one, the 90 % intervals held" in outcome.stdout and "larger problem" in outcome.stdout
     assert "Example: python -m reports recommend" in ask(store, "--help").stdout
 
 
@@ -384,6 +508,10 @@ BAD = {
         "run --suite quick --repeats 6 --device cuda",
     ),
     "threads without runs": (["--n", "9", "--d", "5", "--threads", "3"], "--threads 3"),
+    "a size far from all that was measured": (
+        ["--n", "3000000", "--d", "2"],
+        "python -m benchmarks run --problem synthetic-3000000x2 --repeats 6 --device cpu --dtype float64 --threads 1",
+    ),
     "a gap that nobody reached": (["--n", "9", "--d", "5", "--gap", "1e-9"], "python -m benchmarks run"),
 }
 
