@@ -114,7 +114,8 @@ def fit(iterations: Sequence[Iteration], seconds: Sequence[float]) -> CostModel:
     start, _ = nnls(T / scale, np.ones(len(y)))
     least = np.maximum([LEAST.get(name, 0.0) for name in names] * scale, 1e-9 * start.max())
     most = np.maximum([MOST.get(name, math.inf) for name in names] * scale, 2 * least)
-    margin = 1e-6 * (np.where(np.isinf(most), start.max(), most) - least)  # within the bounds, so that each may move
+    room = np.where(np.isinf(most), np.maximum(start.max(), least), most - least)
+    margin = 1e-6 * room  # within the bounds, so that each may move
     best = least_squares(
         lambda c: np.log(T / scale @ c),
         np.clip(start, least + margin, most - margin),

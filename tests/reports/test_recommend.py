@@ -175,6 +175,13 @@ def test_a_term_that_small_problems_do_not_show_is_not_free():
     assert costs["Hessian"] >= 0.5 and costs["X passes"] >= 0.25 and 0.3 <= costs["factorisation"] <= 10
 
 
+def test_times_that_are_shorter_than_the_calibration_allows_are_fitted_as_well_as_can_be():
+    """A calibration that was taken while something else ran says less than the machine can do."""
+    cells = world()
+    costs = fit([one.iteration for one in cells], [one.seconds / 1000 for one in cells])
+    assert costs.coefficients["overhead of an event"] == pytest.approx(1.0, rel=0.01)
+
+
 def test_a_machine_reaches_the_best_that_any_of_its_runs_found():
     found = best_calibration([{"triad_gbs": 10.0, "kernel_us": 2.0}, {"triad_gbs": 20.0, "kernel_us": 3.0}])
     assert found == {"triad_gbs": 20.0, "kernel_us": 2.0}
