@@ -110,7 +110,7 @@ class Store:
             "code_version": code_version(),
             "machine": machine(case.device),
             "date": now(),
-            "disturbed": disturbed or kept_waiting(rows[0], case.device, processor_tick()),
+            "disturbed": disturbed or waited(rows, case),
         }
         rows = [provenance | row for row in rows]
         about: dict[str, Any] = {
@@ -123,6 +123,11 @@ class Store:
         path = self.folder / f"{key}{SUFFIX}"
         write_whole(pa.Table.from_pylist(rows), about, path)
         return path
+
+
+def waited(rows: list[dict[str, Any]], case: Case) -> bool:
+    """Whether other work on the machine kept a run waiting, by what the run says of itself."""
+    return kept_waiting(rows[0], case.device, processor_tick())
 
 
 def packed(path: Path) -> frozenset[str]:

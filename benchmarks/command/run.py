@@ -24,12 +24,17 @@ from benchmarks.environment import calibration
 from benchmarks.environment import memory as total_memory
 from benchmarks.isolation import Limits, Worker
 from benchmarks.measure import SHARE, evaluate, measure
-from benchmarks.store import DEFAULT, Store, run_key
+from benchmarks.store import DEFAULT, Store, run_key, waited
 from datasets import DataError
 from solvers.adapters import PEERS
 
 TOGETHER = (
     "warning: another process measures into this store: the times of both are disturbed, and these runs are marked so"
+)
+
+BESIDE = (
+    "warning: other work on the machine kept {} of these {} runs waiting, and they are marked so: where six others of "
+    "a case are not, reports go by those alone; more --repeats, on a machine that is idle, add them"
 )
 
 
@@ -91,7 +96,7 @@ def run(
         fail(f"runs cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
 
     wanted: list[tuple[Case, int, str]] = []
-    measured: list[str] = []
+    measured: dict[str, bool] = {}
     try:
         foreign = any(case.solver in PEERS for case in cases)
         apart = Worker(limits) if (foreign if isolate is None else isolate) else nullcontext()
@@ -114,6 +119,8 @@ def run(
         raise typer.Exit(1) from None
     there = len(wanted) - len(measured)
     typer.echo(f"{len(measured)} runs measured, {there} were there already, in {store}", err=True)
+    if beside := sum(measured.values()):
+        typer.echo(BESIDE.format(beside, len(measured)), err=True)
 
 
 def _limits(seconds: float, gib: float | None, budget: float | None) -> Limits:
@@ -139,9 +146,10 @@ def _measure_all(
     claims: Claims,
     worker: Worker | None,
     go_on: Callable[[], None],
-) -> list[str]:
-    """Measure what is missing and no other process is at; the keys of the runs that were measured."""
-    measured = []
+) -> dict[str, bool]:
+    """Measure what is missing and no other process is at; the keys of the runs that were measured, and whether other
+    work kept them waiting."""
+    measured: dict[str, bool] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("calibrating", total=len(entries))
@@ -152,7 +160,7 @@ def _measure_all(
             alone = claims.alone()
             rows = worker.rows(case, repeat) if worker else evaluate(measure(case, repeat))
             store.write_rows(key, case, rows, disturbed=not (alone and claims.alone()))
-            measured.append(key)
+            measured[key] = waited(rows, case)
             progress.update(task, completed=len(measured))
             report("done", key, case.solver, case.problem, repeat)
     return measured

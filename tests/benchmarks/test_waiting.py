@@ -8,11 +8,14 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from benchmarks import measure as measuring
 from benchmarks import store as storing
 from benchmarks import waiting
 from benchmarks.cases import Case, fixed
+from benchmarks.command import run as command
+from benchmarks.command.main import app
 from benchmarks.measure import Measurement, evaluate, measure
 from benchmarks.peer_runs import run_peer
 from benchmarks.store import Store
@@ -155,3 +158,15 @@ def test_the_solves_of_a_peer_are_watched_and_not_what_is_between_them(monkeypat
     monkeypatch.setattr(measuring, "Watch", Counting)
     measure(Case("breast-cancer-l2", "scipy:BFGS", stop=Stop(iterations=2)))
     assert len(entered) == 4
+
+
+def test_the_command_says_how_many_runs_waited(tmp_path, monkeypatch):
+    monkeypatch.setattr(storing, "calibration", lambda *_: {})
+    monkeypatch.setattr(command, "calibration", lambda *_: {})
+    marks = iter([True, True, False, False])  # each run is asked about twice: for its file, and for the count
+    monkeypatch.setattr(storing, "kept_waiting", lambda *_: next(marks))
+    options = ["run", "--problem", "iris", "--solver", "newton", "--repeats", "2", "--store", str(tmp_path)]
+    outcome = CliRunner().invoke(app, options)
+    assert outcome.exit_code == 0 and "kept 1 of these 2 runs waiting" in outcome.stderr
+    monkeypatch.setattr(storing, "kept_waiting", lambda *_: False)
+    assert "waiting" not in CliRunner().invoke(app, [*options[:-1], str(tmp_path / "other")]).stderr
