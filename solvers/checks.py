@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .csr import checked_csr
+
 EPS = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}  # rounding units
 _PROMOTED = {torch.float16: torch.float32, torch.bfloat16: torch.float32}
 
@@ -47,10 +49,15 @@ def finite_tensor(name: str, array: Any, layouts: tuple[torch.layout, ...] = (to
 
 
 def design_matrix(X: Any, fit_intercept: bool) -> Tensor:
-    """X (n, d), dense or CSR, floating-point and finite, with rows, and with columns unless there is an intercept."""
-    X = finite_tensor("X", X, layouts=(torch.strided, torch.sparse_csr))
+    """X (n, d), dense or CSR, floating-point and finite, with rows, and with columns unless there is an intercept.
+
+    A CSR tensor is put in order where it is not, with its duplicates added up.
+    """
+    layouts = (torch.strided, torch.sparse_csr)
+    X = real_tensor("X", X, layouts)
     if X.ndim != 2:
         raise ValueError(f"X must have two dimensions (rows, features), found shape {tuple(X.shape)}")
+    X = finite_tensor("X", checked_csr("X", X) if X.layout == torch.sparse_csr else X, layouts)
     n, d = X.shape
     if n == 0:
         raise ValueError("X has no rows: a loss needs at least one")
