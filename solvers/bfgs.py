@@ -53,11 +53,14 @@ def updated(point: Point, state: Inverse) -> Inverse:
     return Inverse(bfgs_update(state.matrix, pair) if pair else state.matrix, point)
 
 
-def bfgs_update(B: Tensor | None, pair: Pair) -> Tensor:
-    """B+, (d, d), which maps y to s; from gamma I where B is None."""
+def bfgs_update(B: Tensor | None, pair: Pair) -> Tensor | None:
+    """B+, (d, d), which maps y to s; from gamma I where B is None, and None where gamma has no number."""
     s, y, curvature = pair
     if B is None:
-        B = torch.eye(len(s), dtype=s.dtype, device=s.device) * (curvature / float(torch.dot(y, y)))
+        size = float(torch.dot(y, y))
+        if size == 0:  # the squares are below all numbers
+            return None
+        B = torch.eye(len(s), dtype=s.dtype, device=s.device) * (curvature / size)
     By = B @ y  # (d,)
     # s s^T (1 + y^T B y / s^T y) / s^T y - (B y s^T + s y^T B) / s^T y as one vector with s, and its transpose
     half = s * ((1 + float(torch.dot(y, By)) / curvature) / (2 * curvature)) - By / curvature

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from .objectives.base import Point
-from .scalars import squared
+from .scalars import add_scaled, squared
 
 
 class CGStep(NamedTuple):
@@ -62,11 +62,11 @@ def conjugate_gradients(point: Point, noise: float = 0.0) -> Iterator[CGStep]:
             yield CGStep(solution, search, curvature, False, rho, energy)
             return
         length = rho / curvature
-        solution = torch.add(solution, search, alpha=length)
-        residual = torch.add(residual, product, alpha=-length)
+        solution = add_scaled(solution, search, length)
+        residual = add_scaled(residual, product, -length)
         energy += length * rho
         scaled = preconditioned(inverse, residual)
         rho, previous = float(torch.dot(residual, scaled)), rho
         yield CGStep(solution, search, curvature, True, rho, energy)
-        search = torch.add(scaled, search, alpha=rho / previous)
+        search = add_scaled(scaled, search, rho / previous)
         size = rho + squared(rho / previous) * size

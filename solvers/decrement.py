@@ -73,7 +73,7 @@ def strongly_convex_decrement(point: Point, noise: float = 0.0) -> float:
     norm = float(torch.linalg.vector_norm(point.gradient.double()))  # in float32 small squares would vanish
     if norm == 0 and bool(point.gradient.any()):
         return math.inf
-    return squared((norm + noise) / math.sqrt(2 * mu))
+    return squared((norm + noise) / math.sqrt(2) / math.sqrt(mu))  # 2 mu may overflow
 
 
 def _dense(point: Point) -> tuple[Decrement, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -9,6 +11,16 @@ from torch import Tensor
 
 from .checks import finite_tensor, real_tensor
 from .objectives.base import Point
+
+
+@contextmanager
+def without_autocast(device: torch.device) -> Iterator[None]:
+    """With autocast off where the caller switched it on: products would come in another dtype than their factors."""
+    with ExitStack() as off:
+        for kind in {"cpu", device.type}:  # some solvers look at a few numbers on the host
+            if torch.is_autocast_enabled(kind):
+                off.enter_context(torch.autocast(kind, enabled=False))
+        yield
 
 
 def check_solver(solver: Any) -> None:
@@ -45,4 +57,6 @@ def start(objective: Any, x0: Any) -> Tensor:
         if x0.device != zeros.device:
             raise ValueError(f"x0 is on {x0.device} and the objective on {zeros.device}: move x0 with .to(...)")
         x0 = x0.to(zeros.dtype)
+    elif isinstance(dtype := getattr(objective, "dtype", None), torch.dtype):
+        x0 = x0.to(dtype)
     return finite_tensor("x0", x0).clone(memory_format=torch.contiguous_format)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ class GradientRegularisedNewton(DirectionalSolver):
             if not bool(hessian.isfinite().all()) or norm == 0:
                 return None
             count("shifted")
-            state = Lipschitz(state.size * self.rise)
+            state = self._raised(state)
         return None
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Lipschitz]:
@@ -71,8 +72,11 @@ class GradientRegularisedNewton(DirectionalSolver):
                 return (trial if flatter(point, trial, step, proposal.slope) else point), state
             fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * squared(size)
             if not (fell and length(trial.gradient) <= 2 * shift * size):
-                return point, Lipschitz(state.size * self.rise)
+                return point, self._raised(state)
         return trial, Lipschitz(state.size / self.rise)
+
+    def _raised(self, state: Lipschitz) -> Lipschitz:
+        return Lipschitz(max(state.size, sys.float_info.min) * self.rise)  # zero could not be raised
 
 
 def length(v: torch.Tensor) -> float:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .checks import EPS
 from .objectives.base import Point
+from .scalars import add_scaled
 
 
 class Pair(NamedTuple):
@@ -43,10 +44,10 @@ def two_loop(gradient: Tensor, pairs: tuple[Pair, ...], inverse: Callable[[Tenso
     q, weights = gradient, []
     for pair in reversed(pairs):
         weights.append(float(torch.dot(pair.s, q)) / pair.curvature)
-        q = torch.add(q, pair.y, alpha=-weights[-1])
+        q = add_scaled(q, pair.y, -weights[-1])
     product = inverse(q)
     if pairs and (size := float(torch.dot(pairs[-1].y, inverse(pairs[-1].y)))) > 0:
         product = product * (pairs[-1].curvature / size)
     for pair, weight in zip(pairs, reversed(weights), strict=True):
-        product = torch.add(product, pair.s, alpha=weight - float(torch.dot(pair.y, product)) / pair.curvature)
+        product = add_scaled(product, pair.s, weight - float(torch.dot(pair.y, product)) / pair.curvature)
     return product

@@ -13,7 +13,7 @@ from .base import DirectionalSolver, Solver, Stepped
 from .clock import Clock, device_clock
 from .decrement import Decrement, exact_decrement, strongly_convex_decrement
 from .diagnosis import missing_curvature, missing_gradient, standstill
-from .entry import check_point, check_solver, start
+from .entry import check_point, check_solver, start, without_autocast
 from .existence import existence
 from .objectives.base import Point
 from .phases import Ledger, booked, current
@@ -57,11 +57,12 @@ def minimize(
     """Minimise an objective from x0 (its `zeros()` if None) until one of the rules of `stop` fires.
 
     solver: a solver, such as SOLVERS["newton-cholesky"], or any object with `init(point)` and `step(point, state)`.
-    objective: any object whose `at(x)` makes a Point; `zeros()` and `no_minimiser(point, direction)` are used where
-        they are there.
+    objective: any object whose `at(x)` makes a Point; `zeros()`, `dtype` (of a start, where there are no zeros) and
+        `no_minimiser(point, direction)` are used where they are there.
     clock: seconds, called at every iterate (default: one that waits for the device of x0).
     ledger: counters, and phase times if it has a clock of its own; give one to read it afterwards.
 
+    Autocast is off inside: derivatives rounded to 8 bits lead nowhere.
     Raises TypeError or ValueError for wrong arguments, and what a user's own function raises; all that happens while
     solving is a Status.
     """
@@ -75,9 +76,11 @@ def minimize(
     try:
         # Without autograd's bookkeeping an operation on a small tensor costs a tenth less. Only for objectives that
         # promise not to need it, and for solvers of the package: a user's own may.
-        with torch.inference_mode(getattr(objective, "closed_form", False) and isinstance(solver, DirectionalSolver)):
-            end = run.to_the_end(x)
-        return run.result(end)
+        closed = getattr(objective, "closed_form", False) and isinstance(solver, DirectionalSolver)
+        with without_autocast(x.device):
+            with torch.inference_mode(closed):
+                end = run.to_the_end(x)
+            return run.result(end)
     finally:
         ledger.charge()
         current.reset(token)
@@ -234,7 +237,8 @@ class _Run:
         before, now = self.falling
         if "hessian" in point.__dict__ or not (0 < now < before < math.inf and bound > 0):
             return False
-        return math.log(now / bound) <= getattr(self.objective, "hessian_price", 0.0) * math.log(before / now)
+        left, gained = math.log(now) - math.log(bound), math.log(before) - math.log(now)  # quotients may be 0
+        return left <= getattr(self.objective, "hessian_price", 0.0) * gained
 
     def passed(self, here: _Visit, decrement: Decrement | None) -> _End:
         """Every test that is on was passed."""

@@ -63,7 +63,7 @@ class NewtonCG(LineSearch):
         for j, step in enumerate(islice(steps, min(self.cg_iterations, len(direction)))):
             if not step.positive:
                 # Its own curvature gives p a length, as in SciPy's Newton-CG; where it is 0 the search will shorten it.
-                length = step.residual / max(abs(step.curvature), noise * step.residual)
+                length = 1 / max(abs(step.curvature) / step.residual, noise)  # a small residual times noise may be 0
                 return step.solution if j else length * step.search
             direction = step.solution
             if step.residual <= squared(eta * norm):

@@ -115,7 +115,8 @@ def secular_root(gaps: Tensor, slopes: Tensor, low: float, reciprocal: Reciproca
             break
         unit = components / length
         rate = float((unit.square() / shifted).sum()) / length  # the derivative of 1 / length
-        raised = u + (wanted - 1 / length) / (rate - change)
+        steep = rate - change
+        raised = u + (wanted - 1 / length) / steep if steep > 0 else u  # 0: below all numbers
         if not raised > u:
             break
         u = raised

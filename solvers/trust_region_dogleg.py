@@ -58,18 +58,20 @@ def legs(point: Point, sizes: Tensor) -> Legs | None:
 def along(point: Point, sizes: Tensor, path: Legs, radius: float) -> Trial:
     """The point of the path that is `radius` from 0 in the norm of D, or its end."""
     with phase("solve"):
-        ends = sizes * torch.stack([path.cauchy, path.newton])  # (2, d)
-        (first, both), (_, last) = (ends.double() @ ends.double().T).tolist()
-        if last <= radius * radius:  # no power of Python's, which raises where a product is infinite
+        # In units of the radius: the squares of short steps, and of a short radius, would be 0.
+        ends = (sizes * torch.stack([path.cauchy, path.newton])).double() / radius  # (2, d)
+        (first, both), (_, last) = (ends @ ends.T).tolist()
+        if last <= 1:
             slope = float(torch.dot(point.gradient, path.newton))
-            return Trial(path.newton, slope, last**0.5, -0.5 * slope, False)
-        if first >= radius * radius:
-            t = radius / first**0.5
+            return Trial(path.newton, slope, radius * last**0.5, -0.5 * slope, False)
+        if first >= 1:
+            t = 1 / first**0.5
             s, bends = t * path.cauchy, t * path.bends
-        else:  # |c + t (n - c)|^2 = radius^2
-            across, square = both - first, first - 2 * both + last
-            room = radius * radius - first
-            t = room / (across + (across * across + square * room) ** 0.5)
+        else:  # |c + t (n - c)|^2 = 1
+            across, square = both - first, max(first - 2 * both + last, 0.0)
+            room = 1 - first
+            reach = across + (across * across + square * room) ** 0.5
+            t = room / reach if reach > 0 else 0.0
             s = torch.lerp(path.cauchy, path.newton, t)
             bends = torch.lerp(path.bends, -point.gradient, t)  # B newton = -g
         slope, curvature = torch.stack([point.gradient, bends]).mv(s).tolist()

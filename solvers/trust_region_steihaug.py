@@ -14,6 +14,7 @@ from .checks import EPS, positive, whole
 from .conjugate_gradients import CGStep, conjugate_gradients, gradient_norm, jacobi
 from .objectives.base import Point
 from .phases import phase
+from .scalars import add_scaled
 from .spectrum import Units
 from .trust_region import Trial, TrustRegion
 
@@ -96,6 +97,6 @@ def boundary(point: Point, inside: Reached, step: CGStep, radius: float) -> Tria
     """On from there along the search direction p to the boundary: <s + t p, s + t p> = radius^2, t > 0."""
     root = math.sqrt(inside.along * inside.along + inside.size * max(radius * radius - inside.square, 0.0))
     t = (radius * radius - inside.square) / (inside.along + root) if root > 0 else math.nan
-    s = torch.add(inside.solution, step.search, alpha=t)
+    s = add_scaled(inside.solution, step.search, t)
     gain = 0.5 * inside.energy + t * inside.residual - 0.5 * t * t * step.curvature  # g^T p + s^T H p = -r^T D^-1 r
     return Trial(s, float(torch.dot(point.gradient, s)), radius, gain, True)

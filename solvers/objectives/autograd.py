@@ -36,6 +36,8 @@ class FunctionObjective(Objective):
         if not isinstance(value, Tensor) or value.ndim != 0:
             found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(f"f must return a scalar tensor, found {found}: end it with .sum() or .mean()")
+        if value.is_complex():
+            raise TypeError(f"f must return a real number, found {value.dtype}: take .real or .abs()")
         return value
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..checks import EPS
 from ..phases import current
+from ..scalars import add_scaled
 from .kronecker import KroneckerFactors
 
 NewtonDirection = Callable[[], Tensor | None]
@@ -225,7 +226,7 @@ class Ray:
 
     def at(self, t: float) -> Point:
         """The point x + t direction."""
-        return self.point.objective.at(torch.add(self.point.x, self.direction, alpha=t))
+        return self.point.objective.at(add_scaled(self.point.x, self.direction, t))
 
     def third(self) -> Tensor:
         """D^3 f(x)[d, d], (d,): the change of H d along the direction d, here by a difference of two products."""
@@ -234,7 +235,7 @@ class Ray:
 
     def turned(self, step: Tensor, t: float = 1.0) -> Ray:
         """The ray along direction + t step."""
-        return type(self)(self.point, torch.add(self.direction, step, alpha=t))
+        return type(self)(self.point, add_scaled(self.direction, step, t))
 
     def slope(self, trial: Point) -> float:
         """g^T direction at a point of the ray."""

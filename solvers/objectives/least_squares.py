@@ -18,8 +18,9 @@ class LeastSquares(Objective):
     g = 2 J^T r and H = 2 J^T J + 2 sum_i r_i H_i, with J the Jacobian and H_i the Hessian of r_i. The first term is the
     Gauss-Newton matrix, all of H where the residuals vanish or are linear (Nocedal & Wright, section 10.1, with a
     half before the sum; the collections of test problems publish minima without it).
-    There is no default start: pass x0 to `minimize`. What r raises is passed on. TypeError where r is not a function
-    or does not return a vector.
+    There is no default start: pass x0 to `minimize`. Derivatives have the dtype of x; residuals in another, as from
+    data in float64, are kept in the more precise one. What r raises is passed on. TypeError where r is not a function
+    or does not return a real vector.
     """
 
     def __init__(self, residuals: Callable[[Tensor], Tensor]) -> None:
@@ -31,14 +32,16 @@ class LeastSquares(Objective):
         return LeastSquaresPoint(self, x)
 
     def vector(self, x: Tensor) -> Tensor:
-        """r(x), or a TypeError if that is no vector."""
+        """r(x), no less precise than x, or a TypeError if that is no vector."""
         r = self.residuals(x)
         if not isinstance(r, Tensor) or r.ndim != 1:
             found = f"shape {tuple(r.shape)}" if isinstance(r, Tensor) else type(r).__name__
             raise TypeError(
                 f"residuals must return a tensor (m,), found {found}: end it with torch.stack or .flatten()"
             )
-        return r
+        if r.is_complex():
+            raise TypeError(f"residuals must be real, found {r.dtype}: return their real and imaginary parts")
+        return r.to(torch.promote_types(r.dtype, x.dtype))
 
 
 class LeastSquaresPoint(FunctionPoint):
@@ -75,7 +78,8 @@ class LeastSquaresPoint(FunctionPoint):
     def gradient(self) -> Tensor:
         """2 J^T r, without J where nobody has asked for it."""
         if "jacobian" in self.__dict__:
-            return 2 * (self.jacobian.T @ self.residuals)
+            # r may be in float64 where x, and with it J, is in float32.
+            return 2 * (self.jacobian.to(self.residuals).T @ self.residuals).to(self.x)
         return self.recorded_gradient.detach().contiguous()
 
     @kept

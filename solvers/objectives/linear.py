@@ -11,6 +11,7 @@ from torch import Tensor
 from ..checks import EPS
 from ..kernels import bucket_sums
 from ..phases import count
+from ..scalars import add_scaled
 from .base import Point, Ray, kept
 from .kronecker import KroneckerFactors
 
@@ -206,10 +207,10 @@ class LinearRay(Ray):
     def at(self, t: float) -> LinearPoint:
         point = self.point
         whole = t == 1.0  # the step that is tried first, and most often taken: plain sums cost a quarter less
-        x = point.x + self.direction if whole else torch.add(point.x, self.direction, alpha=t)
+        x = point.x + self.direction if whole else add_scaled(point.x, self.direction, t)
         if point.age >= REFRESH:
             return type(point)(point.objective, x)
-        margins = point.margins + self.moves if whole else torch.add(point.margins, self.moves, alpha=t)
+        margins = point.margins + self.moves if whole else add_scaled(point.margins, self.moves, t)
         reached = type(point)(point.objective, x, margins, point.age + 1)
         if (scratch := point.__dict__.get("scratch")) is not None:
             reached.scratch = scratch

@@ -94,7 +94,14 @@ class ResidualMLP(Objective):
                 self.shapes[name], self.slices[name] = shape, slice(begin, end)
         self.size = end
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """That of the data, which a start is brought to."""
+        return self.X.dtype
+
     def at(self, x: Tensor) -> MLPPoint:
+        if x.dtype != self.dtype:
+            raise TypeError(f"x is in {x.dtype} and this network in {self.dtype}: pass x.to({self.dtype})")
         if x.shape != (self.size,):
             raise ValueError(f"x must have shape ({self.size},) for this network, found {tuple(x.shape)}")
         return MLPPoint(self, x)

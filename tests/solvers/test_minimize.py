@@ -10,6 +10,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import softplus
 
 from benchmarks.truth import Exact
 from solvers import (
@@ -25,7 +26,14 @@ from solvers import (
     decrement,
     minimize,
 )
-from solvers.objectives import FunctionObjective, LogisticRegression, Point
+from solvers.objectives import (
+    FunctionObjective,
+    LeastSquares,
+    LogisticRegression,
+    Point,
+    ResidualMLP,
+    SoftmaxRegression,
+)
 from solvers.objectives.linear import LARGE
 from tests.fakes import GENERAL
 
@@ -567,3 +575,32 @@ def test_the_value_is_that_of_the_very_x(logistic, name, dtype):
         result = minimize(SOLVERS[name], objective, stop=Stop(iterations=40))
         fresh = float(objective.at(result.x).value)
         assert abs(result.value - fresh) <= 8 * torch.finfo(dtype).eps * abs(fresh)
+
+
+def test_autocast_does_not_reach_into_a_run(logistic):
+    f = logistic(l2=0.1, dtype=torch.float32)
+    X, y = f.X, f.y
+    network = ResidualMLP(X, y, depth=1)
+    start = network.random_start(torch.Generator().manual_seed(0))
+    objectives = {
+        "logistic": (lambda: LogisticRegression(X, y, l2=0.1), None),
+        "CSR": (lambda: LogisticRegression(X.to_sparse_csr(), y, l2=0.1, fit_intercept=True), None),
+        "softmax": (lambda: SoftmaxRegression(X, y, l2=0.1), None),
+        "function": (lambda: FunctionObjective(lambda w: softplus(X @ w).mean() + w.square().sum()), torch.ones(4)),
+        "residuals": (lambda: LeastSquares(lambda w: X @ w - y), torch.ones(4)),
+        "network": (lambda: network, start),
+    }
+    failures = {}
+    for (name, solver), (what, (make, x0)) in product(SOLVERS.items(), objectives.items()):
+        plain = minimize(solver, make(), x0, Stop(iterations=5))
+        try:
+            with torch.autocast("cpu", torch.bfloat16):
+                found = minimize(solver, make(), x0, Stop(iterations=5))
+                if not torch.is_autocast_enabled("cpu"):
+                    failures[name, what] = "autocast is off after the run"
+        except Exception as error:
+            failures[name, what] = error
+            continue
+        if found.value != pytest.approx(plain.value, rel=1e-4, abs=1e-4):  # bfloat16 has eight bits
+            failures[name, what] = found.value, plain.value
+    assert not failures, failures

@@ -167,3 +167,41 @@ def test_both_meet_a_logistic_problem_with_a_wide_x():
     values = {name: minimize(SOLVERS[name], f) for name in (*BOTH, "newton-cholesky")}
     assert {r.status for r in values.values()} == {Status.CONVERGED}
     assert max(r.value for r in values.values()) - min(r.value for r in values.values()) < 1e-12
+
+
+def test_residuals_of_another_dtype_than_x_are_solved_as_well_as_they_are_known():
+    A, b = linear()
+    wanted = torch.linalg.lstsq(A, b.unsqueeze(1)).solution.squeeze(1)
+    failures = {}
+    for given, data in ((torch.float32, torch.float64), (torch.float64, torch.float32)):
+        A_, b_ = A.to(data), b.to(data)
+
+        def residuals(x, A_=A_, b_=b_):
+            return (A_ * x).sum(1).to(A_.dtype) - b_  # products with @ refuse two dtypes
+
+        for name in SOLVERS:
+            try:
+                found = minimize(SOLVERS[name], LeastSquares(residuals), torch.ones(3, dtype=given))
+            except Exception as error:
+                failures[name, given] = error
+                continue
+            if found.x.dtype != given or not bool(found.x.isfinite().all()):
+                failures[name, given] = found.x
+            if name in (*BOTH, "newton-cholesky", "lbfgs") and not torch.allclose(found.x.double(), wanted, atol=1e-3):
+                failures[name, given] = found.x, found.status
+        point = LeastSquares(residuals).at(torch.ones(3, dtype=given))
+        for first in ("gradient", "jacobian"):
+            point = LeastSquares(residuals).at(torch.ones(3, dtype=given))
+            getattr(point, first)
+            derivatives = point.gradient, point.jacobian, point.gauss_newton, point.hessian
+            if any(part.dtype != given for part in derivatives) or point.residuals.dtype != torch.float64:
+                failures[first, given] = [part.dtype for part in derivatives]
+    assert not failures, failures
+
+
+def test_complex_residuals_and_values_are_refused():
+    x0 = torch.ones(2, dtype=torch.float64)
+    with pytest.raises(TypeError, match="residuals must be real"):
+        minimize(SOLVERS["gauss-newton"], LeastSquares(lambda x: x * 1j), x0)
+    with pytest.raises(TypeError, match="f must return a real number"):
+        minimize(SOLVERS["lbfgs"], FunctionObjective(lambda x: (x * 1j).sum()), x0)
