@@ -261,7 +261,7 @@ class _Run:
             return None
         if self.stop.gap_tolerance is not None:
             decrement = exact_decrement(point)
-            if not decrement.half <= bound:
+            if decrement.direction is None or not decrement.half <= bound:  # the bound itself may be infinite
                 self.look_below = own / 10
                 return None
         reason, escaping = existence(point, self.no_minimiser, self.escaping)

@@ -11,6 +11,7 @@ from .base import Proposal, newton_proposal
 from .checks import positive, whole
 from .linear_algebra import DualFactor, Factor, newton_factor, shifted_factor
 from .objectives.base import Point
+from .scalars import squared
 from .search import LineSearch
 
 
@@ -48,7 +49,7 @@ class ShamanskiiNewton(LineSearch):
         stuck = state.last is point
         if state.factor is not None and state.age < self.steps and not stuck:
             proposal = solved(point, state.factor, state.age + 1)
-            if proposal and -proposal.slope <= self.contraction**2 * state.energy:
+            if proposal and -proposal.slope <= squared(self.contraction) * state.energy:
                 return proposal
         found = newton_factor(point)
         proposal = solved(point, shifted_factor(point.hessian) if found is None else found, 1)

@@ -7,6 +7,7 @@ import math
 import random
 import warnings
 from collections.abc import Callable
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -22,6 +23,7 @@ CLASSES = torch.arange(12) % 3
 TARGETS = torch.randn(12, 2, generator=G, dtype=torch.float64)
 DTYPES = (torch.float64, torch.float32)
 DIMENSIONS = 3  # scales of the loss, of the variables and of the data
+PLAIN = ("residuals: Rosenbrock", "logistic, dense, intercept True, penalty one")
 
 FUNCTIONS = {  # f, and where it starts
     "quadratic": (lambda x: (x - 1).square().sum(), (2.0, -1.0)),
@@ -151,18 +153,26 @@ def test_what_python_and_torch_refused_at_some_scale_is_a_status():
 
 
 def test_runs_at_random_scales_end_with_a_status():
-    assert not failures(drawn(600, seed=0, iterations=10))
+    assert not failures(drawn(400, seed=0, iterations=10))
 
 
 @pytest.mark.slow
 def test_many_runs_at_random_scales_end_with_a_status():
-    assert not failures(drawn(8000, seed=1, iterations=100))
+    assert not failures(drawn(3000, seed=1, iterations=100))
 
 
 @pytest.mark.slow
 def test_every_solver_ends_at_every_scale_of_every_kind_of_objective():
-    exponents = (-300, -155, -38, -19, 0, 19, 38, 155, 300)
-    kinds = [name for name in OBJECTIVES if "intercept True" not in name or "penalty one" in name]
+    exponents = (-300, -155, -38, 0, 38, 155, 300)
+    kinds = [
+        "function: two wells",
+        "function: exponential",
+        "residuals: exponential",
+        "logistic, dense, intercept False, penalty of the loss",
+        "logistic, CSR, intercept True, penalty none",
+        "softmax, dense, intercept True, penalty one",
+        "network of 1",
+    ]
     assert not failures(
         (solver, what, dtype, scales, 5)
         for solver, what, dtype in itertools.product(SOLVERS, kinds, DTYPES)
@@ -189,3 +199,37 @@ def test_the_largest_penalty_does_not_pass_for_convergence():
         x0 = torch.full((3,), 1e-155, dtype=torch.float64)  # f = log 2 + 0.03
         found = minimize(SOLVERS[name], objective, x0, Stop(iterations=0))
         assert found.status != Status.CONVERGED
+
+
+def test_an_infinite_tolerance_does_not_make_an_unknown_gap_pass():
+    # gap_tolerance times f overflows, and curvatures of 1e-400 are no numbers: there is no Newton decrement.
+    tiny = LogisticRegression(X * 1e-200, Y, reduction="sum")
+    loose, wrong = Stop(gap_tolerance=1e308, iterations=5), {}
+    for name, solver in SOLVERS.items():
+        try:
+            found = minimize(solver, tiny, stop=loose)
+            if found.status == Status.CONVERGED:
+                wrong[name] = found.message
+        except Exception as error:
+            wrong[name] = error
+    assert not wrong, wrong
+
+
+def test_settings_near_the_ends_of_the_range_do_not_raise():
+    wrong = {}
+    for name, solver in SOLVERS.items():
+        settings = [field.name for field in fields(solver) if isinstance(getattr(solver, field.name), float)]
+        for setting, value in itertools.product(settings, (1e-300, 1e40, 1e300)):
+            try:
+                extreme = replace(solver, **{setting: value})
+            except ValueError:  # below 1, or above it
+                continue
+            for what, dtype in itertools.product(PLAIN, DTYPES):
+                objective, x0 = OBJECTIVES[what](dtype, 1.0, 1.0, 1.0)
+                try:
+                    found = minimize(extreme, objective, x0, Stop(iterations=5))
+                    if not bool(found.x.isfinite().all()):
+                        wrong[name, setting, value, what, dtype] = found.x
+                except Exception as error:
+                    wrong[name, setting, value, what, dtype] = error
+    assert not wrong, wrong
