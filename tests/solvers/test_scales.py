@@ -158,7 +158,7 @@ def test_runs_at_random_scales_end_with_a_status():
 
 @pytest.mark.slow
 def test_many_runs_at_random_scales_end_with_a_status():
-    assert not failures(drawn(3000, seed=1, iterations=100))
+    assert not failures(drawn(1500, seed=1, iterations=100))
 
 
 @pytest.mark.slow
