@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .base import DirectionalSolver, Solver, Stepped
 from .clock import Clock, device_clock
-from .decrement import Decrement, exact_decrement, strongly_convex_decrement
+from .decrement import Decrement, exact_decrement, not_finite, strongly_convex_decrement
 from .diagnosis import missing_curvature, missing_gradient, standstill
 from .entry import check_point, check_solver, start, without_autocast
 from .existence import existence
@@ -79,7 +79,7 @@ def minimize(
         closed = getattr(objective, "closed_form", False) and isinstance(solver, DirectionalSolver)
         with without_autocast(x.device):
             with torch.inference_mode(closed):
-                end = run.to_the_end(x)
+                end = run.finite(run.to_the_end(x))
             return run.result(end)
     finally:
         ledger.charge()
@@ -190,6 +190,20 @@ class _Run:
             new = point is not before.point
             if stays or (here.value == before.value and new and torch.equal(point.x, before.point.x)):
                 return self.stalled(before, bound)
+
+    def finite(self, end: _End) -> _End:
+        """The same end, or the last finite iterate of the trace where the run went on to an infinite x.
+
+        There f may well be finite, as exp(-x) is; looking at every x on the way would cost a reading of the device.
+        """
+        if not (found := not_finite(end.here.point.x)):
+            return end
+        words = f"x has {found} at iterate {end.here.iteration}, where f is {end.here.value:.3g}"
+        trace = self.trace
+        kept = zip(trace.iterations, trace.seconds, trace.iterates, trace.counts, strict=True)
+        iteration, seconds, x, counts = [visit for visit in kept if not not_finite(visit[2])][-1]  # x0 is one
+        point = self.objective.at(x)
+        return _End(_Visit(point, float(point.value), iteration, seconds, counts), Status.DIVERGED, words)
 
     def limit(self, here: _Visit) -> _End:
         if here.iteration >= self.stop.iterations:

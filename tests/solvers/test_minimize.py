@@ -169,6 +169,23 @@ def test_an_overflow_is_a_divergence_and_x_the_last_finite_iterate(rate, dtype):
     assert not bool(after.value.isfinite() and after.gradient.isfinite().all())
 
 
+def test_an_infinite_x_is_a_divergence_although_f_is_finite_there():
+    stop, x0, wrong = Stop(gap_tolerance=None, iterations=7), torch.ones(2), {}
+    for what, f in {
+        "exp": lambda x: (-x).exp().sum(),
+        "a constant": lambda x: 0 * x[0].exp() + torch.sigmoid(-x[1]),
+    }.items():
+        for solver in (GradientDescent(1e40), DiagonalNewton(learning_rate=1e40)):
+            for tests in (stop, Stop(iterations=7), Stop(gap_tolerance=None, gradient_tolerance=1e-3)):
+                found = minimize(solver, FunctionObjective(f), x0, tests)
+                finite = bool(torch.stack(found.trace.iterates).isfinite().all())
+                if found.status != Status.DIVERGED or not (
+                    finite and torch.equal(found.x, x0) and found.iterations == 0
+                ):
+                    wrong[what, solver, tests] = found.status, found.message, found.x
+    assert not wrong, wrong
+
+
 def test_a_step_out_of_the_domain_is_a_divergence():
     result = minimize(GradientDescent(4.0), FunctionObjective(lambda x: (x - x.log()).sum()), vector(2.0))
     assert (result.status, result.iterations) == (Status.DIVERGED, 0)
