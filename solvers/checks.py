@@ -37,7 +37,10 @@ def finite_tensor(name: str, array: Any, layouts: tuple[torch.layout, ...] = (to
     One sum decides: it is finite only if all entries are. Only otherwise (which includes sums that overflow) are
     the entries looked at one by one.
     """
-    array = real_tensor(name, array, layouts)
+    return _finite(name, real_tensor(name, array, layouts))
+
+
+def _finite(name: str, array: Tensor) -> Tensor:
     entries = array.values() if array.layout == torch.sparse_csr else array
     if not math.isfinite(float(entries.sum())):
         nans = int(entries.isnan().sum())
@@ -53,11 +56,10 @@ def design_matrix(X: Any, fit_intercept: bool) -> Tensor:
 
     A CSR tensor is put in order where it is not, with its duplicates added up.
     """
-    layouts = (torch.strided, torch.sparse_csr)
-    X = real_tensor("X", X, layouts)
+    X = real_tensor("X", X, layouts=(torch.strided, torch.sparse_csr))
     if X.ndim != 2:
         raise ValueError(f"X must have two dimensions (rows, features), found shape {tuple(X.shape)}")
-    X = finite_tensor("X", checked_csr("X", X) if X.layout == torch.sparse_csr else X, layouts)
+    X = _finite("X", checked_csr("X", X) if X.layout == torch.sparse_csr else X)
     n, d = X.shape
     if n == 0:
         raise ValueError("X has no rows: a loss needs at least one")

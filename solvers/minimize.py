@@ -194,8 +194,11 @@ class _Run:
     def finite(self, end: _End) -> _End:
         """The same end, or the last finite iterate of the trace where the run went on to an infinite x.
 
-        There f may well be finite, as exp(-x) is; looking at every x on the way would cost a reading of the device.
+        There f may well be finite, as exp(-x) is. To look at every x on the way would cost a reading of the device
+        each. A closed form multiplies by x, so that the next value or gradient is not a number.
         """
+        if getattr(self.objective, "closed_form", False) and end.status != Status.DIVERGED:
+            return end
         if not (found := not_finite(end.here.point.x)):
             return end
         words = f"x has {found} at iterate {end.here.iteration}, where f is {end.here.value:.3g}"
