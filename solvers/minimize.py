@@ -17,10 +17,12 @@ from .entry import check_point, check_solver, start, without_autocast
 from .existence import existence
 from .objectives.base import Point
 from .phases import Ledger, booked, current
+from .runaway import asked, falls_without_bound, far_from_any, still_falls
 from .stopping import Status, Stop
 from .trace import Trace, next_kept, outside_inference
 
 UNSOLVED = "the Newton system cannot be solved"
+RUNAWAY = "f still falls as x runs away: it may have no minimiser"
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ class _Run:
         self.note = getattr(state, "note", "")
         eps = torch.finfo(x.dtype).eps
         relative, floor = max(stop.gap_tolerance or 0.0, 4 * eps), eps**2 * abs(here.value)
-        abyss = -max(abs(here.value), 1.0) / eps**2  # further down than any minimum whose digits could be told apart
+        self.x0, first = x, here.value
+        abyss = -math.inf
 
         before = here
         while True:
@@ -171,6 +174,8 @@ class _Run:
                     words = missing_curvature(point, here.iteration)
                     return _End(here, Status.DIVERGED if words else Status.SINGULAR, words or UNSOLVED)
             own = abs(proposal.slope) / 2
+            if here.iteration == 0:  # further down than any minimum whose digits could be told apart
+                abyss = -(abs(first) or 2 * own) / eps**2
             if stop.gap_tolerance is not None and self.promising(point, own, bound):
                 if (over or not self.proof_is_near(point, bound)) and (end := self.converged(here, own, bound)):
                     return end
@@ -186,10 +191,12 @@ class _Run:
             if not tests:
                 continue
             if here.value < abyss:
-                return _End(here, Status.DIVERGED, f"f falls without bound: {here.value:.3g}")
+                if falls_without_bound(point, x, first):
+                    return _End(here, Status.DIVERGED, f"f falls without bound: {here.value:.3g}")
+                abyss = here.value / eps
             new = point is not before.point
             if stays or (here.value == before.value and new and torch.equal(point.x, before.point.x)):
-                return self.stalled(before, bound)
+                return self.stalled(before, bound, first)
 
     def finite(self, end: _End) -> _End:
         """The same end, or the last finite iterate of the trace where the run went on to an infinite x.
@@ -266,6 +273,8 @@ class _Run:
                 words[0] += f", flat along {decrement.flat} of {d} directions"
             if decrement.flat == d:
                 words[0] += " (gradient and Hessian are zero there, and nothing else is known of it)"
+            elif not getattr(self.objective, "convex", False):
+                words[0] += ", which proves no minimum where f is not convex"
         if self.stop.gradient_tolerance is not None:
             words.append(f"no gradient entry exceeds {self.stop.gradient_tolerance:.2g}")
         return _End(here, Status.CONVERGED, " and ".join(words), decrement)
@@ -288,15 +297,23 @@ class _Run:
         if reason or far or escaping:
             self.look_below = own / 10
             return None
+        if decrement is not None and self.runs_away(point, decrement.direction):
+            return _End(here, Status.DIVERGED, RUNAWAY)
         return self.passed(here, decrement)
 
-    def stalled(self, here: _Visit, bound: float) -> _End:
+    def runs_away(self, point: Point, newton_step: Tensor | None) -> bool:
+        """Whether f, of which the objective does not know that it has a minimiser, has none on this run's way."""
+        return asked(self.objective) and far_from_any(point, self.x0, newton_step) and still_falls(point, self.x0)
+
+    def stalled(self, here: _Visit, bound: float, first: float) -> _End:
         """No step is left that changes anything: at a minimiser that is convergence, whatever the solver's own test."""
         self.look_below = math.inf
         if self.promising(here.point, 0.0, bound) and (end := self.converged(here, 0.0, bound)):
             return end
         if self.solver.needs != "gradient" and (words := missing_curvature(here.point, here.iteration)):
             return _End(here, Status.DIVERGED, words)
+        if here.value < first and asked(self.objective) and still_falls(here.point, self.x0):
+            return _End(here, Status.DIVERGED, RUNAWAY)
         return _End(here, Status.STALLED, standstill(here.point, bound))
 
     def result(self, end: _End) -> Result:

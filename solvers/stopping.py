@@ -18,7 +18,7 @@ class Status(StrEnum):
     STALLED = "stalled"  # no representable progress at this precision, or a saddle point
     SINGULAR = "singular"  # the Newton system cannot be solved
     SEPARABLE = "separable"  # no minimiser exists: exactly, or (quasi-separation) to rounding
-    DIVERGED = "diverged"  # a value, a gradient or a curvature is not finite, or f falls without bound
+    DIVERGED = "diverged"  # a value or a derivative is not finite, or f falls without bound, or still as x runs away
     ERROR = "error"  # a foreign solver raised, or the objective lacks what the solver needs
 
 
