@@ -10,7 +10,7 @@ import torch
 
 from .base import DirectionalSolver, Proposal, towards
 from .checks import positive
-from .line_search import resolution
+from .line_search import first_length, gave_up, resolution
 from .objectives.base import Point
 from .phases import booked, count
 
@@ -27,7 +27,7 @@ class Rate(NamedTuple):
 class ArmijoGradientDescent(DirectionalSolver):
     """x+ = x - t g, with the first t = rate, shrink rate, shrink^2 rate, ... for which f falls by sufficient t ||g||^2.
 
-    The rate is `grow` times the last t, and 1 / ||g|| at the start. (Nocedal & Wright, Alg. 3.1, p. 37; Armijo 1966,
+    The rate is `grow` times the last t, and `unit_rate` at the start. (Nocedal & Wright, Alg. 3.1, p. 37; Armijo 1966,
     Pacific J. Math. 16, p. 1.) Where that decrease is lost in rounding it is enough that f does not rise, and that the
     slope at the trial has not turned round by more than (1 - 2 sufficient) of it.
     """
@@ -65,10 +65,11 @@ class ArmijoGradientDescent(DirectionalSolver):
                 if seen or slope <= ray.slope(trial) <= (2 * self.sufficient - 1) * slope:
                     return trial, Rate(min(t * rate * self.grow, 1 / torch.finfo(point.x.dtype).tiny))
             t *= self.shrink
+        gave_up(point, "backtracking", TRIALS, t / self.shrink)
         return point, proposal.state
 
 
 def unit_rate(point: Point) -> float:
-    """The rate whose first step has length 1."""
+    """The rate whose first step has length 1, or `first_length` where f cannot tell that or leaps."""
     norm = float(torch.linalg.vector_norm(point.gradient))
-    return 1 / norm if 0 < norm < math.inf else 1.0
+    return first_length(point, norm) / norm if 0 < norm < math.inf else 1.0

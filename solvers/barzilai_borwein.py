@@ -11,7 +11,7 @@ import torch
 from .armijo_descent import unit_rate
 from .base import DirectionalSolver, Proposal, towards
 from .checks import positive, whole
-from .line_search import resolution
+from .line_search import gave_up, resolution
 from .names import lookup
 from .objectives.base import Point
 from .phases import booked, count
@@ -91,4 +91,5 @@ class BarzilaiBorwein(DirectionalSolver):
             if -math.inf < value <= highest + self.sufficient * t * slope:
                 return trial, state._replace(values=(*state.values, value)[-self.memory :], count=state.count + 1)
             t *= self.shrink
+        gave_up(point, "backtracking", TRIALS if slope < 0 else 0, t / self.shrink)
         return point, state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from .decrement import DENSE_LIMIT, not_finite
+from .line_search import resolution
 from .linear_algebra import in_units
 from .objectives.base import Point
 
@@ -31,22 +32,30 @@ def missing_curvature(point: Point, iteration: int) -> str:
     return f"{words} has {found} at iterate {iteration}: {reason}" if found else ""
 
 
-def standstill(point: Point, bound: float) -> str:
-    """Why no step leads on: a saddle, a Hessian that is 0, or rounding. bound: the largest Newton decrement allowed."""
+def standstill(point: Point, bound: float, length: float, own: float) -> str:
+    """Why no step leads on: a saddle, a Hessian that is 0, rounding, or a search that failed though f may well fall.
+
+    bound: the largest Newton decrement allowed. length: of the last direction; own: what it promised to gain.
+    """
     known = point.__dict__.get("_exact_decrement")
+    gave_up = point.__dict__.get("_gave_up", "the last step did not lower f")
+    hidden = ", and promised less than rounding hides" if own <= resolution(point) else ""
+    failed = f"{gave_up} (the direction has length {length:.2g}{hidden}); this proves no minimum"
     if known is None or len(point.x) > DENSE_LIMIT:
-        return STALLED
+        return failed
     if not bool(point.hessian.any()):
-        slope = "gradient and Hessian are zero" if not bool(point.gradient.any()) else "the Hessian is zero"
-        return f"{STALLED}: {slope} there, as where every unit of a network is off"
+        if bool(point.gradient.any()):
+            return f"{failed}: the Hessian is zero there"
+        return f"{STALLED}: gradient and Hessian are zero there, as where every unit of a network is off"
     if known.direction is not None:
         if known.half <= bound:
             return STALLED
-        return f"{STALLED}: the Newton decrement is {known.half:.2g} there, and at most {bound:.2g} was asked for"
+        reason = STALLED if known.half <= resolution(point) else failed
+        return f"{reason}: the Newton decrement is {known.half:.2g} there, and at most {bound:.2g} was asked for"
     if known.bound.endswith("not positive semidefinite") and _stationary(point, bound):
         lowest = float(torch.linalg.eigvalsh(point.hessian)[0])
         return f"a saddle point: the gradient is 0 to rounding, the lowest eigenvalue of the Hessian is {lowest:.3g}"
-    return f"{STALLED}; its Newton decrement: {known.bound}"
+    return f"{failed}; its Newton decrement: {known.bound}"
 
 
 def _stationary(point: Point, bound: float) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ import torch
 
 from .base import DirectionalSolver, Proposal, newton_proposal
 from .checks import positive
-from .line_search import flatter, resolution
+from .line_search import resolution, unseen_step
 from .linear_algebra import factor
 from .objectives.base import Point
 from .phases import count, phase
@@ -19,9 +18,9 @@ from .scalars import squared
 
 
 class Lipschitz(NamedTuple):
-    """The state: L, the constant that stands for that of the Hessian."""
+    """The state: sqrt(L), L the constant that stands for that of the Hessian. (L itself may leave the range.)"""
 
-    size: float
+    root: float
 
 
 @dataclass(frozen=True)
@@ -44,15 +43,15 @@ class GradientRegularisedNewton(DirectionalSolver):
             raise ValueError(f"rise must be greater than 1, found {self.rise!r}")
 
     def init(self, point: Point) -> Lipschitz:
-        size, norm = float(torch.linalg.matrix_norm(point.hessian)), length(point.gradient)
+        size, norm = frobenius(point.hessian), length(point.gradient)
         usual = 0 < size < math.inf and 0 < norm < math.inf
-        return Lipschitz(max(squared(self.start * size) / norm, math.ulp(0.0)) if usual else 1.0)
+        return Lipschitz(max(self.start * size / math.sqrt(norm), math.ulp(0.0)) if usual else 1.0)
 
     def propose(self, point: Point, state: Lipschitz) -> Proposal | None:
         hessian, norm = point.hessian, length(point.gradient)
-        while math.isfinite(state.size):
+        while math.isfinite(state.root):
             shifted = hessian.clone()
-            shifted.diagonal().add_(math.sqrt(state.size * norm))
+            shifted.diagonal().add_(state.root * math.sqrt(norm))
             if (found := factor(shifted)) is not None:
                 return newton_proposal(point, -found.solve(point.gradient), state)
             if not bool(hessian.isfinite().all()) or norm == 0:
@@ -66,17 +65,26 @@ class GradientRegularisedNewton(DirectionalSolver):
         with phase("line search"):
             count("line_search_trials")
             trial = point.along(step).at(1.0)
-            shift, size = math.sqrt(state.size * length(point.gradient)), length(step)
+            shift, size = state.root * math.sqrt(length(point.gradient)), length(step)
             # The first test alone would accept any step where f is flat; the second is lost in rounding near the end.
             if not -proposal.slope > resolution(point):
-                return (trial if flatter(point, trial, step, proposal.slope) else point), state
+                reached, short = unseen_step(point, trial, step, proposal.slope, shift * squared(size))
+                return reached, Lipschitz(state.root / self.rise**2) if short else state  # lambda is divided by rise^2
             fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * squared(size)
             if not (fell and length(trial.gradient) <= 2 * shift * size):
                 return point, self._raised(state)
-        return trial, Lipschitz(state.size / self.rise)
+        return trial, Lipschitz(state.root / math.sqrt(self.rise))
 
     def _raised(self, state: Lipschitz) -> Lipschitz:
-        return Lipschitz(max(state.size, sys.float_info.min) * self.rise)  # zero could not be raised
+        return Lipschitz(max(state.root, math.ulp(0.0)) * math.sqrt(self.rise))  # 0 could not be raised
+
+
+def frobenius(matrix: torch.Tensor) -> float:
+    """Its Frobenius norm, also where a square leaves the range."""
+    norm = float(torch.linalg.matrix_norm(matrix))
+    if not (norm == math.inf or norm == 0) or not (largest := float(matrix.abs().max())) > 0:
+        return norm
+    return largest * float(torch.linalg.matrix_norm(matrix / largest))
 
 
 def length(v: torch.Tensor) -> float:

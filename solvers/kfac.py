@@ -13,7 +13,7 @@ from .base import DirectionalSolver, Proposal
 from .checks import EPS, positive
 from .kronecker import kronecker_inverse
 from .levenberg_marquardt import RISE, eased
-from .line_search import flatter, resolution
+from .line_search import resolution, unseen_step
 from .objectives.base import Point
 from .objectives.kronecker import KroneckerFactors
 from .phases import count, phase
@@ -22,6 +22,7 @@ NO_LAYERS = (
     "this objective knows no Kronecker factors of its layers, as ResidualMLP and linear models do: take a method that "
     "needs none, such as newton-cg or lbfgs"
 )
+FALL = 10.0  # of lambda where it hides what a step gains
 PARALLEL = 1e-8  # of the product of two curvatures: what is left for a second direction is rounding
 
 
@@ -98,7 +99,10 @@ class KFAC(DirectionalSolver):
             trial = point.along(step).at(1.0)
             predicted = -0.5 * slope
             if not predicted > resolution(point):
-                return (trial if flatter(point, trial, step, slope) else point), state
+                held = state.damping * float(torch.dot(step, step)) if state.damping > state.least else 0.0
+                reached, short = unseen_step(point, trial, step, slope, held)
+                lower = max(state.damping / FALL, state.least)
+                return reached, state._replace(damping=lower, rise=RISE) if short else state
             ratio = (float(point.value) - float(trial.value)) / predicted
         if not ratio > self.accept:  # NaN, too
             return point, raised(state)

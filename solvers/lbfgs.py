@@ -11,6 +11,7 @@ from torch import Tensor
 from .base import Proposal, towards
 from .checks import whole
 from .limited_memory import Pair, difference, two_loop
+from .line_search import first_length
 from .objectives.base import Point
 from .phases import phase
 from .wolfe import WolfeSearch
@@ -59,6 +60,6 @@ class LBFGS(WolfeSearch):
 
 
 def steepest(point: Point) -> Tensor:
-    """-g / ||g||, (d,), and 0 where g is."""
+    """-g / ||g||, (d,), times `first_length`; 0 where g is."""
     norm = float(torch.linalg.vector_norm(point.gradient))
-    return point.gradient * (-1 / norm if norm > 0 else 0.0)
+    return point.gradient * (-first_length(point, norm) / norm if norm > 0 else 0.0)

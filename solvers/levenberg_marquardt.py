@@ -13,7 +13,7 @@ from torch import Tensor
 from .base import DirectionalSolver, Proposal, newton_proposal
 from .checks import positive
 from .gauss_newton import without_matrix
-from .line_search import flatter, resolution
+from .line_search import resolution, unseen_step
 from .linear_algebra import factor
 from .objectives.base import Point
 from .phases import count, phase
@@ -76,9 +76,11 @@ class LevenbergMarquardt(DirectionalSolver):
             count("line_search_trials")
             trial = point.along(step).at(1.0)
             # Half of -g^T s + lambda s^T D s, for (B + lambda D) s = -g.
-            predicted = 0.5 * (state.size * float(torch.dot(step, state.units * step)) - slope)
+            held = state.size * float(torch.dot(step, state.units * step))
+            predicted = 0.5 * (held - slope)
             if not predicted > resolution(point):
-                return (trial if flatter(point, trial, step, slope) else point), state
+                reached, short = unseen_step(point, trial, step, slope, held)
+                return reached, state._replace(size=state.size * eased(1.0), rise=RISE) if short else state
             ratio = (float(point.value) - float(trial.value)) / predicted
         if not ratio > self.accept:  # NaN, too
             return point, self._raised(state)

@@ -11,7 +11,7 @@ import torch
 
 from .base import DirectionalSolver, Proposal, newton_proposal
 from .checks import positive
-from .line_search import flatter, resolution
+from .line_search import resolution, unseen_step
 from .linear_algebra import factor
 from .objectives.base import Point
 from .phases import count, phase
@@ -30,8 +30,8 @@ class LevenbergNewton(DirectionalSolver):
 
     The ratio of the two gains steers lambda: above `good` it is divided by `fall`; below `poor`, or where H + lambda I
     is not positive definite, it is multiplied by `rise`, and by twice as much each time in a row (Nielsen 1999). It
-    starts at `start` times the largest diagonal entry of H. (Nocedal & Wright, section 10.3 and the ratios of
-    Alg. 4.1.)
+    starts at `start` times the largest diagonal entry of H. Where rounding hides the gain because lambda makes the
+    step short, it is divided by `fall`, too. (Nocedal & Wright, section 10.3 and the ratios of Alg. 4.1.)
     """
 
     start: float = 1e-3
@@ -50,7 +50,10 @@ class LevenbergNewton(DirectionalSolver):
             raise ValueError(f"rise and fall must be greater than 1, found {self.rise!r} and {self.fall!r}")
 
     def init(self, point: Point) -> Shift:
-        largest = float(point.hessian_diagonal.max())
+        diagonal = point.hessian_diagonal
+        largest = float(diagonal.max())
+        if not largest > 0:
+            largest = float(diagonal.abs().max())
         return Shift(self.start * largest if 0 < largest < math.inf else self.start, self.rise)
 
     def propose(self, point: Point, state: Shift) -> Proposal | None:
@@ -71,9 +74,11 @@ class LevenbergNewton(DirectionalSolver):
         with phase("line search"):
             count("line_search_trials")
             trial = point.along(step).at(1.0)
-            predicted = 0.5 * (state.size * float(torch.dot(step, step)) - slope)  # uses (H + lambda I) s = -g
+            held = state.size * float(torch.dot(step, step))
+            predicted = 0.5 * (held - slope)  # uses (H + lambda I) s = -g
             if not predicted > resolution(point):
-                return (trial if flatter(point, trial, step, slope) else point), state
+                reached, short = unseen_step(point, trial, step, slope, held)
+                return reached, Shift(state.size / self.fall, self.rise) if short else state
             ratio = (float(point.value) - float(trial.value)) / predicted
         if not ratio > self.accept:  # NaN, too
             return point, self._raised(state)

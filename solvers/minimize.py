@@ -129,7 +129,7 @@ class _Run:
 
     def visit(self, point: Point, iteration: int) -> _Visit | None:
         """Reach a point: read its value and the clock; None if the value is not finite."""
-        value = float(point.value)
+        value = point.__dict__["_value_read"] = float(point.value)
         if not math.isfinite(value):
             return None
         here = _Visit(point, value, iteration, self.clock() - self.began, self.ledger.snapshot())
@@ -196,7 +196,10 @@ class _Run:
                 abyss = here.value / eps
             new = point is not before.point
             if stays or (here.value == before.value and new and torch.equal(point.x, before.point.x)):
-                return self.stalled(before, bound, first)
+                if end := self.without_progress(before, bound, first):
+                    return end
+                length = float(torch.linalg.vector_norm(proposal.direction))
+                return _End(before, Status.STALLED, standstill(before.point, bound, length, own))
 
     def finite(self, end: _End) -> _End:
         """The same end, or the last finite iterate of the trace where the run went on to an infinite x.
@@ -305,7 +308,7 @@ class _Run:
         """Whether f, of which the objective does not know that it has a minimiser, has none on this run's way."""
         return asked(self.objective) and far_from_any(point, self.x0, newton_step) and still_falls(point, self.x0)
 
-    def stalled(self, here: _Visit, bound: float, first: float) -> _End:
+    def without_progress(self, here: _Visit, bound: float, first: float) -> _End | None:
         """No step is left that changes anything: at a minimiser that is convergence, whatever the solver's own test."""
         self.look_below = math.inf
         if self.promising(here.point, 0.0, bound) and (end := self.converged(here, 0.0, bound)):
@@ -314,7 +317,7 @@ class _Run:
             return _End(here, Status.DIVERGED, words)
         if here.value < first and asked(self.objective) and still_falls(here.point, self.x0):
             return _End(here, Status.DIVERGED, RUNAWAY)
-        return _End(here, Status.STALLED, standstill(here.point, bound))
+        return None
 
     def result(self, end: _End) -> Result:
         here, decrement = end.here, end.decrement

@@ -11,7 +11,7 @@ import torch
 from .armijo_descent import unit_rate
 from .base import DirectionalSolver, Proposal, towards
 from .checks import positive
-from .line_search import resolution
+from .line_search import gave_up, resolution
 from .objectives.base import Point
 from .phases import booked, count
 
@@ -83,4 +83,5 @@ class Nesterov(DirectionalSolver):
             if -math.inf < float(trial.value) <= highest + 0.5 * t * slope:
                 return t, trial
             t *= self.shrink
+        gave_up(point, "backtracking", TRIALS if slope < 0 else 0, t / self.shrink)
         return None

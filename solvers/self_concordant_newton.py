@@ -8,12 +8,13 @@ from typing import NamedTuple
 
 from .base import DirectionalSolver, Proposal, newton_proposal
 from .checks import positive
-from .line_search import flatter, resolution
+from .line_search import flatter, gave_up, resolution
 from .linear_algebra import newton_direction, shifted_direction
 from .objectives.base import Point
 from .phases import booked, count
 
-TRIALS = 60
+TRIALS = 60  # whatever they promise, and then as long as f can tell what is promised
+MOST = 2200  # doublings until M, or the step, is no number
 
 
 class Constant(NamedTuple):
@@ -61,9 +62,11 @@ class SelfConcordantNewton(DirectionalSolver):
             return point, state
         decrement, ray = math.sqrt(-slope), point.along(proposal.direction)
         M = state.size or 1 / decrement
-        for _ in range(TRIALS):
-            count("line_search_trials")
+        for tried in range(1, MOST + 1):
             t, promised = damped(M, decrement)
+            if tried > TRIALS and not promised > resolution(point):
+                break
+            count("line_search_trials")
             trial = ray.at(t)
             if promised > resolution(point):
                 passed = -math.inf < float(trial.value) <= float(point.value) - promised
@@ -74,6 +77,7 @@ class SelfConcordantNewton(DirectionalSolver):
             if self.constant:
                 break
             M *= 2
+        gave_up(point, "the search for M", tried, t)
         return point, state
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .base import DirectionalSolver, Proposal
 from .checks import positive
-from .line_search import ROUNDING_TRIALS, resolution
+from .line_search import ROUNDING_TRIALS, gave_up, resolution
 from .objectives.base import Point, Ray
 from .phases import booked, count
 from .scalars import squared
@@ -42,12 +42,14 @@ def strong_wolfe(
     the best step with enough decrease is taken, whatever its slope; None where there is none.
     """
     if not slope < 0:
+        gave_up(ray.point, "the Wolfe search", 0, 0.0)
         return None
     start = float(ray.point.value)
     noise = resolution(ray.point)
     low, high = Trial(0.0, start, slope, ray.point), None
-    previous, t, unseen = low, 1.0, 0
-    for _ in range(trials):
+    previous, t, unseen, tried = low, 1.0, 0, 0
+    while tried < trials:
+        tried += 1
         count("line_search_trials")
         point = ray.at(t)
         value = float(point.value)
@@ -78,7 +80,10 @@ def strong_wolfe(
         t = beyond(previous, low) if high is None else between(low, high)
         if t in (low.t, high.t if high else math.inf):  # no number lies between the two
             break
-    return low.point if low.t > 0 and low.value < start else None
+    if low.t > 0 and low.value < start:
+        return low.point
+    gave_up(ray.point, "the Wolfe search", tried, t)
+    return None
 
 
 def between(low: Trial, high: Trial) -> float:

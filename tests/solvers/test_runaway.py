@@ -68,11 +68,13 @@ def test_large_counts_are_no_abyss():
         assert found.status is not Status.DIVERGED, (name, found.message)
 
 
-@pytest.mark.parametrize("c", [1.0, 1e30])
+@pytest.mark.parametrize("c", [1e-30, 1.0, 1e30])
 def test_what_falls_without_bound_is_diverged_at_any_scale(c):
     wrong = {}
     for kind, (f, start) in UNBOUNDED.items():
         for name in NAMES:
+            if name == "newton-cg" and c < 1:  # whose first step along a negative curvature has a unit of its own
+                continue
             found = run(name, lambda x, f=f: c * f(x), start)
             if found.status is not Status.DIVERGED:
                 wrong[kind, name] = (found.status, found.message)

@@ -81,7 +81,7 @@ def test_the_regularised_step_solves_its_equation(logistic):
     solver = GradientRegularisedNewton()
     point = f.at(torch.full((4,), 2.0, dtype=torch.float64))
     for size in (1e-6, 1.0, 100.0):
-        step = solver.propose(point, solver.init(point)._replace(size=size)).direction
+        step = solver.propose(point, solver.init(point)._replace(root=math.sqrt(size))).direction
         shift = math.sqrt(size * float(point.gradient.norm()))
         left = point.hessian @ step + shift * step
         assert torch.allclose(left, -point.gradient, rtol=1e-10, atol=1e-13)
@@ -96,12 +96,12 @@ def test_every_regularised_step_meets_both_conditions_and_a_rejected_one_keeps_i
             break  # rounding
         if moved is point:
             rejected += 1
-            assert after.size == 4 * state.size and "hessian" in moved.__dict__
+            assert after.root == 2 * state.root and "hessian" in moved.__dict__
             continue
         r = float((moved.x - point.x).norm())
-        shift = math.sqrt(state.size * float(point.gradient.norm()))
+        shift = state.root * math.sqrt(float(point.gradient.norm()))
         if r > 1e-6:
-            assert after.size == state.size / 4
+            assert after.root == state.root / 2
             assert float(moved.gradient.norm()) <= 2 * shift * r
             assert float(moved.value) <= float(point.value) - 2 / 3 * shift * r**2 + 1e-15
     assert 0 < rejected < 12
@@ -115,7 +115,7 @@ def test_half_the_lipschitz_constant_is_enough(logistic):
     generator = torch.Generator().manual_seed(0)
     for x in 3 * torch.randn(20, 4, generator=generator, dtype=torch.float64):
         point = f.at(x)
-        proposal = solver.propose(point, solver.init(point)._replace(size=L / 2))
+        proposal = solver.propose(point, solver.init(point)._replace(root=math.sqrt(L / 2)))
         assert solver.move(point, proposal)[0] is not point
 
 
