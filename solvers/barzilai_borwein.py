@@ -40,7 +40,7 @@ class BarzilaiBorwein(DirectionalSolver):
     """x+ = x - t a g,  a = s^T s / s^T y (long), s^T y / y^T y (short) or both in turn, from s = x - x-, y = g - g-.
 
     t is the first of 1, shrink, shrink^2, ... with f(x+) <= max(the last `memory` values) - sufficient t a ||g||^2: f
-    may rise for a while, and memory=1 forbids it. At the start a = 1 / ||g||; where s^T y is not positive it is ten
+    may rise for a while, and memory=1 forbids it. At the start a is `unit_rate`; where s^T y is not positive it is ten
     times what it was. (Barzilai & Borwein 1988, IMA J. Numer. Anal. 8, p. 141; the search, due to Grippo, Lampariello
     & Lucidi, from Raydan 1997, SIAM J. Optim. 7, p. 26; in turn: Dai & Fletcher 2005, Numer. Math. 100, p. 21.)
     """

@@ -28,8 +28,8 @@ class BFGS(WolfeSearch):
     """x+ = x - t B g,  B+ = (I - r s y^T) B (I - r y s^T) + r s s^T,  r = 1 / s^T y; t by strong Wolfe.
 
     s = x+ - x, y = g+ - g; pairs whose s^T y is rounding are left out. Before the first update B is gamma I with
-    gamma = s^T y / y^T y (eq. 6.20). Without a B the direction is -g / ||g||: at the start, and where the last
-    direction led nowhere. (Nocedal & Wright, Alg. 6.1 and eq. 6.17, p. 140.)
+    gamma = s^T y / y^T y (eq. 6.20). Without a B the direction is LBFGS's without a pair: at the start, and where
+    the last direction led nowhere. (Nocedal & Wright, Alg. 6.1 and eq. 6.17, p. 140.)
     """
 
     needs = "hessian"  # not as a derivative, but B is as large
@@ -39,9 +39,9 @@ class BFGS(WolfeSearch):
 
     def propose(self, point: Point, state: Inverse) -> Proposal:
         with phase("solve"):
-            state = updated(point, state)
+            first, state = state.last is None, updated(point, state)
             if state.matrix is None:
-                return towards(point, steepest(point), state)
+                return towards(point, steepest(point, first), state)
             return towards(point, -(state.matrix @ point.gradient), state)
 
 

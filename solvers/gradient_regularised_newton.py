@@ -18,9 +18,11 @@ from .scalars import squared
 
 
 class Lipschitz(NamedTuple):
-    """The state: sqrt(L), L the constant that stands for that of the Hessian. (L itself may leave the range.)"""
+    """The state: sqrt(L), L the constant that stands for that of the Hessian (L itself may leave the range); and
+    whether the last step was rejected."""
 
     root: float
+    rejected: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,15 +70,16 @@ class GradientRegularisedNewton(DirectionalSolver):
             shift, size = state.root * math.sqrt(length(point.gradient)), length(step)
             # The first test alone would accept any step where f is flat; the second is lost in rounding near the end.
             if not -proposal.slope > resolution(point):
-                reached, short = unseen_step(point, trial, step, proposal.slope, shift * squared(size))
+                held = 0.0 if state.rejected else shift * squared(size)  # lowered, lambda would rise again, for ever
+                reached, short = unseen_step(point, trial, step, proposal.slope, held)
                 return reached, Lipschitz(state.root / self.rise**2) if short else state  # lambda is divided by rise^2
             fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * squared(size)
             if not (fell and length(trial.gradient) <= 2 * shift * size):
-                return point, self._raised(state)
+                return point, self._raised(state)._replace(rejected=True)
         return trial, Lipschitz(state.root / math.sqrt(self.rise))
 
     def _raised(self, state: Lipschitz) -> Lipschitz:
-        return Lipschitz(max(state.root, math.ulp(0.0)) * math.sqrt(self.rise))  # 0 could not be raised
+        return state._replace(root=max(state.root, math.ulp(0.0)) * math.sqrt(self.rise))  # 0 could not be raised
 
 
 def frobenius(matrix: torch.Tensor) -> float:

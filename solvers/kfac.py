@@ -99,7 +99,8 @@ class KFAC(DirectionalSolver):
             trial = point.along(step).at(1.0)
             predicted = -0.5 * slope
             if not predicted > resolution(point):
-                held = state.damping * float(torch.dot(step, step)) if state.damping > state.least else 0.0
+                free = state.damping > state.least and state.rise == RISE
+                held = state.damping * float(torch.dot(step, step)) if free else 0.0
                 reached, short = unseen_step(point, trial, step, slope, held)
                 lower = max(state.damping / FALL, state.least)
                 return reached, state._replace(damping=lower, rise=RISE) if short else state

@@ -29,8 +29,8 @@ class LBFGS(WolfeSearch):
     """x+ = x - t B g: B is gamma I, gamma = s^T y / y^T y, updated by the last `memory` pairs; t by strong Wolfe.
 
     s = x+ - x, y = g+ - g; pairs whose s^T y is rounding are left out. Without a pair the direction is -g / ||g||: at
-    the start, and where the last direction led nowhere. (Nocedal & Wright, Alg. 7.5, p. 179; Liu & Nocedal 1989,
-    Math. Program. 45, p. 503.)
+    the start, there in extreme units times `first_length`, and where the last direction led nowhere. (Nocedal & Wright,
+    Alg. 7.5, p. 179; Liu & Nocedal 1989, Math. Program. 45, p. 503.)
     """
 
     needs = "gradient"
@@ -45,9 +45,9 @@ class LBFGS(WolfeSearch):
 
     def propose(self, point: Point, state: Memory) -> Proposal:
         with phase("solve"):
-            state = self.updated(point, state)
+            first, state = state.last is None, self.updated(point, state)
             if not state.pairs:
-                return towards(point, steepest(point), state)
+                return towards(point, steepest(point, first), state)
             return towards(point, two_loop(point.gradient, state.pairs, lambda v: v).neg_(), state)
 
     def updated(self, point: Point, state: Memory) -> Memory:
@@ -59,7 +59,7 @@ class LBFGS(WolfeSearch):
         return Memory(pairs, point)
 
 
-def steepest(point: Point) -> Tensor:
-    """-g / ||g||, (d,), times `first_length`; 0 where g is."""
+def steepest(point: Point, first: bool) -> Tensor:
+    """-g / ||g||, (d,), at the start times `first_length`; 0 where g is."""
     norm = float(torch.linalg.vector_norm(point.gradient))
-    return point.gradient * (-first_length(point, norm) / norm if norm > 0 else 0.0)
+    return point.gradient * (-(first_length(point, norm) if first else 1.0) / norm if norm > 0 else 0.0)

@@ -79,7 +79,7 @@ class LevenbergMarquardt(DirectionalSolver):
             held = state.size * float(torch.dot(step, state.units * step))
             predicted = 0.5 * (held - slope)
             if not predicted > resolution(point):
-                reached, short = unseen_step(point, trial, step, slope, held)
+                reached, short = unseen_step(point, trial, step, slope, held if state.rise == RISE else 0.0)
                 return reached, state._replace(size=state.size * eased(1.0), rise=RISE) if short else state
             ratio = (float(point.value) - float(trial.value)) / predicted
         if not ratio > self.accept:  # NaN, too

@@ -77,7 +77,8 @@ class LevenbergNewton(DirectionalSolver):
             held = state.size * float(torch.dot(step, step))
             predicted = 0.5 * (held - slope)  # uses (H + lambda I) s = -g
             if not predicted > resolution(point):
-                reached, short = unseen_step(point, trial, step, slope, held)
+                # After a rejection lambda is as large as it must be: lowered, it would rise again, for ever.
+                reached, short = unseen_step(point, trial, step, slope, held if state.rise == self.rise else 0.0)
                 return reached, Shift(state.size / self.fall, self.rise) if short else state
             ratio = (float(point.value) - float(trial.value)) / predicted
         if not ratio > self.accept:  # NaN, too

@@ -13,7 +13,7 @@ from .phases import count
 
 ROUNDING = 8  # changes of f below this many units in its last place are noise
 ROUNDING_TRIALS = 4  # trials spent on a decrease that cannot be seen in f
-HELD = 0.1
+HELD = 0.1  # of the curvature along a step, due to the shift: then the shift holds the step back
 TRIALS = 2200  # until t is 0 for shrink = 0.7; a search whose promise is lost in rounding ends long before
 
 
@@ -64,8 +64,8 @@ def first_length(point: Point, norm: float) -> float:
 
 
 def gave_up(point: Point, search: str, trials: int, t: float) -> None:
-    """Keep on a point that a search found nothing to go to, for the message of a run that ends there."""
-    words = "the direction does not descend"
+    """Note on a point that a search found nothing to go to, for the message of a run that ends there."""
+    words = "the slope along the direction is no negative number"
     if trials:
         words = f"none of {trials} trials, the last at t = {t:.2g}, was low enough"
     point.__dict__["_gave_up"] = f"{search} failed: {words}"
@@ -84,7 +84,7 @@ def backtrack(
     start, unseen = ray.point, 0
     value, noise = float(start.value), resolution(start)
     t, tried = 1.0, 0
-    while slope < 0 and tried < trials:
+    while -math.inf < slope < 0 and tried < trials:
         tried += 1
         count("line_search_trials")
         trial = ray.at(t)
