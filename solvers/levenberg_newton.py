@@ -18,10 +18,11 @@ from .phases import count, phase
 
 
 class Shift(NamedTuple):
-    """The state: lambda, and the factor by which the next rejection raises it."""
+    """The state: lambda, the factor by which the next rejection raises it, and f where it was lowered blindly."""
 
     size: float
     rise: float
+    unseen: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -77,16 +78,19 @@ class LevenbergNewton(DirectionalSolver):
             held = state.size * float(torch.dot(step, step))
             predicted = 0.5 * (held - slope)  # uses (H + lambda I) s = -g
             if not predicted > resolution(point):
-                # After a rejection lambda is as large as it must be: lowered, it would rise again, for ever.
-                reached, short = unseen_step(point, trial, step, slope, held if state.rise == self.rise else 0.0)
-                return reached, Shift(state.size / self.fall, self.rise) if short else state
+                # Lowered after a rejection, lambda would rise again, and so for ever where f falls no more.
+                value = float(point.value)
+                free = state.rise == self.rise or value < state.unseen
+                reached, short = unseen_step(point, trial, step, slope, held if free else 0.0)
+                return reached, Shift(state.size / self.fall, self.rise, value) if short else state
             ratio = (float(point.value) - float(trial.value)) / predicted
         if not ratio > self.accept:  # NaN, too
             return point, self._raised(state)
         if ratio < self.poor:
-            return trial, Shift(state.size * self.rise, self.rise)
-        return trial, Shift(state.size / self.fall if ratio > self.good else state.size, self.rise)
+            return trial, state._replace(size=state.size * self.rise, rise=self.rise)
+        size = state.size / self.fall if ratio > self.good else state.size
+        return trial, state._replace(size=size, rise=self.rise)
 
     def _raised(self, state: Shift) -> Shift:
         size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not be raised
-        return Shift(size * state.rise, 2 * state.rise)
+        return state._replace(size=size * state.rise, rise=2 * state.rise)

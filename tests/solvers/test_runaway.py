@@ -61,10 +61,10 @@ def test_a_large_bowl_is_solved_exactly():
 
 
 def test_large_counts_are_no_abyss():
-    """The loss of a Poisson regression with counts of 1e12, without its constant, is about -1e14."""
-    counts = torch.tensor([1.0e12, 2.0e12, 1.5e12])
+    """The loss of a Poisson regression with counts of 1e13, without its constant, falls to -1.3e15."""
+    counts = torch.tensor([1.0e13, 2.0e13, 1.5e13])
     for name in ("newton-cholesky", "trust-region-exact", "newton-levenberg"):
-        found = run(name, lambda x: (x.exp() * 3 - counts.to(x) * x).sum() / 3, (20.0,), torch.float32)
+        found = run(name, lambda x: (x.exp() - counts.to(x) * x).sum(), (0.0,), torch.float32)
         assert found.status is not Status.DIVERGED, (name, found.message)
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
+from solvers.levenberg_newton import Shift
 from solvers.objectives import FunctionObjective, LogisticRegression, Objective, Point
 
 BACKTRACKING = ["newton-cholesky", "newton-chebyshev", "newton-damped", "newton-modified-cholesky", "newton-cg", "auto"]
@@ -101,3 +102,12 @@ def test_what_rounding_hides_is_called_so():
     X, y = rows()
     found = minimize(SOLVERS["newton-cholesky"], LogisticRegression(X, y), stop=Stop(1e-10, gradient_tolerance=0.0))
     assert found.status is not Status.STALLED or "promised less than rounding hides" in found.message
+
+
+def test_a_shift_that_was_raised_after_it_was_lowered_blindly_stays_unless_f_fell_since():
+    """Else a run at its minimum would raise it and lower it for ever."""
+    solver = SOLVERS["newton-levenberg"]
+    point = FunctionObjective(lambda x: 1 + x.square().sum()).at(torch.ones(2).double())
+    for state, lowered in ((Shift(1e20, 4.0), True), (Shift(1e20, 8.0, 3.0), False), (Shift(1e20, 8.0, 3.5), True)):
+        moved, after = solver.step(point, state)
+        assert moved is point and after == (Shift(1e19, 4.0, 3.0) if lowered else state)
