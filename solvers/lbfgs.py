@@ -59,7 +59,7 @@ class LBFGS(WolfeSearch):
         return Memory(pairs, point)
 
 
-def steepest(point: Point, first: bool) -> Tensor:
+def steepest(point: Point, first: bool = False) -> Tensor:
     """-g / ||g||, (d,), at the start times `first_length`; 0 where g is."""
     norm = float(torch.linalg.vector_norm(point.gradient))
     return point.gradient * (-(first_length(point, norm) if first else 1.0) / norm if norm > 0 else 0.0)
