@@ -145,6 +145,7 @@ def start(*arguments: str) -> subprocess.Popen:
     )
 
 
+@pytest.mark.slow
 def test_a_real_process_ends_bad_input_without_a_traceback():
     process = start("benchmarks", "run", "--solver", "newtn")
     output, errors = process.communicate(timeout=120)

@@ -762,6 +762,7 @@ def test_the_code_that_certificates_rest_on_is_part_of_their_name(monkeypatch, n
 # --- real files
 
 
+@pytest.mark.slow
 def test_a9a_is_what_others_found(build_or_skip):
     assert build_or_skip("a9a").objective.X.shape == (32_561, 123)
     known = certificate("a9a")
@@ -770,6 +771,7 @@ def test_a9a_is_what_others_found(build_or_skip):
     assert known.high - known.low < 1e-11
 
 
+@pytest.mark.slow
 def test_reuters_is_too_wide_for_a_hessian_and_its_interval_narrow_all_the_same(build_or_skip):
     assert build_or_skip("reuters").objective.X.shape == (7770, 8315)
     known = certificate("reuters")

@@ -116,8 +116,11 @@ def test_a_problem_carries_the_checksum_of_its_float64_data():
 
 # Name by name, so that both dtypes share the data; those with all rows of MNIST in one only, for the time they take.
 # Test functions have tests of their own.
+LARGE = ("mnist", "mnist-views", "mnist-odd-even", "reuters", "a9a", "w8a")
 BUILT = [
-    pytest.param(name, dtype, marks=[pytest.mark.slow] * name.startswith("mnist"))
+    pytest.param(
+        name, dtype, marks=[pytest.mark.slow] * (name.startswith("mnist") or name in ("reuters", "a9a", "w8a"))
+    )
     for name in PROBLEMS
     if name not in TEST_FUNCTIONS
     for dtype in (torch.float32, torch.float64)[: 2 - name.startswith("mnist")]

@@ -93,6 +93,7 @@ def test_an_unknown_name_offers_the_nearest():
         libsvm("a8a")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "n", "d", "n_test", "ones"),
     [

@@ -109,6 +109,7 @@ def test_every_measured_row_and_every_figure_links_to_its_runs(page):
         assert '<p class="source">From <a href="#cases-' in figure
 
 
+@pytest.mark.slow
 def test_the_same_runs_make_the_same_files_wherever_the_report_stands(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
     for name in ("one", "two"):

@@ -241,6 +241,7 @@ def test_intervals_hold_nine_of_ten_times_of_problems_that_are_larger_than_any_k
     assert f"held {known['in interval'].sum()} of {len(known)}" in covered(table)
 
 
+@pytest.mark.slow
 def test_intervals_hold_nine_of_ten_times_of_problems_held_out_one_by_one():
     tables = [regret(elsewhere(MANY, LAW, noise, seed)) for seed, noise in enumerate((0.1, 0.3, 0.5))]
     inside, told = (sum(table[name].sum() for table in tables) for name in ("in interval", "predicted"))

@@ -272,6 +272,7 @@ def test_without_the_runs_the_claims_stay_open_and_name_the_command(runs):
     assert list(table["verdict"]) == ["open"] and "--suite classic" in table["measured"][0]
 
 
+@pytest.mark.slow
 def test_runs_of_another_suite_alone_make_a_report_with_open_claims(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
     tables = build(replace(runs, frame=runs.frame.assign(case="of another suite")), tmp_path, data=False)
@@ -376,6 +377,7 @@ def test_the_report_has_every_table_and_figure_in_every_format(report):
     assert r"\toprule" in (report / "tables" / "summary.tex").read_text()
 
 
+@pytest.mark.slow
 def test_the_same_runs_give_the_same_bytes(runs, report, tmp_path, monkeypatch):
     """Of the figures two kinds, for they take long; every table and what is written of it."""
     monkeypatch.setattr("reports.build.FIGURES", {name: FIGURES[name] for name in ("gap-time", "test-loss-time")})

@@ -200,9 +200,14 @@ class Watched:
         return arrived, state
 
 
+def both_ways(near: float, far: float) -> list:
+    """Starts in both precisions; near in float64 and far in float32 in each run of the tests, the others in all."""
+    quick, rest = [(near, torch.float64), (far, torch.float32)], [(far, torch.float64), (near, torch.float32)]
+    return [*quick, *(pytest.param(*case, marks=pytest.mark.slow) for case in rest)]
+
+
 @pytest.mark.parametrize("name", SOLVERS)
-@pytest.mark.parametrize("start", [0.0, 100.0])
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("start", "dtype"), both_ways(0.0, 100.0))
 def test_what_is_called_converged_has_converged(name, start, dtype):
     """Nothing raises, x is finite, the gap measured outside is the one promised, no line search ends higher."""
     wrong = {}
@@ -219,8 +224,7 @@ def test_what_is_called_converged_has_converged(name, start, dtype):
 
 
 @pytest.mark.parametrize("name", SEARCHING)
-@pytest.mark.parametrize("start", [1.0, 100.0])
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize(("start", "dtype"), both_ways(1.0, 100.0))
 def test_values_never_rise_where_a_search_promises_it(name, start, dtype):
     for problem in NASTY[dtype].values():
         watched = Watched(SOLVERS[name])
