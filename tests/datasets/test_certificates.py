@@ -267,7 +267,10 @@ def test_the_bound_is_reached_by_a_rare_class(classes):
 # --- f* of several classes
 
 
-@pytest.mark.parametrize(("name", "fit_intercept"), [("iris", True), ("wine", True), ("digits", False)])
+SLOW = pytest.param("digits", False, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("name", "fit_intercept"), [("iris", True), ("wine", True), SLOW])
 def test_the_optimum_of_several_classes_agrees_with_scikit_learn(name, fit_intercept):
     data = multiclass(name)
     n, y = len(data.y), data.y.long()

@@ -159,7 +159,10 @@ def standardised(load) -> tuple[torch.Tensor, torch.Tensor]:
     return (X - X.mean(0)) / deviation.where(deviation > 0, 1.0), y
 
 
-@pytest.mark.parametrize("load", [load_iris, load_wine, load_digits], ids=["iris", "wine", "digits"])
+LOADERS = [load_iris, load_wine, pytest.param(load_digits, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize("load", LOADERS, ids=["iris", "wine", "digits"])
 def test_the_optimum_is_that_of_scikit_learn(load):
     X, y = standardised(load)
     C = 0.5
