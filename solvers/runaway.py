@@ -22,7 +22,8 @@ LONG = 1e-3  # of the way from x0: a Newton step as long as that does not lead t
 def further(point: Point, x0: Tensor) -> Iterator[tuple[float, float]]:
     """t and f(x0 + t (x - x0)) for t = 1 + 2^-10, 1 + 2^-5, 2, 4, 16, 256, ... as far as numbers reach.
 
-    The first two are for a minimum so near that a step of the whole way would leap over it.
+    The first two are for a minimum so near that a step of the whole way would leap over it. Where f raises it counts as
+    infinite.
     """
     way = point.x - x0
     size = float(torch.linalg.vector_norm(way, math.inf))
@@ -35,7 +36,11 @@ def further(point: Point, x0: Tensor) -> Iterator[tuple[float, float]]:
         t = t * t if t < 2.0**500 else end
     with phase("stopping test"):
         for t in (*beyond, end) if end > 2 else beyond[:2]:
-            yield t, float((point + (t - 1) * way).value)
+            try:
+                value = float((point + (t - 1) * way).value)
+            except Exception:  # of the user's function: so far away nobody has asked for it
+                value = math.inf
+            yield t, value
 
 
 def falls_without_bound(point: Point, x0: Tensor, start: float) -> bool:

@@ -148,3 +148,13 @@ def test_converged_says_that_it_proves_no_minimum_of_what_is_not_convex(logistic
     words = "proves no minimum where f is not convex"
     assert words in run("newton-cholesky", lambda x: x.pow(3).sum(), (1.0,)).message  # a degenerate saddle
     assert words not in minimize(SOLVERS["newton-cholesky"], logistic(l2=0.1)).message
+
+
+def test_a_function_that_raises_far_away_ends_no_run_that_stayed_near():
+    def f(x):
+        if float(x.detach().abs().max()) > 100:
+            raise ValueError("not defined so far away")
+        return (-x).exp().sum()
+
+    found = run("newton-cholesky", f, (0.0,))
+    assert found.status is Status.CONVERGED and "proves no minimum" in found.message
