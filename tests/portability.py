@@ -29,6 +29,7 @@ from benchmarks.machines import PROCESSORS
 NUMERICAL = ("tests/solvers", "tests/datasets", "tests/benchmarks/test_counters.py", "tests/benchmarks/test_honesty.py")
 COMMANDS = ("benchmarks counters --check",)
 BUSY = "busy"
+WORKERS = "2"
 SETTINGS = (*PROCESSORS, BUSY)
 
 
@@ -66,8 +67,8 @@ def examine(setting: str, tests: Sequence[str]) -> Outcome:
         asked = python("tests.portability", "--rounding", stdout=subprocess.PIPE, check=True)
         outcome.kernels = asked.stdout.strip()
         report = Path(folder) / "tests.xml"
-        pytest = ("pytest", "-q", "-n", "2", "--dist", "loadfile", "-p", "no:cacheprovider", f"--junit-xml={report}")
-        ended = python(*pytest, *tests, stdout=sys.stderr).returncode
+        how = ("-q", "-n", WORKERS, "--dist", "loadfile", "-p", "no:cacheprovider", f"--junit-xml={report}")
+        ended = python("pytest", *how, *tests, stdout=sys.stderr).returncode
         outcome.passed, outcome.failed = read(report)
         if ended and not outcome.failed:
             outcome.failed.append(f"pytest ended with exit code {ended}")
