@@ -38,8 +38,9 @@ test-all: $(READY) ## the tests, and those that take seconds each: the guide fol
 portability: $(READY) ## the numerical tests and the exact counts as on other processors, and beside a busy core; half an hour
 	$(RUN) tests.portability
 
-soak: $(READY) ## long runs: 5,000 in a row, a store of as many, a hundred kills; some minutes
+soak: $(READY) ## long runs: 5,000 in a row, a store of as many, a hundred kills; an attack on claims; some minutes
 	$(RUN) pytest -q -s -p no:cacheprovider tests/soak.py
+	HESSBENCH_ATTACK=2000 $(RUN) pytest -q -p no:cacheprovider tests/solvers/test_attack.py
 
 bench: $(READY) ## the suites `full` and `sweep` and the micro-benchmarks; can be interrupted and goes on
 	$(RUN) benchmarks run --suite full --repeats $(REPEATS)
