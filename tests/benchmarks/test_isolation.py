@@ -68,6 +68,7 @@ def test_bad_solvers_are_rows_and_the_suite_goes_on(tmp_path, monkeypatch):
     assert int(refused) <= LIMITS.memory
 
 
+@pytest.mark.slow
 def test_nobody_survives_the_end_of_the_context(worker):
     worker.rows(Case("breast-cancer-l2", "newton", stop=fixed(1)), 0)
     process = worker.process.pid

@@ -226,6 +226,7 @@ def ask(page: Path, script: str, folder: Path, width: int = 1400) -> object:
 
 
 @in_a_browser
+@pytest.mark.slow
 def test_a_click_on_a_header_sorts_by_numbers_and_leaves_what_is_none_at_the_end(page, tmp_path):
     cells = ["10.0 ms [9, 11]", "-", "> 5.00 s", "900 us", "no minimiser", "> 4.00 s", "never", "1.00 s"]
     table = pd.DataFrame({"name": ["b10", "b9", "a", "d", "c", "f", "g", "e"], "time": cells})
@@ -253,6 +254,7 @@ def test_a_click_on_a_header_sorts_by_numbers_and_leaves_what_is_none_at_the_end
 
 
 @in_a_browser
+@pytest.mark.slow
 def test_the_contents_name_every_section_and_a_link_unfolds_what_is_folded(page, tmp_path):
     found = ask(
         page,
@@ -273,6 +275,7 @@ def test_the_contents_name_every_section_and_a_link_unfolds_what_is_folded(page,
 
 
 @in_a_browser
+@pytest.mark.slow
 def test_nothing_is_wider_than_a_phone_but_what_scrolls_by_itself(page, tmp_path):
     script = """
         const wide = [...document.querySelectorAll("main *, #contents *")].filter((element) =>

@@ -474,6 +474,7 @@ def test_sparse_data_take_less_than_dense_ones_of_the_same_size(store):
     assert sparse["newton-cg"] < dense["newton-cg"] / 3
 
 
+@pytest.mark.slow
 def test_the_section_shows_the_regret_or_the_command_that_makes_more_runs(store, tmp_path):
     (tmp_path / "tables").mkdir()
     (section,) = recommend_sections(load(store), tmp_path)

@@ -75,6 +75,7 @@ def verdicts(rows: list[dict], **options) -> dict[tuple[str, str, str], str]:
 # --- noise and drift
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("between", [0.0, 0.02, 0.05])
 def test_noise_alone_is_called_a_change_in_at_most_one_list_of_twenty(between):
     """30 benchmarks, 10 commits: 510 comparisons a list; without the threshold, which would only hide alarms."""

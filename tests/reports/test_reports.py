@@ -387,6 +387,7 @@ def test_the_same_runs_give_the_same_bytes(runs, report, tmp_path, monkeypatch):
     assert all((report / file).read_bytes() == (tmp_path / file).read_bytes() for file in files)
 
 
+@pytest.mark.slow
 def test_a_build_takes_back_its_own_files_and_no_others(runs, report, tmp_path, monkeypatch):
     monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
     (tmp_path / "tables").mkdir()
@@ -414,6 +415,7 @@ def test_ids_of_a_drawing_are_made_its_own():
     )
 
 
+@pytest.mark.slow
 def test_what_comes_from_a_name_is_escaped(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
     frame = runs.frame.copy()
@@ -428,6 +430,7 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not browser() and "HESSBENCH_NEED_BROWSER" not in os.environ, reason="no Chromium here to open the page in"
 )

@@ -108,7 +108,7 @@ def test_rounding_of_what_converges_does_not_hide_what_escapes_in_float32(name):
     assert verdict(name, "quasi-column-sum", "float32") == NAMED
 
 
-@pytest.mark.parametrize("seed", [13, 27, 53, 213, 313])
+@pytest.mark.parametrize("seed", [13, 27, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (53, 213, 313))])
 @pytest.mark.parametrize("name", [*SURE, "trust-region-exact", "newton-cg", "lbfgs"])
 def test_short_rows_that_hold_long_ones_are_not_overlooked(name, seed):
     """All of these were called separable: the wrong way that short rows were moved was taken for rounding."""
