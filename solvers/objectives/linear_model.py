@@ -62,6 +62,10 @@ class LinearModel(Objective):
         """The same direction without a part, known by its form, along which f is constant everywhere."""
         return direction
 
+    def required_rows(self, held: Tensor) -> Tensor | None:
+        """Rows r with r w = 0 where w leaves these margins alone, (m, columns), up to their sign; None: too dear."""
+        return None
+
     def span(self, direction: Tensor) -> Tensor:
         """max_k |v_kj - v_lj| over the pairs of classes, (d [+ 1],): |v| where there is one coefficient a column."""
         return direction.abs()

@@ -12,7 +12,7 @@ from ..kernels import fits_one_block, is_sparse, take_rows, transposed
 from .base import NewtonDirection, kept
 from .linear_model import LinearModel
 from .logistic_point import LogisticPoint
-from .separation import separates, strictly_separates
+from .separation import MOST_ENTRIES, leaves_a_way, separates, strictly_separates
 
 
 class LogisticRegression(LinearModel):
@@ -86,6 +86,12 @@ class LogisticRegression(LinearModel):
         """sum_j |x_ij v_j|, (n,): the size of the terms that a product X v is a sum of, and is rounded like."""
         return self.row_reach(v.abs())
 
+    def required_rows(self, held: Tensor) -> Tensor | None:
+        if is_sparse(self.X) or int(held.sum()) * self.size > MOST_ENTRIES:
+            return None
+        rows = self.X[held]
+        return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1) if self.fit_intercept else rows
+
     def transposed_product(self, rows: Tensor, w: Tensor | None = None, sign: int = 1) -> Tensor:
         """sign scale X^T rows (+ l2 w), (d,), with the intercept's entry last."""
         scale = sign * self.scale
@@ -151,7 +157,8 @@ class LogisticRegression(LinearModel):
         most = math.log(2) * self.scale * len(self.y) * 1.0001
         if self.binary and float(point.value) <= most and float(point.margins.min()) > 0 and strictly_separates(point):
             return "the iterate separates the classes strictly"
-        if newton_direction and separates(point, newton_direction(), size=1e-3, slack=1e-6):
+        along = newton_direction() if newton_direction else None
+        if separates(point, along, size=1e-3, slack=1e-6) and leaves_a_way(point, along, 1e-6):
             return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
         return None
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import EPS
+from ..exact_rank import exact_rank
 from ..kernels import fits_one_block, is_sparse, weighted_square_sums
 from ..linear_algebra import newton_direction, newton_factor
 from ..phases import apart
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 PART = 16  # the rows of which one is looked at
 ROWS = 10  # that such a part must have for each coefficient
 STEPS = 3  # towards the minimiser of the part, if it has one: there nothing moves any more
+CLEAR = 1e-3  # of the terms of a row's move: what is more of them has not cancelled
+MOST_ENTRIES = 1 << 22  # of a matrix whose exact rank is asked for
 HELD = 0.5  # move of a margin, of the 1 that would be short enough if nothing were rounded
 
 
@@ -81,6 +84,22 @@ def separates(point: LogisticPoint | SoftmaxPoint, direction: Tensor | None, *, 
         return False
     pulls = point.misses * right
     return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
+
+
+def leaves_a_way(point: LogisticPoint | SoftmaxPoint, direction: Tensor, slack: float) -> bool:
+    """Whether some direction leaves exactly alone all rows that this one moves by no more than slack of the largest.
+
+    Asked where a row moves the wrong way by all of its terms: rounding of the direction, or what holds a minimiser in
+    rows that are short beside those that move. The rank of the stored numbers tells, where it is not too dear.
+    """
+    f, right = point.objective, point.right_moves(direction)
+    if not bool((right < -CLEAR * f.reach(direction)).any()):
+        return True
+    rows = f.required_rows(right <= slack * right.max())  # (m, columns)
+    if rows is None or f.nullity is None:
+        return True
+    free = f.size if right.ndim == 1 else f.size - f.size // f.classes
+    return exact_rank(rows) < free - f.nullity * (1 if right.ndim == 1 else f.classes - 1)
 
 
 def longest_moves(f: LinearModel, direction: Tensor) -> Tensor:

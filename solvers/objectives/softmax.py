@@ -14,7 +14,7 @@ from .base import NewtonDirection, kept
 from .identified import ReferencePoint
 from .linear import LONGEST, LinearPoint
 from .linear_model import LinearModel
-from .separation import separates
+from .separation import MOST_ENTRIES, leaves_a_way, separates
 
 
 class SoftmaxRegression(LinearModel):
@@ -90,6 +90,20 @@ class SoftmaxRegression(LinearModel):
         each = torch.stack([self.row_reach(sizes) for sizes in self.rows(self.centred(w)).abs()], dim=1)
         return (each + each.gather(1, self._own)).scatter_(1, self._own, 0.0)
 
+    def required_rows(self, held: Tensor) -> Tensor | None:
+        """x_i in the block of its class, and -x_i in another's; the last class is held at 0."""
+        m = self.size // self.classes
+        held = held.scatter(1, self._own, False)  # (n, K)
+        if is_sparse(self.X) or int(held.sum()) * self.size > MOST_ENTRIES:
+            return None
+        row, other = held.nonzero().T
+        entries = self.X[row]
+        entries = torch.cat([entries, entries.new_ones(len(row), 1)], dim=1) if self.fit_intercept else entries
+        blocks, places = entries.new_zeros(len(row), self.classes, m), torch.arange(len(row), device=row.device)
+        blocks[places, self.y[row]] = entries
+        blocks[places, other] = -entries
+        return blocks[:, :-1].flatten(1)
+
     def over(self, X: Tensor) -> SoftmaxRegression:
         return SoftmaxRegression(X, self.y, self.classes, self.l2, self.fit_intercept, self.reduction)
 
@@ -149,7 +163,8 @@ class SoftmaxRegression(LinearModel):
         others = self.classes - 1
         if float(point.value) <= most and int((point.margins < 0).sum()) == others * len(self.y) and point.separating():
             return "the iterate separates the classes strictly"
-        if newton_direction and separates(point, newton_direction(), size=1e-3, slack=1e-6):
+        along = newton_direction() if newton_direction else None
+        if separates(point, along, size=1e-3, slack=1e-6) and leaves_a_way(point, along, 1e-6):
             return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
         return None
 

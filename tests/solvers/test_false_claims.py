@@ -122,3 +122,17 @@ def test_short_rows_that_hold_long_ones_are_not_overlooked(name, seed):
 
 def test_squares_that_underflow_are_not_divided_by():
     assert verdict("barzilai-borwein", "small", "float32") != RAISED
+
+
+@pytest.mark.parametrize("seed", [65, 289, 299, 347, 371])
+def test_rows_over_twenty_powers_of_ten_are_not_called_separable_where_short_ones_hold(seed):
+    """The long rows were let go, and what the short ones moved the wrong way was taken for rounding."""
+    generator = torch.Generator().manual_seed(seed)
+    n, d = (int(torch.randint(*ends, (1,), generator=generator)) for ends in ((4, 14), (1, 4)))
+    X, decades = torch.randn(n, d, generator=generator, dtype=torch.float64), (10, 20, 26)[seed % 3]
+    X = X * 10 ** (decades * (torch.rand(n, 1, generator=generator, dtype=torch.float64) - 0.5))
+    y = torch.randint(2, (n,), generator=generator).double()
+    problem = LogisticRegression(X, y, fit_intercept=True)
+    assert Exact(problem).minimise() is not None
+    for name in ("newton-cholesky", "trust-region-exact", "newton-cg"):
+        assert minimize(SOLVERS[name], problem, stop=Stop(iterations=200)).status is not Status.SEPARABLE
