@@ -493,6 +493,7 @@ def ask(store: Path, *options: str):
     return CliRunner().invoke(app, ["recommend", "--store", str(store), *options])
 
 
+@pytest.mark.slow
 def test_the_command_ranks_and_checks_itself(store):
     outcome = ask(store, "--n", "300", "--d", "400")
     assert outcome.exit_code == 0, outcome.output

@@ -132,6 +132,7 @@ def test_flat_directions_are_counted_in_the_message():
     assert "flat along 2 of 3 directions" in found.message and "singular to rounding" in found.bound
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHING)
 def test_a_valley_that_still_falls_is_no_flat_line(name):
     """The floor of (||x||^2 - 1)^2 + slope x_0 falls all the way round: nothing on it but its lowest point passes."""

@@ -68,6 +68,7 @@ def made(*values) -> dict:
 @example(design=made(3, 2, [1e154, -1.0], torch.float64, 0.1, "transposed", "both", False))
 @example(design=made(4, 2, [5e-324, 1.0], torch.float64, 0.0, "csr", "one class", True))
 @example(design=made(1, 1, [1.0], torch.float32, 0.0, "expanded", "soft", True))
+@pytest.mark.slow
 def test_every_solver_ends_on_any_design_and_writes_to_none(name, design):
     meets(name, **design)
 
