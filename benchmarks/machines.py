@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import torch
 
-from solvers.objectives import LogisticRegression, Objective, ResidualMLP, SoftmaxRegression
+from solvers.objectives import Objective, ResidualMLP
 
 # Variables that choose the kernels of torch, MKL and oneDNN, and with them the order in which sums are rounded. They
 # are read once, when a process starts to compute.
@@ -51,10 +51,4 @@ def nudged(objective: Objective, seed: int) -> Objective:
         X = torch.sparse_csr_tensor(*parts, f.X.shape, check_invariants=False)
     else:
         X = moved(f.X)
-    if isinstance(f, ResidualMLP):
-        return ResidualMLP(X, f.Y, f.depth, f.activation)
-    if isinstance(f, SoftmaxRegression):
-        return SoftmaxRegression(X, f.y, f.classes, f.l2, f.fit_intercept, f.reduction)
-    if isinstance(f, LogisticRegression):
-        return LogisticRegression(X, f.y, f.l2, f.fit_intercept, f.reduction)
-    raise TypeError(f"data of {type(f).__name__} is not moved here: say in `nudged` how it is built")
+    return ResidualMLP(X, f.Y, f.depth, f.activation) if isinstance(f, ResidualMLP) else f.over(X)

@@ -98,8 +98,8 @@ def leaves_a_way(point: LogisticPoint | SoftmaxPoint, direction: Tensor, slack: 
     rows = f.required_rows(right <= slack * right.max())  # (m, columns)
     if rows is None or f.nullity is None:
         return True
-    free = f.size if right.ndim == 1 else f.size - f.size // f.classes
-    return exact_rank(rows) < free - f.nullity * (1 if right.ndim == 1 else f.classes - 1)
+    m = f.X.shape[1] + f.fit_intercept
+    return exact_rank(rows) < rows.shape[1] // m * (m - f.nullity)
 
 
 def longest_moves(f: LinearModel, direction: Tensor) -> Tensor:
