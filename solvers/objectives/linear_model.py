@@ -71,7 +71,7 @@ class LinearModel(Objective):
         return direction.abs()
 
     def row_reach(self, sizes: Tensor) -> Tensor:
-        """sum_j |x_ij| sizes_j, (n,), for sizes (d [+ 1],) >= 0."""
+        """sum_j |x_ij| sizes_j, (n,), for sizes (d [+ 1],) >= 0; several at once as columns."""
         columns = self.X.shape[1]
         return self.X.abs() @ sizes[:columns] + (sizes[-1] if self.fit_intercept else 0.0)
 

@@ -87,7 +87,7 @@ class SoftmaxRegression(LinearModel):
 
     def reach(self, w: Tensor) -> Tensor:
         """sum_j |x_ij| (|w_kj| + |w_y_i,j|), (n, K), of the centred w; 0 for the row's own class, whose margin is 0."""
-        each = torch.stack([self.row_reach(sizes) for sizes in self.rows(self.centred(w)).abs()], dim=1)
+        each = self.row_reach(self.rows(self.centred(w)).abs().T)
         return (each + each.gather(1, self._own)).scatter_(1, self._own, 0.0)
 
     def required_rows(self, held: Tensor) -> Tensor | None:
@@ -330,8 +330,7 @@ class SoftmaxPoint(LinearPoint):
     def slope_noise(self, v: Tensor) -> float:
         """eps (scale sum_ik |r_ik| (|X| |v_k|)_i + l2 |w| |v|)."""
         f = self.objective
-        each = torch.stack([f.row_reach(sizes) for sizes in f.rows(v).abs()], dim=1)
-        size = f.scale * float((self.residuals.abs() * each).sum())
+        size = f.scale * float((self.residuals.abs() * f.row_reach(f.rows(v).abs().T)).sum())
         return EPS[v.dtype] * (size + float(torch.dot(f.penalised(self.x).flatten().abs(), v.abs())))
 
     def change(self, drift: Tensor) -> tuple[float, float]:
