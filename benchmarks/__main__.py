@@ -8,7 +8,7 @@ if __name__ == "__main__":
     import sys
 
     try:
-        from benchmarks.command.main import app
+        from .command.main import app
 
         app()
     except KeyboardInterrupt:

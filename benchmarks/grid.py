@@ -7,6 +7,8 @@ in `setup`, and a cell without it is n/a. Nothing is computed at import, for asv
 from __future__ import annotations
 
 import os
+from contextlib import suppress
+from importlib import import_module
 from time import perf_counter
 
 import sklearn.datasets
@@ -76,6 +78,14 @@ def prepare(solver: str, problem: str, dtype: str, device: str):
     if solver not in SOLVERS or problem not in PROBLEMS:
         raise NotImplementedError(f"this commit has no {solver} or no {problem}")
     return SOLVERS[solver], build(problem, getattr(torch, dtype), device)
+
+
+def first_of(*modules: str):
+    """The first of these modules that a commit has: one that moved has another name in older commits."""
+    for name in modules:
+        with suppress(ModuleNotFoundError):
+            return import_module(name)
+    raise NotImplementedError(f"this commit has no {modules[0]}")
 
 
 def fixed(iterations: int):

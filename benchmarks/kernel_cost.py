@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from .grid import DEVICES, DTYPES, FULL, available, synchronised
+from .grid import DEVICES, DTYPES, FULL, available, first_of, synchronised
 
 SIZES = ("398 x 30", "20000 x 100") + (("200000 x 100", "20000 x 500") if FULL else ())
 
@@ -21,6 +21,7 @@ class Kernels:
     def setup(self, size: str, dtype: str, device: str) -> None:
         from solvers.objectives import LogisticRegression
 
+        self.factor = first_of("solvers.linalg.cholesky", "solvers.linear_algebra").factor
         n, d = map(int, size.split(" x "))
         place = available(device)
         generator = torch.Generator().manual_seed(0)
@@ -52,9 +53,7 @@ class Kernels:
         self.point.hvp(self.v)
 
     def time_cholesky_solve(self, size: str, dtype: str, device: str) -> None:
-        from solvers.linear_algebra import factor
-
-        factor(self.hessian).solve(self.v)
+        self.factor(self.hessian).solve(self.v)
 
     def time_line_search_trial(self, size: str, dtype: str, device: str) -> None:
         float(self.ray.at(0.5).value)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from .grid import DEVICES, available, synchronised
+from .grid import DEVICES, available, first_of, synchronised
 
 IMAGES = 512
 
@@ -36,16 +36,14 @@ class TwoViews:
 
 
 def batched(images: torch.Tensor) -> Callable[[], object]:
-    from datasets.augmentation import two_views
-
+    two_views = first_of("datasets.two_view.augmentation", "datasets.augmentation").two_views
     return lambda: two_views(images)
 
 
 def one_by_one(images: torch.Tensor) -> Callable[[], object]:
     from PIL.Image import fromarray
 
-    from datasets.mnist_two_view import TwoViewTransform, view_transform
-
-    transform = TwoViewTransform(view_transform())
+    views = first_of("datasets.two_view.views", "datasets.mnist_two_view")
+    transform = views.TwoViewTransform(views.view_transform())
     pictures = [fromarray(image[0].numpy()) for image in images]
     return lambda: [transform(picture) for picture in pictures]

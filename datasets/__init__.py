@@ -1,20 +1,20 @@
 """Data, problems, and what can be certified about them."""
 
-from .augmentation import augment, two_views
-from .base import Dataset
-from .breast_cancer import breast_cancer
-from .certificate import Certificate, certificate, certify
-from .cutest import CUTEST
-from .functions import FUNCTIONS, TestFunction
-from .libsvm import libsvm
-from .mnist import mnist
-from .mnist_two_view import MNISTTwoView
-from .multiclass import multiclass
-from .nist import NIST, correct_digits
+from .certificates.certificate import Certificate, certificate, certify
+from .functions.cutest import CUTEST
+from .functions.function import FUNCTIONS, TestFunction
+from .functions.nist import NIST, correct_digits
+from .loaders.breast_cancer import breast_cancer
+from .loaders.dataset import Dataset
+from .loaders.libsvm import libsvm
+from .loaders.multiclass import multiclass
+from .loaders.storage import DataError
+from .loaders.synthetic import synthetic
 from .problem import Problem, Published
-from .problems import PROBLEMS, TEST_FUNCTIONS, Recipe, build, present_device
-from .storage import DataError
-from .synthetic import synthetic
+from .registry import PROBLEMS, TEST_FUNCTIONS, Recipe, build, present_device
+from .two_view.augmentation import augment, two_views
+from .two_view.mnist import mnist
+from .two_view.views import MNISTTwoView
 
 __all__ = [
     "CUTEST",

@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from datasets import CUTEST, PROBLEMS, Certificate, DataError, MNISTTwoView, build, certificate
-from datasets.absent import sentences
-from solvers.names import lookup
+from solvers.common.names import lookup
+
+from . import CUTEST, PROBLEMS, Certificate, DataError, MNISTTwoView, build, certificate
+from .loaders.absent import sentences
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -94,7 +95,7 @@ def check_gradients(
 
     Example: python -m datasets check --activation softplus --data breast-cancer --out check.svg
     """
-    from datasets.gradient_check import check, draw, table, two_view_batch
+    from .checks.residual_mlp import check, draw, table, two_view_batch
 
     try:
         batch = two_view_batch() if data == "two-view" else None
@@ -128,7 +129,7 @@ def check_derivatives(
 
     Example: python -m datasets derivatives cutest-rosenbr mgh-beale
     """
-    from datasets.derivatives import check_start
+    from .checks.derivatives import check_start
 
     table, absent, failed = Table("problem", "n", "gradient", "Hessian", "verdict"), {}, False
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
@@ -157,9 +158,9 @@ def fetch(
 
     Example: python -m datasets fetch mnist a9a
     """
-    from datasets.libsvm import SOURCES
-    from datasets.mnist_two_view import FILES
-    from datasets.storage import locate
+    from .loaders.libsvm import SOURCES
+    from .loaders.storage import locate
+    from .two_view.views import FILES
 
     sources = {"mnist": FILES, **{name: source.files for name, source in SOURCES.items()}}
     failed = False
@@ -182,7 +183,7 @@ def views(
 
     Example: python -m datasets views --out views.png
     """
-    from datasets.views import views_figure
+    from .two_view.figure import views_figure
 
     try:
         views_figure(MNISTTwoView(download=False, seed=seed)).savefig(out, dpi=150)

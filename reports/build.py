@@ -8,24 +8,24 @@ from pathlib import Path, PurePosixPath
 import matplotlib
 import pandas as pd
 
-from . import style
-from .collection import COLLECTED
-from .data_sections import data_sections
-from .figures import FIGURES, NO_GAP
-from .findings import findings, markdown
-from .foremost import foremost, others
-from .hard_cases import hard_case_sections
-from .load import Runs
-from .overall import overall_sections
-from .page import Shown, page
-from .peer_notes import TABLES as WITH_PEERS
-from .peer_notes import peer_note
-from .provenance import Sources, keys, sources
-from .recommend import recommend_sections
-from .scoreboard import scoreboard_sections
-from .tables import TABLES, TARGETS, environment, raced, targets
-from .tool_sections import tool_sections
-from .write import caption, html_table, write_figure, write_table
+from .data.provenance import Sources, keys, sources
+from .data.runs import Runs
+from .figures import style
+from .figures.foremost import foremost, others
+from .figures.problem import FIGURES, NO_GAP
+from .findings.findings import findings, markdown
+from .page.page import Shown, page
+from .page.write import caption, html_table, write_figure, write_table
+from .recommend.recommend import recommend_sections
+from .sections.collection import COLLECTED
+from .sections.data import data_sections
+from .sections.hard_cases import hard_case_sections
+from .sections.overall import overall_sections
+from .sections.peer_notes import TABLES as WITH_PEERS
+from .sections.peer_notes import peer_note
+from .sections.scoreboard import scoreboard_sections
+from .sections.tools import tool_sections
+from .tables.registry import TABLES, TARGETS, environment, raced, targets
 
 MANIFEST = ".written"  # the files of a report, so that the next build can take them back
 PAGE_TABLES = {

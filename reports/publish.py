@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.cases import SUITES
+from benchmarks.runner.suites import SUITES
 from datasets import MNISTTwoView
 
 from .build import build
-from .claims import PENALISED
-from .hard_cases import FALSE_ONES, hard_case_sections
-from .hard_cases import NAME as HARD_CASES
-from .load import Runs, tell_apart
-from .provenance import keys, many, sources
-from .scoreboard import NAME as SCOREBOARD
-from .scoreboard import scoreboard_sections
-from .write import sort_value
+from .data.provenance import keys, many, sources
+from .data.runs import Runs, tell_apart
+from .page.write import sort_value
+from .sections.hard_cases import FALSE_ONES, hard_case_sections
+from .sections.hard_cases import NAME as HARD_CASES
+from .sections.scoreboard import NAME as SCOREBOARD
+from .sections.scoreboard import scoreboard_sections
+from .tables.claims import PENALISED
 
 STATED = ("classic", "sizes")  # the suites that `make report` measures
 TABLES = (

@@ -1,42 +1,42 @@
 """Second-order solvers behind one interface: `minimize(SOLVERS["newton-cholesky"], objective)`."""
 
-from .armijo_descent import ArmijoGradientDescent
+from .approximate.bfgs import BFGS
+from .approximate.diagonal import DampedDiagonalNewton, DiagonalNewton
+from .approximate.diagonal_majoriser import DiagonalMajoriser
+from .approximate.fixed_hessian import FixedHessianNewton
+from .approximate.hutchinson import HutchinsonNewton
+from .approximate.kfac import KFAC
+from .approximate.lbfgs import LBFGS
+from .approximate.sampled import SampledNewton
+from .approximate.sketched import SketchedNewton
 from .auto import Auto
-from .barzilai_borwein import BarzilaiBorwein
-from .base import DirectionalSolver, Proposal, Solver, needs_hessian, towards
-from .bfgs import BFGS
-from .chebyshev_newton import ChebyshevNewton
-from .cholesky_newton import CholeskyNewton
-from .clock import Clock, device_clock
-from .cubic import Cubic
-from .damped_newton import DampedNewton
-from .diagonal_majoriser import DiagonalMajoriser
-from .diagonal_newton import DampedDiagonalNewton, DiagonalNewton
-from .fixed_hessian import FixedHessianNewton
-from .gauss_newton import GaussNewton
-from .gradient_descent import GradientDescent
-from .gradient_regularised_newton import GradientRegularisedNewton
-from .hutchinson_newton import HutchinsonNewton
-from .kfac import KFAC
-from .lbfgs import LBFGS
-from .levenberg_marquardt import LevenbergMarquardt
-from .levenberg_newton import LevenbergNewton
-from .minimize import Result, minimize
-from .modified_cholesky import ModifiedCholeskyNewton
-from .nesterov import Nesterov
-from .newton import Newton
-from .newton_cg import NewtonCG
-from .phases import COUNTERS, PHASES, Ledger
-from .sampled_newton import SampledNewton
-from .self_concordant_newton import SelfConcordantNewton
-from .shamanskii_newton import ShamanskiiNewton
-from .sketched_newton import SketchedNewton
-from .stopping import Status, Stop
-from .trace import Trace
-from .trust_region import TrustRegion
-from .trust_region_dogleg import DoglegTrustRegion
-from .trust_region_exact import ExactTrustRegion
-from .trust_region_steihaug import SteihaugTrustRegion
+from .common.clock import Clock, device_clock
+from .common.instrumentation import COUNTERS, PHASES, Ledger
+from .core.minimize import Result, minimize
+from .core.solver import DirectionalSolver, Proposal, Solver, needs_hessian, towards
+from .core.stopping import Status, Stop
+from .core.trace import Trace
+from .gradient.armijo import ArmijoGradientDescent
+from .gradient.barzilai_borwein import BarzilaiBorwein
+from .gradient.descent import GradientDescent
+from .gradient.nesterov import Nesterov
+from .newton.chebyshev import ChebyshevNewton
+from .newton.cholesky import CholeskyNewton
+from .newton.damped import DampedNewton
+from .newton.exact import Newton
+from .newton.gauss_newton import GaussNewton
+from .newton.gradient_regularised import GradientRegularisedNewton
+from .newton.levenberg import LevenbergNewton
+from .newton.levenberg_marquardt import LevenbergMarquardt
+from .newton.modified_cholesky import ModifiedCholeskyNewton
+from .newton.newton_cg import NewtonCG
+from .newton.self_concordant import SelfConcordantNewton
+from .newton.shamanskii import ShamanskiiNewton
+from .trust_region.cubic import Cubic
+from .trust_region.dogleg import DoglegTrustRegion
+from .trust_region.driver import TrustRegion
+from .trust_region.exact import ExactTrustRegion
+from .trust_region.steihaug import SteihaugTrustRegion
 
 SOLVERS: dict[str, Solver] = {
     "auto": Auto(),

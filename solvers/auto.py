@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
-from .base import DirectionalSolver, Proposal
-from .chebyshev_newton import ChebyshevNewton
-from .cholesky_newton import CholeskyNewton
-from .decrement import DENSE_LIMIT
-from .kernels import fits_one_block, is_sparse
-from .newton_cg import NewtonCG
+from .approximate.sampled import SampledNewton
+from .core.decrement import DENSE_LIMIT
+from .core.solver import DirectionalSolver, Proposal
+from .linalg.kernels import fits_one_block, is_sparse
+from .newton.chebyshev import ChebyshevNewton
+from .newton.cholesky import CholeskyNewton
+from .newton.newton_cg import NewtonCG
 from .objectives.base import Point
-from .sampled_newton import SampledNewton
 
 CHEAP = 1.0  # gradients: a Hessian that takes less is not worth a correction that saves some of them
 DEAR = 100.0  # gradients: a Hessian that takes longer is not worth forming

@@ -7,10 +7,10 @@ import torch
 from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
-import benchmarks.store
+import benchmarks.store.runs
 from datasets import DataError, Problem, build
-from datasets.problems import _loaded as loaded
-from datasets.storage import VARIABLE, data_folder
+from datasets.loaders.storage import VARIABLE, data_folder
+from datasets.registry import _loaded as loaded
 from solvers.objectives import LogisticRegression
 
 
@@ -32,7 +32,7 @@ def cache_of_the_session(tmp_path_factory):
 def alone_on_the_machine():
     """No run that a test measures is marked as measured beside other work: that is for the machine to decide."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmarks.store, "kept_waiting", lambda *_: False)
+        patch.setattr(benchmarks.store.runs, "kept_waiting", lambda *_: False)
         yield
 
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 import mpmath
 import numpy as np
 
-from datasets import more_garbow_hillstrom
+from datasets.functions import more_garbow_hillstrom
 
 DIGITS = 40
 

@@ -1,7 +1,7 @@
 """The numerical tests on other machines, on this one: `make portability`.
 
-Each setting of `benchmarks.machines.PROCESSORS` chooses kernels that round otherwise; one more is a busy machine: at
-low priority, and beside a process that keeps a core. No test may pass in one setting and fail in another.
+Each setting of `PROCESSORS` chooses kernels that round otherwise; one more is a busy machine: at low priority, and
+beside a process that keeps a core. No test may pass in one setting and fail in another.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.environment import ROOT
-from benchmarks.machines import PROCESSORS
+from benchmarks.profiling.processors import PROCESSORS
+from benchmarks.runner.environment import ROOT
 
 NUMERICAL = ("tests/solvers", "tests/datasets", "tests/benchmarks/test_counters.py", "tests/benchmarks/test_honesty.py")
 COMMANDS = ("benchmarks counters --check",)

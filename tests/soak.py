@@ -16,13 +16,13 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import store as store_module
-from benchmarks.cases import Case, fixed
 from benchmarks.command import run as command
 from benchmarks.command.main import app
-from benchmarks.measure import measure
-from benchmarks.store import Store, run_key
-from reports.load import load
+from benchmarks.runner.measure import measure
+from benchmarks.runner.suites import Case, fixed
+from benchmarks.store import runs as store_module
+from benchmarks.store.runs import Store, run_key
+from reports.data.runs import load
 from solvers import SOLVERS
 from tests.benchmarks.test_memory import READABLE, check
 from tests.forks import Fork

@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("solvers", "datasets", "benchmarks", "reports")
+MOST_FILES = 15
 OUTSIDE_OF_ASV = {"typer", "rich", "pandas", "pyarrow", "pytest"}  # asv's environments are built without them
 
 
@@ -93,6 +95,73 @@ def test_a_room_imports_only_from_its_left(room):
     assert not found
 
 
+def modules() -> dict[str, Path]:
+    """Every module of the rooms, by its full name."""
+    names = {}
+    for path in (path for room in ROOMS for path in sources(room)):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return names
+
+
+def folder_of(module: str) -> str:
+    """The idea a module belongs to: the first folder below its room."""
+    parts = module.split(".")
+    return ".".join(parts[:2])
+
+
+def links() -> dict[str, set[str]]:
+    """Which module imports which, wherever it does so; a name that is imported from a package counts as the module of
+    that name where there is one."""
+    known, found = modules(), {}
+    for module, path in known.items():
+        package = ".".join(path.relative_to(ROOT).parent.parts)
+        targets = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom):
+                parts = package.split(".")
+                base = parts[: len(parts) - node.level + 1] if node.level else []
+                source = ".".join([*base, *([node.module] if node.module else [])])
+                inside = {f"{source}.{alias.name}" for alias in node.names} & set(known)
+                targets |= inside if inside else {source} & set(known)
+            elif isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names} & set(known)
+        found[module] = targets - {module}
+    return found
+
+
+def circles(graph: dict[str, set[str]]) -> list[str]:
+    """What is left when all that imports nothing that is left has been taken away, again and again."""
+    left = {node: set(targets) for node, targets in graph.items()}
+    while free := [node for node, targets in left.items() if not targets & set(left)]:
+        for node in free:
+            del left[node]
+    return sorted(left)
+
+
+def test_a_circle_is_found():
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
+    assert circles({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert circles(links()) == []
+
+
+def test_folders_import_one_way_too():
+    graph: dict[str, set[str]] = {}
+    for module, targets in links().items():
+        here = folder_of(module)
+        graph.setdefault(here, set()).update(folder_of(target) for target in targets if "." in target)
+        graph[here].discard(here)
+    assert circles(graph) == []
+
+
+def test_a_folder_holds_about_a_dozen_files():
+    counts = Counter(path.parent for room in ROOMS for path in sources(room))
+    assert not {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > MOST_FILES}
+
+
 def test_solvers_imports_torch_and_the_standard_library_alone():
     """But for `solvers/adapters`, where optional peers live."""
     allowed = {"torch", "solvers", *sys.stdlib_module_names}
@@ -118,10 +187,11 @@ def test_what_asv_sees_needs_nothing_that_its_environments_lack():
     assert not found
 
 
-def test_asv_does_not_see_the_micro_benchmarks_and_the_command_line():
-    for folder in ("micro", "command"):
-        assert (ROOT / "benchmarks" / folder).is_dir()
-        assert not (ROOT / "benchmarks" / folder / "__init__.py").exists()
+def test_asv_does_not_see_the_folders_of_benchmarks():
+    folders = [path for path in (ROOT / "benchmarks").iterdir() if path.is_dir() and path.name != "__pycache__"]
+    assert {"micro", "command", "runner"} <= {folder.name for folder in folders}
+    for folder in folders:
+        assert not (folder / "__init__.py").exists()
 
 
 @pytest.mark.parametrize("room", ROOMS)

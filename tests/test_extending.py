@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-from benchmarks.environment import ROOT
+from benchmarks.runner.environment import ROOT
 
 pytestmark = pytest.mark.slow
 GUIDE = ROOT / "docs" / "extending.md"
@@ -45,14 +45,14 @@ json.dump(answers, sys.stdout)
 """
 REACH = f"""
 import json
-from benchmarks.environment import ROOT
-from benchmarks.cases import SUITES
-from benchmarks import honesty, peers
-from reports import style
+from benchmarks.runner.suites import SUITES
+from benchmarks.audit import judge
+from benchmarks.scoreboard import contenders
+from reports.figures import style
 name = "{SOLVER}"
 print(json.dumps({{
     "suites": [suite for suite, cases in SUITES.items() if name in {{case.solver for case in cases()}}],
-    "contenders": [f"hessbench:{{name}}" in registry for registry in (honesty.CONTENDERS, peers.CONTENDERS)],
+    "contenders": [f"hessbench:{{name}}" in registry for registry in (judge.CONTENDERS, contenders.CONTENDERS)],
     "look": style.look(name),
     "looks": [style.look(other) for other in style.SOLVERS if other != name],
 }}))

@@ -17,11 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from benchmarks import store as store_module
 from benchmarks.command import run as command
 from benchmarks.command.main import app
-from benchmarks.environment import ROOT
-from benchmarks.store import ROOM, Store
+from benchmarks.runner.environment import ROOT
+from benchmarks.store import runs as store_module
+from benchmarks.store.runs import ROOM, Store
 from datasets import certificate
 from solvers import SOLVERS, CholeskyNewton, Status, Stop, minimize
 from solvers.objectives import LogisticRegression, Objective, Point, SoftmaxRegression

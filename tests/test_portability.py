@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.machines import PROCESSORS
+from benchmarks.profiling.processors import PROCESSORS
 from tests import portability
 
 FOREIGN = "SSE4.2"

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import torch
 import typer
 
-from benchmarks.cases import DTYPES, SUITES, Case, beside, every_solver, select
+from benchmarks.runner.suites import DTYPES, SUITES, Case, beside, every_solver, select
 from datasets import DataError, build, present_device
-from datasets.absent import sentences
-from datasets.problems import recipe
+from datasets.loaders.absent import sentences
+from datasets.registry import recipe
 from solvers import SOLVERS
 from solvers.adapters import PEERS
-from solvers.names import lookup
+from solvers.common.names import lookup
 
 MOST = 100_000  # repeats of a case
 

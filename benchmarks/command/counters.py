@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks import counters as counting
-from benchmarks.machines import PROCESSORS
+from benchmarks.profiling import counters as counting
+from benchmarks.profiling.processors import PROCESSORS
 
 
 def counters(

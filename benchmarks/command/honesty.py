@@ -19,14 +19,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.audit.cases import QUICK, Case, cases
+from benchmarks.audit.judge import CONTENDERS, DTYPES, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
+from benchmarks.audit.verdicts import DEFAULT, Verdicts, false_claims, identity, lies, summary
 from benchmarks.command.failure import fail
-from benchmarks.honesty import CONTENDERS, DTYPES, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
-from benchmarks.honesty_cases import QUICK, Case, cases
-from benchmarks.honesty_store import DEFAULT, Verdicts, false_claims, identity, lies, summary
-from benchmarks.peers import load
-from benchmarks.worker import LostError, Worker
+from benchmarks.runner.worker import LostError, Worker
+from benchmarks.scoreboard.contenders import load
 from solvers.adapters import PEERS
-from solvers.names import lookup
+from solvers.common.names import lookup
 
 WIDTH = 165
 WARM = Case("warm-up", "", torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]).double(), {"l2": 1.0})

@@ -7,7 +7,6 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.cases import SUITES
 from benchmarks.command.counters import counters
 from benchmarks.command.honesty import honesty
 from benchmarks.command.pack import pack
@@ -15,10 +14,11 @@ from benchmarks.command.peers import peers
 from benchmarks.command.profile import profile
 from benchmarks.command.run import run
 from benchmarks.command.verify import verify
-from benchmarks.peer_runs import installed
+from benchmarks.runner.peers import installed
+from benchmarks.runner.suites import SUITES
 from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
-from datasets.problems import summary
-from datasets.s2mpj import missing
+from datasets.functions.s2mpj import missing
+from datasets.registry import summary
 from solvers import SOLVERS
 from solvers.adapters import PEERS
 

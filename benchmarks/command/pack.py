@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.claims import Claims
 from benchmarks.command.failure import fail
-from benchmarks.packing import pack as fold
-from benchmarks.packing import packed_files
-from benchmarks.store import DEFAULT, Store
+from benchmarks.store.locks import Claims
+from benchmarks.store.packing import pack as fold
+from benchmarks.store.packing import packed_files
+from benchmarks.store.runs import DEFAULT, Store
 
 
 def pack(

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import scores
 from benchmarks.command.ending import interruptible
 from benchmarks.command.failure import fail
-from benchmarks.peers import CONTENDERS, OURS, PROBLEMS, RACERS, measure_problem
+from benchmarks.scoreboard import scores
+from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, RACERS, measure_problem
 from datasets import DataError, build
-from datasets.problems import recipe
-from solvers.names import lookup
+from datasets.registry import recipe
+from solvers.common.names import lookup
 
 WIDTH = 150
 

@@ -12,16 +12,16 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import profiling
-from benchmarks.cases import DTYPES, Case
 from benchmarks.command.failure import fail
-from benchmarks.profile_store import PROFILES, plain
-from benchmarks.profile_store import save as save_profile
-from benchmarks.profiles import SYNCHRONISATION, Profile, sums, verdict
+from benchmarks.profiling import recording as profiling
+from benchmarks.profiling.profile import SYNCHRONISATION, Profile, sums, verdict
+from benchmarks.profiling.store import PROFILES, plain
+from benchmarks.profiling.store import save as save_profile
+from benchmarks.runner.suites import DTYPES, Case
 from datasets import DataError
-from datasets.problems import recipe
+from datasets.registry import recipe
 from solvers import SOLVERS, Stop
-from solvers.names import lookup
+from solvers.common.names import lookup
 
 WIDTH = 120  # columns of the table, where the terminal has fewer or there is none
 FIGURES = (".png", ".svg", ".pdf")
@@ -68,7 +68,7 @@ def profile(
             written = store
             save_profile(found, store)
         if roofline:
-            from benchmarks.command.roofline import draw
+            from benchmarks.profiling.roofline import draw
 
             written = roofline
             draw(found, roofline)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from benchmarks.cases import Case
-from benchmarks.measure import problem_of
-from benchmarks.peer_runs import refusal
+from benchmarks.runner.measure import problem_of
+from benchmarks.runner.peers import refusal
+from benchmarks.runner.suites import Case
 from solvers.adapters import PEERS
 
 

@@ -14,17 +14,17 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from benchmarks.cases import Case
-from benchmarks.claims import Claims
 from benchmarks.command.choosing import cases_of, with_data
 from benchmarks.command.ending import interruptible, report
 from benchmarks.command.failure import fail
 from benchmarks.command.refusals import expressible
-from benchmarks.environment import calibration
-from benchmarks.environment import memory as total_memory
-from benchmarks.isolation import Limits, Worker
-from benchmarks.measure import SHARE, evaluate, measure
-from benchmarks.store import DEFAULT, Store, run_key, waited
+from benchmarks.runner.environment import calibration
+from benchmarks.runner.environment import memory as total_memory
+from benchmarks.runner.isolation import Limits, Worker
+from benchmarks.runner.measure import SHARE, evaluate, measure
+from benchmarks.runner.suites import Case
+from benchmarks.store.locks import Claims
+from benchmarks.store.runs import DEFAULT, Store, run_key, waited
 from datasets import DataError
 from solvers.adapters import PEERS
 

@@ -10,9 +10,9 @@ import typer
 
 from benchmarks.command.ending import interruptible
 from benchmarks.command.failure import fail
-from benchmarks.reading import read
-from benchmarks.store import DEFAULT
-from benchmarks.verification import verify as again
+from benchmarks.store.reading import read
+from benchmarks.store.runs import DEFAULT
+from benchmarks.store.verification import verify as again
 
 
 def verify(

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.grid import synchronised
 from datasets import Problem, build
+
+from ..grid import synchronised
 
 RESAMPLES = 1000
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from solvers.kernels import transposed, weighted_gram
-from solvers.linear_algebra import factor
+from solvers.linalg.cholesky import factor
+from solvers.linalg.kernels import transposed, weighted_gram
 from solvers.objectives import LogisticRegression
 
 SIZES = ((398, 30), (20_000, 100), (200_000, 100))

@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from solvers import SOLVERS, Ledger, Status, Stop, minimize
-from solvers.phases import count, current, phase
+from solvers.common.instrumentation import count, current, phase
 
 GAP_TOLERANCE = 1e-10
 REFRESH = 10  # iterations after which the margins are computed anew, as `solvers` does
@@ -149,7 +149,7 @@ def without_phases(*, counters: bool) -> ModuleType:
         modules = {name: sys.modules.pop(name) for name in ours()}
     finally:
         sys.modules.update(kept_aside)
-    books, derivative = modules["solvers.phases"].current, modules["solvers.objectives.base"].derivative
+    books, derivative = modules["solvers.common.instrumentation"].current, modules["solvers.objectives.base"].derivative
 
     def plain(booked: Callable) -> Callable:
         function, counter = booked.__wrapped__, getclosurevars(booked).nonlocals["counter"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.work import total
 from datasets import build, certificate
 from solvers import SOLVERS, Status, Stop, minimize
+
+from ..profiling.work import total
 
 PROBLEMS = ("breast-cancer-l2", "iris", "synthetic-sparse")
 

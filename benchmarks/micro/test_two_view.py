@@ -14,8 +14,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from datasets.augmentation import two_views
-from datasets.mnist_two_view import MNISTTwoView
+from datasets.two_view.augmentation import two_views
+from datasets.two_view.views import MNISTTwoView
 
 CORES = 2
 COUNT, BATCH = 1024, 256

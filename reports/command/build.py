@@ -11,16 +11,17 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
+from benchmarks.audit.verdicts import DEFAULT as VERDICTS
 from benchmarks.command.failure import fail
-from benchmarks.environment import ROOT
-from benchmarks.honesty_store import DEFAULT as VERDICTS
-from benchmarks.profile_store import PROFILES
-from benchmarks.scores import DEFAULT as PEERS
-from benchmarks.store import DEFAULT
-from reports.build import build as build_report
-from reports.command.regressions import ASV
-from reports.load import load
-from reports.write import readable
+from benchmarks.profiling.store import PROFILES
+from benchmarks.runner.environment import ROOT
+from benchmarks.scoreboard.scores import DEFAULT as PEERS
+from benchmarks.store.runs import DEFAULT
+
+from ..build import build as build_report
+from ..data.runs import load
+from ..page.write import readable
+from .regressions import ASV
 
 LATEST = ROOT / "reports" / "latest"
 MICRO = ROOT / ".benchmarks"

@@ -14,14 +14,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.command.failure import fail
-from benchmarks.store import DEFAULT
-from reports.compare import GAP, QUANTITIES, summaries
-from reports.compare import compare as compare_sides
-from reports.costs import show_ratio
-from reports.partners import across_machines, partners
-from reports.selection import STORE, Sides, sides
-from reports.statistics import Estimate, show
-from reports.write import caption, write_table
+from benchmarks.store.runs import DEFAULT
+
+from ..comparing.compare import QUANTITIES, summaries
+from ..comparing.compare import compare as compare_sides
+from ..comparing.partners import across_machines, partners
+from ..comparing.selection import STORE, Sides, sides
+from ..data.statistics import Estimate, show
+from ..data.targets import GAP
+from ..page.write import caption, write_table
+from ..tables.costs import show_ratio
 
 FEW = 8  # cells without a partner that are named; the others are counted
 TITLES = {"run": "The whole run", "gap": "Time to a relative gap of {gap:g}", "iteration": "An iteration"}

@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.audit.verdicts import DEFAULT as VERDICTS
 from benchmarks.command.failure import fail
-from benchmarks.environment import ROOT
-from benchmarks.honesty_store import DEFAULT as VERDICTS
-from benchmarks.scores import DEFAULT as PEERS
-from benchmarks.store import DEFAULT
+from benchmarks.runner.environment import ROOT
+from benchmarks.scoreboard.scores import DEFAULT as PEERS
+from benchmarks.store.runs import DEFAULT
 from datasets import DataError
-from reports.load import load
-from reports.publish import publish as publish_reference
+
+from ..data.runs import load
+from ..publish import publish as publish_reference
 
 PUBLISHED = ROOT / "reports" / "published"
 README = ROOT / "README.md"

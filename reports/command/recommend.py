@@ -13,16 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.cases import DTYPES
 from benchmarks.command.failure import fail
-from benchmarks.store import DEFAULT
-from reports.coverage import coverage, covered
-from reports.experience import experience
-from reports.load import load
-from reports.recommend import GAP, MORE, Answer, Question, too_few, verdict
-from reports.recommend import recommend as answer
-from reports.regret import regret
-from reports.statistics import seconds
+from benchmarks.runner.suites import DTYPES
+from benchmarks.store.runs import DEFAULT
+
+from ..data.runs import load
+from ..data.statistics import seconds
+from ..data.targets import GAP
+from ..recommend.coverage import coverage, covered
+from ..recommend.experience import experience
+from ..recommend.recommend import MORE, Answer, Question, too_few, verdict
+from ..recommend.recommend import recommend as answer
+from ..recommend.regret import regret
 
 
 def recommend(

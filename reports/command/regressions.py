@@ -14,12 +14,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from benchmarks.command.failure import fail
-from benchmarks.environment import ROOT
-from reports.asv_results import asv_results
-from reports.commits import git_history
-from reports.regressions import THRESHOLD, changes, worse_now
-from reports.regressions import regressions as find_regressions
-from reports.write import caption, write_table
+from benchmarks.runner.environment import ROOT
+
+from ..comparing.commits import git_history
+from ..comparing.regressions import THRESHOLD, changes, worse_now
+from ..comparing.regressions import regressions as find_regressions
+from ..data.asv_results import asv_results
+from ..page.write import caption, write_table
 
 ASV = ROOT / ".asv" / "results"
 

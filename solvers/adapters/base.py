@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from ..kernels import is_sparse
+from ..linalg.kernels import is_sparse
 from ..objectives import LogisticRegression, Objective
 
 FLOATS = ("float64", "float32")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..kernels import is_sparse
+from ..linalg.kernels import is_sparse
 from .base import MOST, Claim, Fit, logistic, only, require, rows_and_labels
 
 

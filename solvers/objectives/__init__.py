@@ -3,9 +3,9 @@
 from .autograd import FunctionObjective
 from .base import Objective, Point, Ray
 from .least_squares import LeastSquares
-from .logistic import LogisticRegression
+from .linear.logistic import LogisticRegression
+from .linear.softmax import SoftmaxRegression
 from .residual_mlp import ResidualMLP
-from .softmax import SoftmaxRegression
 
 __all__ = [
     "FunctionObjective",

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import EPS
-from ..phases import current
-from ..scalars import add_scaled
-from .kronecker import KroneckerFactors
+from ..common.instrumentation import current
+from ..common.scalars import add_scaled
+from ..common.validation import EPS
+from ..linalg.kronecker_factors import KroneckerFactors
 
 NewtonDirection = Callable[[], Tensor | None]
 

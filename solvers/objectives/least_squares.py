@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..phases import count
+from ..common.instrumentation import count
 from .autograd import FunctionPoint
 from .base import Objective, kept
 

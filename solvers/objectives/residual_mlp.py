@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from ..checks import finite_tensor, real_tensor
-from ..names import lookup
-from ..phases import booked
+from ..common.instrumentation import booked
+from ..common.names import lookup
+from ..common.validation import finite_tensor, real_tensor
+from ..linalg.kronecker_factors import KroneckerFactors
 from .base import Objective, Point, kept
-from .kronecker import KroneckerFactors
 
 # Of one layer's tangents, where Hessian-vector products are computed many at a time: on a CPU they stay in its cache.
 # (A Hessian of 961 columns over 398 rows took 0.29 s with 2^20 bytes, 0.70 s with 2^24, 0.52 s with 2^16.)

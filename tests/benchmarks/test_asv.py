@@ -15,7 +15,7 @@ import torch
 
 import asv_link
 from benchmarks import grid, time_to_accuracy
-from benchmarks.environment import ROOT
+from benchmarks.runner.environment import ROOT
 from datasets import build, certificate
 from solvers import SOLVERS, minimize
 

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 import torch
 
-import solvers.clock
-from benchmarks import store
-from benchmarks.cases import SUITES, Case, classic, fixed, select
-from benchmarks.environment import commit_of
+import solvers.common.clock
 from benchmarks.grid import CORE, MORE
-from benchmarks.measure import Measurement, evaluate, measure
-from benchmarks.store import run_key
+from benchmarks.runner.environment import commit_of
+from benchmarks.runner.measure import Measurement, evaluate, measure
+from benchmarks.runner.suites import SUITES, Case, classic, fixed, select
+from benchmarks.store import runs as store
+from benchmarks.store.runs import run_key
 from datasets import PROBLEMS, breast_cancer, build, certificate
-from datasets.problems import recipe
+from datasets.registry import recipe
 from solvers import COUNTERS, PHASES, SOLVERS, GradientDescent, Ledger, Newton, Status, Stop, device_clock, minimize
+from solvers.common.instrumentation import current, phase
 from solvers.objectives import LogisticRegression
-from solvers.phases import current, phase
 from tests.fakes import FakeDevice, QueuedSquare, Raising
 
 PENALISED = Case("breast-cancer-l2", "newton-cholesky")
@@ -38,7 +38,7 @@ def fake(request, monkeypatch):
     """A fake device behind the name of a real backend, the clock for it, and that name."""
     device = FakeDevice()
     monkeypatch.setattr(getattr(torch, request.param), "synchronize", device.synchronize)
-    monkeypatch.setattr(solvers.clock, "perf_counter", device.read_without_waiting)
+    monkeypatch.setattr(solvers.common.clock, "perf_counter", device.read_without_waiting)
     return device, device_clock(request.param), request.param
 
 
@@ -60,7 +60,7 @@ def test_cuda_is_waited_for_on_the_device_asked_for(monkeypatch):
 
 
 def test_the_cpu_is_not_waited_for():
-    assert device_clock("cpu") is device_clock(torch.device("cpu")) is solvers.clock.perf_counter
+    assert device_clock("cpu") is device_clock(torch.device("cpu")) is solvers.common.clock.perf_counter
 
 
 def test_the_trace_of_a_run_on_an_asynchronous_device_is_exact(fake):
@@ -243,7 +243,7 @@ def test_softmax_runs_end_at_the_certified_optimum():
 
 
 def test_a_hessian_that_does_not_fit_is_refused_in_one_sentence_and_products_are_not(monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.memory", lambda device: 100_000)
+    monkeypatch.setattr("benchmarks.runner.measure.memory", lambda device: 100_000)
     case = Case("mlp-breast-cancer-mean10", "newton", stop=fixed(2))  # 121 coefficients: 3 x 117 kB
     (row,) = evaluate(measure(case))
     assert row["status"] == "error" and "121 coefficients" in row["message"] and "newton-cg" in row["message"]
@@ -269,7 +269,7 @@ def test_the_clock_covers_one_run_and_not_its_warm_up(monkeypatch):
         calls.append(stop.iterations)
         return minimize(solver, objective, x0, stop)
 
-    monkeypatch.setattr("benchmarks.measure.minimize", spy)
+    monkeypatch.setattr("benchmarks.runner.measure.minimize", spy)
     run = measure(replace(PENALISED, stop=fixed(7)))
     assert calls == [3, 7] and run.result.iterations == 7
 

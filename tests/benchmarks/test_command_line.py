@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from benchmarks.command import choosing
 from benchmarks.command import run as command
 from benchmarks.command.main import app
-from benchmarks.environment import ROOT
+from benchmarks.runner.environment import ROOT
 from datasets.__main__ import app as datasets_app
 from solvers import SOLVERS
 from solvers.adapters import PEERS

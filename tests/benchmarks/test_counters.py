@@ -12,9 +12,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks import counters
 from benchmarks.command.main import app
-from benchmarks.machines import environment_of, nudged
+from benchmarks.profiling import counters
+from benchmarks.profiling.processors import environment_of, nudged
 from datasets import build
 from solvers import COUNTERS, SOLVERS
 

@@ -15,14 +15,14 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import store as store_module
-from benchmarks.cases import Case, every_solver
-from benchmarks.claims import Claims
 from benchmarks.command import run as command
 from benchmarks.command.main import app
-from benchmarks.measure import measure
-from benchmarks.store import SUFFIX, Store, run_key
-from reports.load import load
+from benchmarks.runner.measure import measure
+from benchmarks.runner.suites import Case, every_solver
+from benchmarks.store import runs as store_module
+from benchmarks.store.locks import Claims
+from benchmarks.store.runs import SUFFIX, Store, run_key
+from reports.data.runs import load
 from tests.forks import Fork
 
 NAMES = ("newton", "newton-cholesky")

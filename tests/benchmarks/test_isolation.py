@@ -10,13 +10,13 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import store as store_module
-from benchmarks.cases import Case, fixed
 from benchmarks.command import run as command
 from benchmarks.command.main import app
-from benchmarks.isolation import Limits, Worker
-from benchmarks.measure import Measurement, evaluate, measure
-from benchmarks.waiting import COLUMNS
+from benchmarks.runner.isolation import Limits, Worker
+from benchmarks.runner.measure import Measurement, evaluate, measure
+from benchmarks.runner.suites import Case, fixed
+from benchmarks.runner.waiting import COLUMNS
+from benchmarks.store import runs as store_module
 from solvers import SOLVERS
 from tests.fakes import BAD, comparable, register
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.environment import ROOT
+from benchmarks.runner.environment import ROOT
 
 SOME = ("auto", "newton-cholesky", "newton-chebyshev", "newton-sampled", "newton-cg", "lbfgs")  # `make soak`: all
 LIMIT, VECTORS, SQUARES = 64 * 10**6, 10, 4  # bytes, vectors of length n, matrices of d x d

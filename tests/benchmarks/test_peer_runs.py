@@ -11,18 +11,18 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks import peer_runs
-from benchmarks.cases import Case, beside, peers, quick
 from benchmarks.command import choosing
 from benchmarks.command.main import app
-from benchmarks.measure import evaluate, measure
-from benchmarks.peer_runs import budgets, refusal, run_peer
+from benchmarks.runner import peers as peer_runs
+from benchmarks.runner.measure import evaluate, measure
+from benchmarks.runner.peers import budgets, refusal, run_peer
+from benchmarks.runner.suites import Case, beside, peers, quick
 from datasets import build
-from reports import style
-from reports.honesty import honesty
-from reports.load import tell_apart
-from reports.sentences import claimed
-from reports.statistics import ended
+from reports.data.runs import tell_apart
+from reports.data.statistics import ended
+from reports.figures import style
+from reports.findings.sentences import claimed
+from reports.tables.converged import honesty
 from solvers import SOLVERS, Status, Stop
 from solvers.adapters import PEERS, Claim, MissingPeerError, base
 from solvers.objectives import FunctionObjective
@@ -237,7 +237,7 @@ def test_peers_are_measured_alone_or_beside_the_solvers_that_are_named():
 def test_the_version_of_its_library_is_part_of_the_case(monkeypatch):
     case, ours = Case(PROBLEM, "scipy:BFGS"), Case(PROBLEM, "newton")
     before = case.key, ours.key
-    monkeypatch.setattr("benchmarks.cases.installed", lambda name: "99")
+    monkeypatch.setattr("benchmarks.runner.suites.installed", lambda name: "99")
     assert case.key != before[0] and ours.key == before[1]
     assert not peer_runs.installed("no-such-library:method")
 

@@ -11,13 +11,16 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks import racing, scores
 from benchmarks.command import peers as command
 from benchmarks.command.main import app
-from benchmarks.peers import CONTENDERS, OURS, measure_problem
-from benchmarks.racing import ERROR, MISSING, REACHED, SHORT, SLOW, Course, Entry, race, sweep
-from datasets import Dataset, build, certificate, derived, problems
-from datasets.problems import recipe
+from benchmarks.scoreboard import race as racing
+from benchmarks.scoreboard import scores
+from benchmarks.scoreboard.contenders import CONTENDERS, OURS, measure_problem
+from benchmarks.scoreboard.race import ERROR, MISSING, REACHED, SHORT, SLOW, Course, Entry, race, sweep
+from datasets import Dataset, build, certificate
+from datasets import registry as problems
+from datasets.registry import recipe
+from datasets.two_view import derived
 from solvers import SOLVERS, Stop, minimize
 from solvers.adapters import Claim, MissingPeerError
 

@@ -14,21 +14,22 @@ from matplotlib.figure import Figure
 from torch.utils.flop_counter import FlopCounterMode
 from typer.testing import CliRunner
 
-import solvers.clock
-from benchmarks import environment, profiling
-from benchmarks.cases import Case, fixed
+import solvers.common.clock
 from benchmarks.command import profile as verb
 from benchmarks.command.main import app
-from benchmarks.command.roofline import draw, roofline
-from benchmarks.operations import Tally
-from benchmarks.profiles import Phase, Profile, sums, verdict
-from benchmarks.profiling import profile, reads_apart, table
-from benchmarks.work import Work, total, work_of
+from benchmarks.profiling import recording as profiling
+from benchmarks.profiling.operations import Tally
+from benchmarks.profiling.profile import Phase, Profile, sums, verdict
+from benchmarks.profiling.recording import profile, reads_apart, table
+from benchmarks.profiling.roofline import draw, roofline
+from benchmarks.profiling.work import Work, total, work_of
+from benchmarks.runner import environment
+from benchmarks.runner.suites import Case, fixed
 from datasets import build
-from datasets.problems import Problem
+from datasets.registry import Problem
 from solvers import COUNTERS, PHASES, SOLVERS, Ledger, Stop, device_clock, minimize
+from solvers.common.instrumentation import current
 from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
-from solvers.phases import current
 from tests.fakes import FakeDevice, QueuedSquare
 
 GENERAL = {
@@ -58,7 +59,7 @@ def queued(monkeypatch, calibrated):
     """A fake device, the clock for it, and a builder of a problem that runs on it."""
     device = FakeDevice()
     monkeypatch.setattr(torch.cuda, "synchronize", device.synchronize)
-    monkeypatch.setattr(solvers.clock, "perf_counter", lambda: device.host)
+    monkeypatch.setattr(solvers.common.clock, "perf_counter", lambda: device.host)
     objective = QueuedSquare(device)
     problem = Problem("queued", "", objective, objective, torch.ones(2, dtype=torch.float64), "")
     return device, device_clock("cuda"), lambda dtype, where: problem
@@ -563,7 +564,7 @@ def test_bad_input_is_one_sentence_and_exit_2(what, monkeypatch):
 
 
 def test_a_problem_that_does_not_fit_is_one_sentence(monkeypatch):
-    monkeypatch.setattr("benchmarks.measure.memory", lambda device: 100)
+    monkeypatch.setattr("benchmarks.runner.measure.memory", lambda device: 100)
     outcome = run("--problem", "breast-cancer-l2")
     assert outcome.exit_code == 2 and "Hessian too large" in outcome.stderr
 

@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import store as store_module
-from benchmarks.cases import Case, fixed
 from benchmarks.command import run as command
 from benchmarks.command.main import app
-from benchmarks.measure import Measurement, evaluate, measure
-from benchmarks.store import Store, run_key
+from benchmarks.runner.measure import Measurement, evaluate, measure
+from benchmarks.runner.suites import Case, fixed
+from benchmarks.store import runs as store_module
+from benchmarks.store.runs import Store, run_key
 from solvers import SOLVERS
 from tests.fakes import Raising, comparable
 

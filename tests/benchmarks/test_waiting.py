@@ -10,18 +10,18 @@ from types import SimpleNamespace
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import measure as measuring
-from benchmarks import store as storing
-from benchmarks import waiting
-from benchmarks.cases import Case, fixed
 from benchmarks.command import run as command
 from benchmarks.command.main import app
-from benchmarks.measure import Measurement, evaluate, measure
-from benchmarks.peer_runs import run_peer
-from benchmarks.store import Store
-from benchmarks.waiting import COLUMNS, Watch, kept_waiting
+from benchmarks.runner import measure as measuring
+from benchmarks.runner import waiting
+from benchmarks.runner.measure import Measurement, evaluate, measure
+from benchmarks.runner.peers import run_peer
+from benchmarks.runner.suites import Case, fixed
+from benchmarks.runner.waiting import COLUMNS, Watch, kept_waiting
+from benchmarks.store import runs as storing
+from benchmarks.store.runs import Store
 from datasets import build
-from reports.load import load
+from reports.data.runs import load
 from solvers import Stop
 from solvers.adapters import PEERS
 

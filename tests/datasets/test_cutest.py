@@ -14,13 +14,14 @@ from scipy.sparse import csr_matrix
 from typer.testing import CliRunner
 
 from benchmarks.command.main import app
-from datasets import CUTEST, DataError, build, certificate, cutest, s2mpj
+from datasets import CUTEST, DataError, build, certificate
 from datasets.__main__ import app as datasets_app
-from datasets.absent import sentences
-from datasets.cutest_table import ATTAINED, BOUNDS, CERTIFIED, LEFT_OUT, LOCAL, SIZES, STATED
-from datasets.derivatives import differences
-from datasets.s2mpj import S2MPJ, GroupSum
-from reports.collection import arrivals, arrived, collection_section, one_by_one
+from datasets.checks.derivatives import differences
+from datasets.functions import cutest, s2mpj
+from datasets.functions.cutest_table import ATTAINED, BOUNDS, CERTIFIED, LEFT_OUT, LOCAL, SIZES, STATED
+from datasets.functions.s2mpj import S2MPJ, GroupSum
+from datasets.loaders.absent import sentences
+from reports.sections.collection import arrivals, arrived, collection_section, one_by_one
 from solvers import SOLVERS, Status, minimize
 
 HERE = not s2mpj.missing()

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from datasets import PROBLEMS, TEST_FUNCTIONS, Dataset, breast_cancer, build, multiclass, present_device
-from datasets.problems import summary
+from datasets.registry import summary
 from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
 
 PARTS = ("X", "y", "X_test", "y_test")

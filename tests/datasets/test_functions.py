@@ -8,8 +8,8 @@ import mpmath
 import pytest
 import torch
 
-from benchmarks.cases import SUITES, Case
-from benchmarks.measure import Measurement, evaluate, measure
+from benchmarks.runner.measure import Measurement, evaluate, measure
+from benchmarks.runner.suites import SUITES, Case
 from datasets import FUNCTIONS, NIST, PROBLEMS, build, certificate
 from solvers import SOLVERS, GradientDescent, Newton, Status, Stop, minimize
 from solvers.objectives import FunctionObjective, LeastSquares

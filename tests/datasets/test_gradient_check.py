@@ -9,8 +9,8 @@ import pytest
 import torch
 from matplotlib.figure import Figure
 
-from datasets import gradient_check
-from datasets.gradient_check import DATA, check, draw
+from datasets.checks import residual_mlp as gradient_check
+from datasets.checks.residual_mlp import DATA, check, draw
 from solvers.objectives import FunctionObjective, LogisticRegression, Point, ResidualMLP, residual_mlp
 from solvers.objectives.check import check_derivatives
 from solvers.objectives.residual_mlp import ACTIVATIONS

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from datasets.libsvm import SOURCES, Source, libsvm
-from datasets.storage import VARIABLE, DataError, DataFile
+from datasets.loaders.libsvm import SOURCES, Source, libsvm
+from datasets.loaders.storage import VARIABLE, DataError, DataFile
 
 TRAIN = b"-1 1:0.5 3:2\n+1 2:1\n-1 3:-1.25\n+1 1:4 2:0.125\n"
 TEST = b"+1 3:1\n-1\n"

@@ -8,9 +8,10 @@ import mpmath
 import pytest
 import torch
 
-from datasets import NIST, build, certificate, correct_digits, nist
-from datasets.nist_data import CERTIFIED
-from datasets.nist_minima import MINIMA
+from datasets import NIST, build, certificate, correct_digits
+from datasets.functions import nist
+from datasets.functions.nist_data import CERTIFIED
+from datasets.functions.nist_minima import MINIMA
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives.check import check_derivatives
 from tests.exact import newton_step, sum_of_squares

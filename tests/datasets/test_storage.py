@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from datasets import certificate
-from datasets.libsvm import SOURCES
-from datasets.mnist_two_view import FILES
-from datasets.storage import VARIABLE, DataError, DataFile, cache_folder, data_folder, locate, sha256
+from datasets.loaders.libsvm import SOURCES
+from datasets.loaders.storage import VARIABLE, DataError, DataFile, cache_folder, data_folder, locate, sha256
+from datasets.two_view.views import FILES
 
 pooch = pytest.importorskip("pooch")
 requests = pytest.importorskip("requests")

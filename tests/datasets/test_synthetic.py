@@ -10,10 +10,10 @@ import sys
 import pytest
 import torch
 
-from benchmarks.environment import ROOT
+from benchmarks.runner.environment import ROOT
 from datasets import Dataset
-from datasets.separation import OVERLAPPING, SEPARABLE, separation
-from datasets.synthetic import synthetic
+from datasets.certificates.separation import OVERLAPPING, SEPARABLE, separation
+from datasets.loaders.synthetic import synthetic
 from solvers.objectives import LogisticRegression
 
 PINNED = "15b7f8e551a4ba258eef80431807bb642b7a231008ec9fb061bd24381f7a469c"
@@ -130,7 +130,7 @@ def test_the_bytes_are_those_of_every_other_machine():
 
 @pytest.mark.slow
 def test_neither_threads_nor_vector_units_change_a_byte():
-    names = "from datasets.synthetic import synthetic; from tests.datasets.test_synthetic import digest"
+    names = "from datasets.loaders.synthetic import synthetic; from tests.datasets.test_synthetic import digest"
     code = f"{names}; print(digest({RECIPE}))"
     features = "AVX2 FMA3 AVX512F AVX512CD AVX512_SKX AVX512_ICL X86_V3 X86_V4"
     settings = {"OMP_NUM_THREADS": "4", "OPENBLAS_NUM_THREADS": "4", "NPY_DISABLE_CPU_FEATURES": features}

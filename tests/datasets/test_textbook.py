@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from datasets.separation import OVERLAPPING, QUASI, separation
-from datasets.storage import VARIABLE, data_folder
+from datasets.certificates.separation import OVERLAPPING, QUASI, separation
+from datasets.loaders.storage import VARIABLE, data_folder
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import LogisticRegression
 

@@ -18,12 +18,12 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from benchmarks.environment import ROOT
-from datasets import augmentation
-from datasets.augmentation import Augmentation, Parameters, augment, resample, two_views
-from datasets.mnist_two_view import FILES, MNISTTwoView, TwoViewTransform, check_files, item_seed, view_transform
-from datasets.storage import VARIABLE, DataError
-from datasets.torchvision_import import torchvision
+from benchmarks.runner.environment import ROOT
+from datasets.loaders.storage import VARIABLE, DataError
+from datasets.two_view import augmentation
+from datasets.two_view.augmentation import Augmentation, Parameters, augment, resample, two_views
+from datasets.two_view.torchvision_import import torchvision
+from datasets.two_view.views import FILES, MNISTTwoView, TwoViewTransform, check_files, item_seed, view_transform
 
 COUNT = 24
 PLAIN = Augmentation(crop=(1.0, 1.0), crop_ratio=(1.0, 1.0), degrees=0.0, translate=0.0, shear=0.0)
@@ -472,7 +472,7 @@ def test_the_real_files_are_mnist(real):
 
 
 def check_figure(views: MNISTTwoView) -> None:
-    from datasets.views import views_figure
+    from datasets.two_view.figure import views_figure
 
     figure = views_figure(views)
     grid = np.array(figure.axes).reshape(8, 3)

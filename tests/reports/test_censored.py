@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.compare import compare
-from reports.load import NOT_KNOWN
-from reports.measurements import time_to
-from reports.statistics import estimate_censored, rounded_down, seconds, show, waited
-from reports.tables import NOT_HELD_OUT, summary, targets, time_to_accuracy, time_to_gap
-from reports.write import sort_value
+from reports.comparing.compare import compare
+from reports.data.measurements import time_to
+from reports.data.runs import NOT_KNOWN
+from reports.data.statistics import estimate_censored, rounded_down, seconds, show, waited
+from reports.page.write import sort_value
+from reports.tables.registry import NOT_HELD_OUT, summary, targets, time_to_accuracy, time_to_gap
 from tests.reports.test_compare import frames, pair, run
 
 NEVER = math.inf

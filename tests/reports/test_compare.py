@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.layout import constant
-from benchmarks.store import SCHEMA, write_whole
+from benchmarks.store.layout import constant
+from benchmarks.store.runs import SCHEMA, write_whole
 from reports.__main__ import app
-from reports.commits import median_error
-from reports.compare import compare, geometric_mean, judged, summaries
-from reports.load import load, tell_apart
-from reports.partners import partners
-from reports.selection import Sides, meanings, sides
-from reports.statistics import Estimate
+from reports.comparing.commits import median_error
+from reports.comparing.compare import compare, geometric_mean, judged, summaries
+from reports.comparing.partners import partners
+from reports.comparing.selection import Sides, meanings, sides
+from reports.data.runs import load, tell_apart
+from reports.data.statistics import Estimate
 
 HOST = "A CPU, 4 cores"
 GPU = f"A GPU, driver 1; {HOST}"

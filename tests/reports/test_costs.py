@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.costs import break_even, crossing, devices, iteration_cost
+from reports.tables.costs import break_even, crossing, devices, iteration_cost
 
 HOST = "A CPU, 4 cores"
 GPU = f"A GPU, driver 1; {HOST}"

@@ -11,13 +11,13 @@ import pytest
 from typer.testing import CliRunner
 
 from reports.__main__ import app
-from reports.claims import Contest
-from reports.compare import UNDECIDED, compare, summaries
-from reports.costs import iteration_cost
-from reports.load import load
-from reports.sentences import fastest, paired
-from reports.statistics import BESIDE, disturbed, marked
-from reports.tables import summary, time_to_gap
+from reports.comparing.compare import UNDECIDED, compare, summaries
+from reports.data.runs import load
+from reports.data.statistics import BESIDE, disturbed, marked
+from reports.findings.sentences import fastest, paired
+from reports.tables.claims import Contest
+from reports.tables.costs import iteration_cost
+from reports.tables.registry import summary, time_to_gap
 from tests.reports.test_compare import NOISE, frames, pair, repeats, run, stored
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from reports import style
-from reports.figures import gap_time, loss_iteration
-from reports.foremost import GREY, foremost, others
+from reports.figures import style
+from reports.figures.foremost import GREY, foremost, others
+from reports.figures.problem import gap_time, loss_iteration
 
 NAMES = [f"solver-{k}" for k in range(20)]
 

@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from reports.honesty import honesty, judged
-from reports.precision import precision
+from reports.tables.converged import honesty, judged
+from reports.tables.precision import precision
 
 
 def run(gap, *, status="converged", problem="p", solver="newton", dtype="float64", rules="gap 1e-10, 99 iterations",

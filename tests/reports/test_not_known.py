@@ -7,13 +7,13 @@ import math
 import pandas as pd
 import pytest
 
-from benchmarks.measure import Measurement, evaluate
-from reports.collection import COLLECTED, arrivals
-from reports.figures import FIGURES, NO_GAP
-from reports.findings import findings
-from reports.honesty import judged
-from reports.load import NO_MINIMISER, NOT_KNOWN, load, told
-from reports.sentences import ends, no_minimiser, not_known
+from benchmarks.runner.measure import Measurement, evaluate
+from reports.data.runs import NO_MINIMISER, NOT_KNOWN, load, told
+from reports.figures.problem import FIGURES, NO_GAP
+from reports.findings.findings import findings
+from reports.findings.sentences import ends, no_minimiser, not_known
+from reports.sections.collection import COLLECTED, arrivals
+from reports.tables.converged import judged
 from tests.reports.test_compare import HOST, frames, run, stored
 
 UNKNOWN = {
@@ -87,7 +87,7 @@ def test_runs_of_earlier_and_of_this_code_stand_beside_each_other(tmp_path):
 )
 def test_what_a_run_stores_tells_the_three_apart(problem, minimiser):
     """Of runs that raised, which say of a problem what all runs say."""
-    from benchmarks.cases import every_solver
+    from benchmarks.runner.suites import every_solver
 
     case = next(case for case in every_solver([problem]) if case.solver == "newton")
     rows = pd.DataFrame(evaluate(Measurement(case, 0, None, "no step")))
@@ -101,8 +101,8 @@ def test_the_rank_of_a_finding_is_a_number_though_no_loss_is_known():
 
 def test_the_caption_of_a_figure_without_a_gap_says_why(tmp_path):
     from reports.build import draw_all
-    from reports.load import Runs
-    from reports.provenance import sources
+    from reports.data.provenance import sources
+    from reports.data.runs import Runs
 
     for known, words in ((NONE, NO_MINIMISER), (UNKNOWN, NOT_KNOWN)):
         unheld = {"test_loss": math.nan, "test_accuracy": math.nan}

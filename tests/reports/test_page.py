@@ -15,15 +15,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from benchmarks.cases import SUITES
-from benchmarks.environment import ROOT
-from benchmarks.measure import measure
-from benchmarks.store import Store, run_key
+from benchmarks.runner.environment import ROOT
+from benchmarks.runner.measure import measure
+from benchmarks.runner.suites import SUITES
+from benchmarks.store.runs import Store, run_key
 from reports.build import build
-from reports.figures import FIGURES
-from reports.load import Runs, load
-from reports.provenance import sources
-from reports.write import html_table, sort_value, write_table
+from reports.data.provenance import sources
+from reports.data.runs import Runs, load
+from reports.figures.problem import FIGURES
+from reports.page.write import html_table, sort_value, write_table
 from tests.reports.test_scoreboard import entry, result
 
 CASES = [c for c in SUITES["classic"]() if c.solver in ("newton", "gradient-descent") and c.dtype == "float64"]
@@ -47,7 +47,7 @@ def page(runs) -> Path:
     """The page of these runs, beside their folder; a third problem, whose figures are folded away."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
-        patch.setattr("reports.page.OPEN", 1)
+        patch.setattr("reports.page.page.OPEN", 1)
         build(runs, runs.folder.parent / "report", data=False)
     return runs.folder.parent / "report" / "index.html"
 

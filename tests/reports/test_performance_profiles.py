@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.performance import area, flips, pairwise, races, ratios, scores, shares, stability, wins
-from reports.performance_section import performance_section
+from reports.sections.performance import performance_section
+from reports.tables.performance import area, flips, pairwise, races, ratios, scores, shares, stability, wins
 
 MACHINE = "A CPU, 4 cores"
 NEVER = math.inf

@@ -12,12 +12,12 @@ import pytest
 from matplotlib.figure import Figure
 from typer.testing import CliRunner
 
-from benchmarks import profiling
-from benchmarks.cases import Case
 from benchmarks.command.main import app
-from benchmarks.profile_store import Saved, load, plain, save
-from benchmarks.profiles import SYNCHRONISATION, Phase, Profile, Start
-from reports.phases import bars, phases, phases_section, starts
+from benchmarks.profiling import recording as profiling
+from benchmarks.profiling.profile import SYNCHRONISATION, Phase, Profile, Start
+from benchmarks.profiling.store import Saved, load, plain, save
+from benchmarks.runner.suites import Case
+from reports.sections.phases import bars, phases, phases_section, starts
 from solvers import Stop
 
 matplotlib.use("agg")

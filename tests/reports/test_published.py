@@ -11,14 +11,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks.cases import SUITES
-from benchmarks.environment import ROOT, now
-from benchmarks.honesty import Answer, Judge, row
-from benchmarks.honesty_cases import cases
-from benchmarks.honesty_store import Verdicts
+from benchmarks.audit.cases import cases
+from benchmarks.audit.judge import Answer, Judge, row
+from benchmarks.audit.verdicts import Verdicts
+from benchmarks.runner.environment import ROOT, now
+from benchmarks.runner.suites import SUITES
 from datasets import DataError
 from reports.__main__ import app
-from reports.load import Runs
+from reports.data.runs import Runs
 from reports.publish import FIGURES, STATED, STORED, TABLES, disagreements, publish, quoted, quotes, read_table, stated
 from tests.reports.test_scoreboard import LIMITS, result
 

@@ -16,18 +16,18 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import packing, reading
-from benchmarks import store as store_module
-from benchmarks.cases import Case, classic, fixed
-from benchmarks.claims import Claims
 from benchmarks.command.main import app
-from benchmarks.environment import ROOT
-from benchmarks.layout import WORDS, constant, words
-from benchmarks.measure import Measurement, evaluate, measure
-from benchmarks.store import SCHEMA, Store, packed, run_key, write_whole
-from benchmarks.verification import difference, rebuilt
-from reports.load import load
-from reports.provenance import sources
+from benchmarks.runner.environment import ROOT
+from benchmarks.runner.measure import Measurement, evaluate, measure
+from benchmarks.runner.suites import Case, classic, fixed
+from benchmarks.store import packing, reading
+from benchmarks.store import runs as store_module
+from benchmarks.store.layout import WORDS, constant, words
+from benchmarks.store.locks import Claims
+from benchmarks.store.runs import SCHEMA, Store, packed, run_key, write_whole
+from benchmarks.store.verification import difference, rebuilt
+from reports.data.provenance import sources
+from reports.data.runs import load
 from tests.forks import Fork
 
 EXAMPLES = ROOT / "tests" / "examples" / "runs"

@@ -11,14 +11,15 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks import layout
-from benchmarks.store import SCHEMA
-from benchmarks.work import Shape, linear_work, work_of
+from benchmarks.profiling.work import Shape, linear_work, work_of
+from benchmarks.store import layout
+from benchmarks.store.runs import SCHEMA
 from datasets import build
 from reports.__main__ import app
-from reports.cost_model import CACHE, Iteration, fit, floor, terms
-from reports.coverage import coverage, covered
-from reports.experience import (
+from reports.data.runs import Runs, load
+from reports.recommend.cost_model import CACHE, Iteration, fit, floor, terms
+from reports.recommend.coverage import coverage, covered
+from reports.recommend.experience import (
     ARRIVED,
     FAILED,
     NOT_ASKED,
@@ -29,11 +30,10 @@ from reports.experience import (
     linear_problem,
     outcome,
 )
-from reports.load import Runs, load
-from reports.prediction import FEW, Record, Target, learn, predict, records, rounded
-from reports.recommend import Question, best_calibration, recommend, recommend_sections, too_few, verdict
-from reports.regret import regret
-from solvers.phases import COUNTERS
+from reports.recommend.prediction import FEW, Record, Target, learn, predict, records, rounded
+from reports.recommend.recommend import Question, best_calibration, recommend, recommend_sections, too_few, verdict
+from reports.recommend.regret import regret
+from solvers.common.instrumentation import COUNTERS
 from tests.reports.test_compare import frames, run
 
 CALIBRATION = {"kernel_us": 1.0, "triad_gbs": 10.0, "syrk_gflops": 50.0, "potrf_gflops": 20.0}
@@ -342,7 +342,7 @@ def test_what_is_held_out_has_no_part_in_its_own_recommendation(monkeypatch):
             seen.setdefault(name, []).append({one.problem for one in cells})
             return function(cells, target)
 
-        monkeypatch.setattr(f"reports.regret.{name}", spy)
+        monkeypatch.setattr(f"reports.recommend.regret.{name}", spy)
     table = regret(world())
     every = {one.problem for one in world()}
     expected = [every - {problem} for problem in table["problem"]]

@@ -16,13 +16,13 @@ import pytest
 from scipy.stats import bootstrap
 from typer.testing import CliRunner
 
-from benchmarks.environment import ROOT
+from benchmarks.runner.environment import ROOT
 from reports.__main__ import app
-from reports.asv_results import asv_results
-from reports.claims import ratio
-from reports.commits import git_history, median_error
-from reports.measurements import tidy
-from reports.regressions import changes, judge, regressions, robust_scale, worse_now
+from reports.comparing.commits import git_history, median_error
+from reports.comparing.regressions import changes, judge, regressions, robust_scale, worse_now
+from reports.data.asv_results import asv_results
+from reports.data.measurements import tidy
+from reports.tables.claims import ratio
 
 EXAMPLE = ROOT / "tests" / "examples" / "asv"
 CHANGES = ("worse", "better")

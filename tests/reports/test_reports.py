@@ -19,21 +19,21 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-import solvers.clock
-from benchmarks.cases import SUITES, every_solver
-from benchmarks.measure import measure
-from benchmarks.store import Store, run_key
+import solvers.common.clock
+from benchmarks.runner.measure import measure
+from benchmarks.runner.suites import SUITES, every_solver
+from benchmarks.store.runs import Store, run_key
 from reports.__main__ import app
 from reports.build import build
-from reports.claims import Contest, claims, verdict
-from reports.data_sections import data_sections
-from reports.figures import FIGURES
-from reports.findings import SHOWN, findings
-from reports.load import NO_MINIMISER, load, newest_code
-from reports.sentences import BELIEVED, FASTEST
-from reports.statistics import Estimate, estimate, estimate_censored, first_time, one_row_a_run, seconds, show
-from reports.tables import raced, summary, targets, time_to_accuracy, time_to_gap
-from reports.write import unique_ids
+from reports.data.runs import NO_MINIMISER, load, newest_code
+from reports.data.statistics import Estimate, estimate, estimate_censored, first_time, one_row_a_run, seconds, show
+from reports.figures.problem import FIGURES
+from reports.findings.findings import SHOWN, findings
+from reports.findings.sentences import BELIEVED, FASTEST
+from reports.page.write import unique_ids
+from reports.sections.data import data_sections
+from reports.tables.claims import Contest, claims, verdict
+from reports.tables.registry import raced, summary, targets, time_to_accuracy, time_to_gap
 from solvers import SOLVERS, Stop
 from solvers.objectives import residual_mlp
 
@@ -58,7 +58,7 @@ def store(tmp_path_factory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         for case, repeat in product(CASES, range(REPEATS)):
             dear = case.solver.startswith(("auto", "newton")) and "diagonal" not in case.solver
-            patch.setattr(solvers.clock, "perf_counter", steady((3e-3 if dear else 1e-3) * (1 + 0.01 * repeat)))
+            patch.setattr(solvers.common.clock, "perf_counter", steady((3e-3 if dear else 1e-3) * (1 + 0.01 * repeat)))
             target.write(run_key(case, repeat), measure(case, repeat))
     return target.folder
 

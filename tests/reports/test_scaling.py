@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks.cases import SUITES
-from datasets.problems import SIZED
-from reports.device_map import device_map, device_map_section, spans_a_plane
-from reports.scaling import cost_figure, panels, sized, slope, slopes
-from reports.scaling_section import scaling_section
+from benchmarks.runner.suites import SUITES
+from datasets.registry import SIZED
+from reports.figures.scaling import cost_figure, panels, sized, slope, slopes
+from reports.sections.device_map import device_map, device_map_section, spans_a_plane
+from reports.sections.scaling import scaling_section
 
 matplotlib.use("agg")
 HOST = "A CPU, 4 cores"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from benchmarks import scores
-from benchmarks.racing import MISSING, REACHED
-from reports.scoreboard import best_peers, contenders, draw, limits, scoreboard_sections
+from benchmarks.scoreboard import scores
+from benchmarks.scoreboard.race import MISSING, REACHED
+from reports.sections.scoreboard import best_peers, contenders, draw, limits, scoreboard_sections
 
 
 def entry(seconds, **more) -> dict:

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import SUITES
-from benchmarks.environment import ROOT
-from benchmarks.measure import measure
-from benchmarks.store import Store, run_key
-from reports.asv_results import asv_results
-from reports.load import load
-from reports.measurements import COLUMNS, measurements, parameter_columns
-from reports.pytest_results import pytest_results
-from reports.statistics import first_time
+from benchmarks.runner.environment import ROOT
+from benchmarks.runner.measure import measure
+from benchmarks.runner.suites import SUITES
+from benchmarks.store.runs import Store, run_key
+from reports.data.asv_results import asv_results
+from reports.data.measurements import COLUMNS, measurements, parameter_columns
+from reports.data.pytest_results import pytest_results
+from reports.data.runs import load
+from reports.data.targets import time_to_target
 
 EXAMPLES = ROOT / "tests" / "examples"
 ASV, MICRO = EXAMPLES / "asv", EXAMPLES / "pytest-benchmark"
@@ -238,7 +238,7 @@ def test_a_run_gives_its_time_its_end_and_its_times_to_the_targets(runs):
     assert len(reached) and ((reached["low"] <= reached["value"]) & (reached["value"] == reached["high"])).all()
     for row in reached.itertuples():
         run = runs.frame[runs.frame["run"] == row.file]
-        assert row.value == first_time(run, run["gap"] <= row.gap * run["gap"].iloc[0])
+        assert row.value == time_to_target(run, "gap", row.gap)
     absent = frame[(frame["benchmark"] == "time to gap") & (frame["problem"] == "breast-cancer")]
     assert set(absent["status"]) == {"n/a"} and set(absent["reason"]) == {"no minimiser"}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.environment import ROOT
-from reports.asv_results import asv_results
-from reports.tool_sections import commits, relative_times, tool_sections
+from benchmarks.runner.environment import ROOT
+from reports.data.asv_results import asv_results
+from reports.sections.tools import commits, relative_times, tool_sections
 
 EXAMPLES = ROOT / "tests" / "examples"
 

@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.racing import MISSING
-from reports.claims import Contest, claims, comparable, verdict
-from reports.compare import compare, summaries
-from reports.performance import open_pairs, races
-from reports.performance_section import performance_section
-from reports.scoreboard import best_peers
-from reports.sentences import first_places, leaders, race, undecided
-from reports.tool_sections import unchanged
+from benchmarks.scoreboard.race import MISSING
+from reports.comparing.compare import compare, summaries
+from reports.findings.sentences import first_places, leaders, race, undecided
+from reports.sections.performance import performance_section
+from reports.sections.scoreboard import best_peers
+from reports.sections.tools import unchanged
+from reports.tables.claims import Contest, claims, comparable, verdict
+from reports.tables.performance import open_pairs, races
 from tests.reports.test_compare import pair, repeats
 from tests.reports.test_performance_profiles import THREE, folders, frame
 from tests.reports.test_scoreboard import entry, result
@@ -126,7 +126,7 @@ LABELS = {
 
 def classic(count: int, peak: float = 2.0) -> pd.DataFrame:
     """The runs of the suite with made-up times; `peak` is the loss of the unit steps half way."""
-    from benchmarks.cases import SUITES
+    from benchmarks.runner.suites import SUITES
 
     rows = []
     for case in SUITES["classic"]():

@@ -21,7 +21,7 @@ from solvers import (
     Stop,
     minimize,
 )
-from solvers.names import lookup
+from solvers.common.names import lookup
 from solvers.objectives import FunctionObjective, LogisticRegression
 
 X = torch.tensor([[1.0, 0.5], [-1.0, 1.0], [2.0, -1.0]], dtype=torch.float64)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from solvers import SOLVERS, minimize
-from solvers.csr import checked_csr
+from solvers.common.csr import checked_csr
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 
 Y = torch.tensor([1.0, 0.0, 1.0, 0.0], dtype=torch.float64)

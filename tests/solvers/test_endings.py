@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from solvers import SOLVERS, Result, Status, Stop, minimize
-from solvers.decrement import not_finite
+from solvers.core.decrement import not_finite
 from solvers.objectives import FunctionObjective
 from tests.fakes import GENERAL
 

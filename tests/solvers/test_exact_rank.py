@@ -8,7 +8,7 @@ from fractions import Fraction
 import pytest
 import torch
 
-from solvers.exact_rank import CHUNK, PRIME, exact_rank, modulo
+from solvers.linalg.exact_rank import CHUNK, PRIME, exact_rank, modulo
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 
 

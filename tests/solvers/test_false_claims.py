@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.honesty import NAMED, RAISED, Judge, Ours, answer
-from benchmarks.honesty_cases import cases, held_by_short_rows, labels, normal
-from benchmarks.truth import Exact, truth
+from benchmarks.audit.cases import cases, held_by_short_rows, labels, normal
+from benchmarks.audit.judge import NAMED, RAISED, Judge, Ours, answer
+from benchmarks.audit.truth import Exact, truth
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import LogisticRegression
 

@@ -10,7 +10,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from benchmarks.deadline import deadline
+from benchmarks.runner.deadline import deadline
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import FunctionObjective, LogisticRegression
 

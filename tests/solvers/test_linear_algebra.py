@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
-from solvers.linear_algebra import shifted_factor, visible_diagonal
+from solvers.linalg.cholesky import shifted_factor, visible_diagonal
 from solvers.objectives import FunctionObjective, ResidualMLP
 
 SHIFTED = ["newton-cholesky", "newton-shamanskii", "newton-self-concordant"]

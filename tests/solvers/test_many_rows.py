@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from datasets.separation import OVERLAPPING, separation
+from datasets.certificates.separation import OVERLAPPING, separation
 from solvers import SOLVERS, Status, Stop, minimize
+from solvers.common.instrumentation import COUNTERS, Ledger, current
 from solvers.objectives import LogisticRegression
-from solvers.objectives.logistic_point import sum_of_log_sigmoids
-from solvers.phases import COUNTERS, Ledger, current
+from solvers.objectives.linear.logistic_point import sum_of_log_sigmoids
 
 n, d = 70_000, 3  # past every threshold, in both precisions
 DTYPES = [torch.float64, torch.float32]

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from benchmarks.truth import Exact
+from benchmarks.audit.truth import Exact
 from solvers import (
     SOLVERS,
     CholeskyNewton,
@@ -23,9 +23,9 @@ from solvers import (
     Newton,
     Status,
     Stop,
-    decrement,
     minimize,
 )
+from solvers.core import decrement
 from solvers.objectives import (
     FunctionObjective,
     LeastSquares,
@@ -34,7 +34,7 @@ from solvers.objectives import (
     ResidualMLP,
     SoftmaxRegression,
 )
-from solvers.objectives.linear import LARGE
+from solvers.objectives.linear.margins import LARGE
 from tests.fakes import GENERAL
 
 SECOND_ORDER = ["newton-cholesky", "newton-damped", "newton-levenberg"]

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from solvers import SOLVERS, Result, Status, Stop, minimize
+from solvers.core.runaway import falls_without_bound, still_falls
 from solvers.objectives import FunctionObjective
-from solvers.runaway import falls_without_bound, still_falls
 
 NAMES = ["newton-cholesky", "newton-levenberg", "trust-region-exact", "cubic", "newton-cg", "lbfgs", "nesterov"]
 RUNAWAY = "f still falls as x runs away: it may have no minimiser"

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
-from solvers.levenberg_newton import Shift
+from solvers.newton.levenberg import Shift
 from solvers.objectives import FunctionObjective, LogisticRegression, Objective, Point
 
 BACKTRACKING = ["newton-cholesky", "newton-chebyshev", "newton-damped", "newton-modified-cholesky", "newton-cg", "auto"]

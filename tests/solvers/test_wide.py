@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
-from solvers.decrement import exact_decrement, strongly_convex_decrement
-from solvers.linear_algebra import DualFactor, factor, newton_factor
+from solvers.core.decrement import exact_decrement, strongly_convex_decrement
+from solvers.linalg.cholesky import DualFactor, factor
 from solvers.objectives import LogisticRegression, SoftmaxRegression
+from solvers.objectives.newton_system import newton_factor
 
 
 def wide(n=30, d=200, dtype=torch.float64, **settings) -> LogisticRegression:

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from solvers import SOLVERS, Cubic, Ledger, Status, Stop, minimize
+from solvers.common.instrumentation import current
+from solvers.core.eigensystem import spectrum, units
 from solvers.objectives import FunctionObjective, LogisticRegression
-from solvers.phases import current
-from solvers.spectrum import spectrum, units
 
 CUBIC = SOLVERS["cubic"]
 SADDLE = FunctionObjective(lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4)  # minima -1/4 at (0, +-1/sqrt 2)

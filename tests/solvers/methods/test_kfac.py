@@ -10,10 +10,10 @@ import torch
 from torch.func import hessian, jacrev
 
 from solvers import KFAC, SOLVERS, Status, Stop, minimize
-from solvers.kfac import minimiser
-from solvers.kronecker import kronecker_inverse
+from solvers.approximate.kfac import minimiser
+from solvers.linalg.kronecker import kronecker_inverse
+from solvers.linalg.kronecker_factors import KroneckerFactors
 from solvers.objectives import FunctionObjective, LeastSquares, LogisticRegression, ResidualMLP, SoftmaxRegression
-from solvers.objectives.kronecker import KroneckerFactors
 
 ACTIVATIONS = {
     "tanh": torch.tanh,

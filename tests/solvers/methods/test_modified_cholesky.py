@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
-from solvers.modified_cholesky import modified_direction, modified_factors
+from solvers.newton.modified_cholesky import modified_direction, modified_factors
 from solvers.objectives import FunctionObjective
 
 SOLVER = SOLVERS["newton-modified-cholesky"]

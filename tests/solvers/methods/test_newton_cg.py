@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from solvers import SOLVERS, Ledger, NewtonCG, Status, Stop, minimize
-from solvers.conjugate_gradients import conjugate_gradients, gradient_norm, jacobi
+from solvers.common.instrumentation import current
+from solvers.core.conjugate_gradients import conjugate_gradients, gradient_norm, jacobi
 from solvers.objectives import FunctionObjective, LogisticRegression, ResidualMLP, SoftmaxRegression
-from solvers.objectives.logistic import LogisticPoint
+from solvers.objectives.linear.logistic import LogisticPoint
 from solvers.objectives.residual_mlp import MLPPoint
-from solvers.phases import current
 
 CG = SOLVERS["newton-cg"]
 

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from solvers import BFGS, LBFGS, Status, Stop, minimize
-from solvers.bfgs import bfgs_update
-from solvers.limited_memory import Pair, difference, two_loop
+from solvers.approximate.bfgs import bfgs_update
+from solvers.approximate.limited_memory import Pair, difference, two_loop
+from solvers.line_search.wolfe import strong_wolfe
 from solvers.objectives import FunctionObjective, LogisticRegression, SoftmaxRegression
-from solvers.wolfe import strong_wolfe
 
 LINES = {  # of one variable, with f'(0) < 0, and a minimum
     "a parabola": lambda x: (x - 1) ** 2,

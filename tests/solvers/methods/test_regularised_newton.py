@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from solvers import GradientRegularisedNewton, Ledger, LevenbergNewton, SelfConcordantNewton, Status, Stop, minimize
-from solvers.levenberg_newton import Shift
+from solvers.newton.levenberg import Shift
+from solvers.newton.self_concordant import damped
 from solvers.objectives import FunctionObjective, LogisticRegression
-from solvers.self_concordant_newton import damped
 
 BARRIER = FunctionObjective(lambda x: (torch.tensor([1.0, 2.0, 3.0]).double() * x).sum() - x.log().sum())  # M = 1
 START = torch.tensor([10.0, 0.01, 5.0], dtype=torch.float64)

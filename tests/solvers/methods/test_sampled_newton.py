@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from solvers import SOLVERS, SampledNewton, Status, Stop, minimize
-from solvers.kernels import take_rows
-from solvers.limited_memory import Pair, remember, two_loop
-from solvers.linear_algebra import newton_direction
+from solvers.approximate.limited_memory import Pair, remember, two_loop
+from solvers.linalg.kernels import take_rows
 from solvers.objectives import LogisticRegression
+from solvers.objectives.newton_system import newton_direction
 
 SAMPLED = SOLVERS["newton-sampled"]
 

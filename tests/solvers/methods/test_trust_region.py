@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from solvers import SOLVERS, ExactTrustRegion, Ledger, Status, SteihaugTrustRegion, Stop, TrustRegion, minimize
+from solvers.common.instrumentation import current
+from solvers.core.eigensystem import spectrum, units
 from solvers.objectives import FunctionObjective, LogisticRegression
-from solvers.objectives.logistic import LogisticPoint
-from solvers.phases import current
-from solvers.spectrum import spectrum, units
+from solvers.objectives.linear.logistic import LogisticPoint
 
 NAMES = ["trust-region-exact", "trust-region-steihaug", "trust-region-dogleg"]
 

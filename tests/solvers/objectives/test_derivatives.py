@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.func import grad, hessian, jvp
 
-from solvers import kernels
+from solvers.linalg import kernels
 from solvers.objectives import FunctionObjective, LogisticRegression
 from solvers.objectives.base import Ray
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.func import hessian, jacrev, jvp, vjp
 
-from datasets.gradient_check import textbook
+from datasets.checks.residual_mlp import textbook
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import ResidualMLP
 from solvers.objectives.residual_mlp import ACTIVATIONS

@@ -1,0 +1,142 @@
+"""The verdicts in one Parquet file, a row for each contender, case and precision; and the table read from them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from solvers.common.sources import ROOT, code_hash
+
+from ..runner.environment import builds, commit, machine, now
+from ..scoreboard.scores import PACKAGES, _installed
+from .cases import Case
+from .judge import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SILENT, SOLVED, UNABLE, UNCLAIMED
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+DEFAULT = ROOT / "reports" / "honesty" / "verdicts.parquet"
+COUNTED = (SOLVED, UNCLAIMED, MISSED, FALSE, RAISED, OVER_TIME)  # on problems with a finite optimum
+FALSE_THERE = "false there"  # on problems without a minimiser
+KEY = ["contender", "case", "dtype"]
+JUDGE = ("benchmarks/audit/judge.py", "benchmarks/audit/truth.py", "datasets/certificates/separation.py")
+OURS = (*JUDGE, "solvers")  # without the adapters
+THEIRS = (
+    *JUDGE,
+    *("solvers/objectives", "solvers/common", "solvers/linalg", "solvers/adapters", "benchmarks/runner/deadline.py"),
+)
+
+
+@cache
+def _code(ours: bool) -> list[Any]:
+    """The hash of the sources, the versions of the packages and the build of torch."""
+    sources = code_hash(OURS, without=("solvers/adapters",)) if ours else code_hash(THEIRS)
+    packages = ("mpmath",) if ours else (*PACKAGES, "mpmath")
+    return [sources, {name: _installed(name) for name in packages}, builds()]
+
+
+def identity(contender: str, case: Case, seconds: float) -> str:
+    """The hash of what must be the same for a verdict not to be asked for again.
+
+    The case, the time limit, the machine, who judges, what the problem is built from; and of ours all of `solvers/`
+    but the adapters, of theirs the adapters and the versions of all libraries. A peer is not asked again for a change
+    of our solvers, nor is anyone for one of the rest of the suite.
+    """
+    parts = [_code(contender.startswith("hessbench:")), machine("cpu"), case.checksum, f"{seconds:g}"]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
+
+
+class Verdicts:
+    """The rows of a file. What is added is written whole or not at all, under a temporary name and then renamed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = {tuple(row[part] for part in KEY): row for row in read(path).to_dict("records")}
+
+    def known(self, contender: str, case: str, dtype: str, identity: str) -> bool:
+        row = self.rows.get((contender, case, dtype))
+        return row is not None and row["identity"] == identity
+
+    def add(self, row: dict[str, Any], identity: str) -> None:
+        place = {"identity": identity, "machine": machine("cpu"), "commit": commit(), "date": now()}
+        self.rows[tuple(row[part] for part in KEY)] = row | place
+
+    def write(self) -> None:
+        import pandas as pd
+
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
+        try:
+            with open(partial, "wb") as file:
+                pd.DataFrame(list(self.rows.values())).to_parquet(file, index=False)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, self.path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def read(path: Path) -> pd.DataFrame:
+    """The rows of a file; none where it is not there. ValueError where it is not whole, for what is written next would
+    take its place."""
+    import pandas as pd
+
+    if not path.exists():
+        return pd.DataFrame()
+    try:
+        frame = pd.read_parquet(path)
+        if absent := {*KEY, "verdict", "minimiser", "identity"} - set(frame):
+            raise ValueError(f"it has no column {min(absent)!r}")
+    except (OSError, ValueError) as error:  # pyarrow's errors are both
+        why = str(error).splitlines()[0]
+        raise ValueError(f"{path.name} is damaged, or holds no verdicts ({why}): move it away") from None
+    return frame
+
+
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """On so many hard logistic regressions with a finite optimum that a contender can express: solved and said so;
+    unclaimed: there, without saying so; missed, and said so or said nothing; false: success claimed where there was
+    none, or a separation named; raised; over the time limit. And on so many without a minimiser: separation named;
+    silent: ended without a claim; false: success claimed. f* is known to 80 digits; the bounds are in
+    `benchmarks/audit/judge.py`."""
+    import pandas as pd
+
+    rows = []
+    for (contender, dtype), cell in frame.groupby(["contender", "dtype"], sort=False) if len(frame) else ():
+        missing = bool((cell["verdict"] == MISSING).any())
+        asked = cell[~cell["verdict"].isin([UNABLE, MISSING])]
+        if asked.empty and not missing:
+            continue  # a precision that it does not work in
+        finite, none = (asked[asked["minimiser"] == kind]["verdict"] for kind in (True, False))
+        named, claimed = (int((none == verdict).sum()) for verdict in (NAMED, FALSE))
+        rows.append(
+            {"contender": contender, "dtype": dtype, "cases": len(finite)}
+            | {verdict: int((finite == verdict).sum()) for verdict in COUNTED}
+            | {"no minimiser": len(none), NAMED: named, SILENT: len(none) - named - claimed, FALSE_THERE: claimed}
+            | {"note": "not installed" if missing else ""}
+        )
+    table = pd.DataFrame(rows)
+    return table.drop(columns="note") if len(table) and not (table["note"] != "").any() else table
+
+
+def lies(frame: pd.DataFrame) -> pd.DataFrame:
+    """Every false claim: what was said, and how far above the infimum of f it was said."""
+    columns = [*KEY, "status", "gap", "optimum", "message"]
+    return frame[frame["verdict"] == FALSE][columns] if len(frame) else frame
+
+
+def false_claims(frame: pd.DataFrame) -> pd.DataFrame:
+    """The cases on which a claim was false, by contender, with the largest gap at which success was claimed."""
+    import pandas as pd
+
+    false = lies(frame)
+    rows = [
+        {"contender": contender, "dtype": dtype, "false claims": len(cell), "largest gap": f"{cell['gap'].max():.1e}"}
+        | {"cases": ", ".join(sorted(cell["case"]))}
+        for (contender, dtype), cell in (false.groupby(["contender", "dtype"], sort=False) if len(false) else ())
+    ]
+    return pd.DataFrame(rows)

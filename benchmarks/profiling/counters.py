@@ -1,0 +1,157 @@
+"""What a run evaluates, counted: a change of the code shows, and another machine's last digits do not.
+
+A count is exact as long as no decision of the run hangs on rounding. Which counts do, is found by counting on data that
+is moved by far more than rounding, and as other processors would: where they differ, the baseline holds an interval.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import ExitStack
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from datasets import build
+from solvers import SOLVERS, Stop, minimize
+
+from .operations import Tally
+from .processors import PROCESSORS, environment_of, nudged
+from .work import total
+
+BASELINE = Path(__file__).with_name("counters.json")
+STOP = Stop(gap_tolerance=1e-6, iterations=50)
+STOPS = {"mlp-breast-cancer-mean10": Stop(iterations=3)}  # after ten, a shift of the last digits is another run
+PROBLEMS = (
+    "breast-cancer-l2",
+    "breast-cancer-mean10",
+    "breast-cancer-raw",
+    "synthetic-separable",
+    "synthetic-rare",
+    "synthetic-sparse",
+    "digits",
+    "mlp-breast-cancer-mean10",
+)
+SEEDS = 8  # movements of the data, for each processor
+OF_TORCH = ("operations", "synchronisations")  # these change with torch, not only with the code
+
+Counts = dict[str, Any]
+
+
+def count(problem: str, solver: str, seed: int | None = None) -> Counts:
+    """One run from the start: status, iterations, every counter of solvers.COUNTERS, FLOPs and bytes by formula
+    (`work`), torch operations, and synchronisations of host and device. seed: of a movement of the data in its last
+    digits (`processors.nudged`); None: the data as it is."""
+    torch.set_num_threads(1)
+    built = build(problem)
+    objective = built.objective if seed is None else nudged(built.objective, seed)
+    # A first run fills what an objective keeps from run to run (transposes, squares): it counts once in a process.
+    stop = STOPS.get(problem, STOP)
+    minimize(SOLVERS[solver], objective, built.x0, stop)
+    with Tally() as seen:
+        result = minimize(SOLVERS[solver], objective, built.x0, stop)
+    work = total(objective, result.counters)
+    return {
+        "status": str(result.status),
+        "iterations": result.iterations,
+        **result.counters,
+        "flops": work.flops,
+        "bytes": work.bytes,
+        "operations": sum((seen.operations + seen.views + seen.reads).values()),
+        "synchronisations": sum(seen.reads.values()),
+    }
+
+
+def cases() -> list[tuple[str, str]]:
+    return list(product(PROBLEMS, SOLVERS))
+
+
+def counted_elsewhere(wanted: list[tuple[str, str]]) -> Iterator[tuple[str, Counts]]:
+    """The counts of each case, "problem solver", on every processor of `machines.PROCESSORS`, each with the data as it
+    is and moved by SEEDS seeds of its own: (1 + SEEDS) processors counts a case, in no order."""
+    answers = []
+    with ExitStack() as stack:
+        for place, variables in enumerate(PROCESSORS.values()):
+            # Spawned, for a fork would take along what the parent has decided of its own processor.
+            process = ProcessPoolExecutor(1, get_context("spawn"))
+            stack.callback(process.shutdown, wait=False, cancel_futures=True)
+            seeds = (None, *range(place * SEEDS, (place + 1) * SEEDS))
+            with environment_of(variables):  # the process starts with the first question
+                answers += [process.submit(_named, *case, seed) for seed in seeds for case in wanted]
+        for answer in as_completed(answers):
+            yield answer.result()
+
+
+def _named(problem: str, solver: str, seed: int | None) -> tuple[str, Counts]:
+    return f"{problem} {solver}", count(problem, solver, seed)
+
+
+def spanned(seen: list[Counts]) -> Counts:
+    """What a baseline says of counts of one case: of each the number that all agree on, or an interval [low, high]
+    which reaches half its length past what was seen on either side, or the statuses that were seen."""
+    found: Counts = {}
+    for key in seen[0]:
+        values = sorted({counts[key] for counts in seen})
+        if len(values) == 1:
+            found[key] = values[0]
+        elif isinstance(values[0], str):
+            found[key] = values
+        else:
+            low, high = values[0], values[-1]
+            more = (high - low) / 2 if isinstance(low, float) else (high - low + 1) // 2
+            found[key] = [low - more, high + more]
+    return found
+
+
+def read_baseline(path: Path = BASELINE) -> tuple[str, dict[str, Counts]]:
+    """The version of torch, and the counts of each case "problem solver". Raises ValueError for a file that is none."""
+    try:
+        content = json.loads(path.read_text())
+        return content["torch"], content["cases"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        option = "" if path == BASELINE else f" --baseline {path}"
+        raise ValueError(
+            f"{path.name} cannot be read ({reason}): write it with `python -m benchmarks counters --update{option}`"
+        ) from None
+
+
+def write_baseline(found: dict[str, Counts], path: Path = BASELINE) -> None:
+    """One line a case, so that a diff names what changed."""
+    lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(counts)}" for name, counts in found.items())
+    path.write_text(f'{{\n  "torch": {json.dumps(torch.__version__)},\n  "cases": {{\n{lines}\n  }}\n}}\n')
+
+
+def changes(expected: dict[str, Counts], found: dict[str, Counts], ignored: Iterable[str] = ()) -> list[str]:
+    """Every difference in a sentence: cases that came or went, and counts that are not what the baseline allows."""
+    ignored = set(ignored)
+    sentences = [f"{name}: new, not in the baseline" for name in found if name not in expected]
+    sentences += [f"{name}: in the baseline, and no longer counted" for name in expected if name not in found]
+    for name in found:
+        before, after = expected.get(name, found[name]), found[name]
+        moved = [
+            f"{key} {shown(before.get(key))} -> {shown(after.get(key))}"
+            for key in dict.fromkeys([*after, *before])
+            if key not in ignored and not allowed(before.get(key), after.get(key))
+        ]
+        if moved:
+            sentences.append(f"{name}: {', '.join(moved)}")
+    return sentences
+
+
+def allowed(expected: Any, found: Any) -> bool:
+    """Whether a count is the one of the baseline, in its interval, or among its statuses."""
+    if not isinstance(expected, list) or found is None:
+        return expected == found
+    return found in expected if isinstance(found, str) else expected[0] <= found <= expected[-1]
+
+
+def shown(value: Any) -> str:
+    if isinstance(value, list):
+        return (" or " if isinstance(value[0], str) else "..").join(shown(end) for end in value)
+    return "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,226 @@
+"""Recording where the time of a run goes: with phases and without, on a clock, and once more to count operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import wraps
+from pathlib import Path
+from statistics import median, median_low
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from datasets import Problem, present_device
+from datasets.registry import recipe
+from solvers import COUNTERS, PHASES, Ledger, Result, device_clock, minimize
+from solvers.common.clock import Clock
+from solvers.common.instrumentation import phase
+
+from ..runner.environment import LARGEST_ORDER, calibration, calibration_at
+from ..runner.measure import too_large
+from ..runner.suites import Case
+from .operations import Tally
+from .profile import SYNCHRONISATION, Phase, Profile, Start
+from .work import Work, work_of
+
+DATA = "data to device"
+
+Builder = Callable[[torch.dtype, torch.device], Problem]
+
+
+def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clock: Clock | None = None) -> Profile:
+    """Run a case `repeats` times without phases and as often with them, in turn, and once more to count operations.
+
+    builder: makes the problem, where its name does not. clock: in place of one that waits for the device.
+    Raises ValueError for a device that is not there or a problem that does not fit, and what the solver raises.
+    """
+    torch.set_num_threads(case.threads)
+    builder, solver, dtype = builder or recipe(case.problem), case.make_solver(), getattr(torch, case.dtype)
+    cold: dict[str, Start] = {}
+    seconds, device = timed(lambda: present_device(case.device), clock or perf_counter)  # which reads a number off it
+    cold["context"] = Start(seconds)
+    read = clock or device_clock(device)
+    seconds, source = timed(lambda: builder(dtype, torch.device("cpu")), read)
+    cold["problem on the CPU"] = Start(seconds)
+    problem, copies, parts = source, [0.0], []
+    if device.type != "cpu":
+        parts = _parts(source)
+        copies = [timed(lambda: [part.to(device) for part in parts], read)[0] for _ in range(max(2, repeats))]
+        cold["data to device"] = Start(copies[0], median(copies[1:]))
+        seconds, problem = timed(lambda: builder(dtype, device), read)
+        cold["problem on the device"] = Start(seconds)
+    if reason := too_large(solver, problem):
+        raise ValueError(reason)
+    f = problem.objective
+    S = torch.eye(min(f.size, LARGEST_ORDER), dtype=dtype, device=device)
+    cold["factorisation"] = Start(*(timed(lambda: torch.linalg.cholesky_ex(S), read)[0] for _ in range(2)))
+    first = record(case, problem, read)
+
+    runs: list[tuple[Recording, Recording]] = []
+    for repeat in range(repeats):
+        order = (False, True) if repeat % 2 == 0 else (True, False)
+        pair = {phases: record(case, problem, read, phases=phases) for phases in order}
+        runs.append((pair[False], pair[True]))
+    plain = median(run.seconds for run, _ in runs)
+    cold["run"] = Start(first.seconds, plain)
+    middle = median_low(run.seconds for _, run in runs)
+    chosen = next(run for _, run in runs if run.seconds == middle)
+    tally = count(case, problem)
+
+    at_size = calibration_at(case.device, case.dtype, case.threads, rows=len(f.X), columns=f.X[0].numel(), order=f.size)
+    general, copy = calibration(case.device, case.dtype, case.threads), median(copies[1:] or copies)
+    try:
+        work, formulas = work_of(f), True
+    except TypeError:
+        work, formulas = {}, False
+    size = sum(part.numel() * part.element_size() for part in parts)
+    rows = [Phase(DATA, copy, len(parts), bytes=size, bandwidth=1e-9 * size / general["copy_gbs"])]
+    rows += table(chosen.ledger, work, general, at_size, tally)
+    return Profile(
+        case,
+        problem.shape,
+        str(chosen.result.status),
+        chosen.result.iterations,
+        tuple(rows),
+        total=copy + chosen.seconds,
+        uninstrumented=copy + plain,
+        calibration=general,
+        at_size=at_size,
+        cold=cold,
+        totals=tuple((copy + run.seconds, copy + instrumented.seconds) for run, instrumented in runs),
+        formulas=formulas,
+    )
+
+
+def timed(work: Callable[[], Any], clock: Clock) -> tuple[float, Any]:
+    began = clock()
+    found = work()
+    return clock() - began, found
+
+
+def _parts(problem: Problem) -> list[Tensor]:
+    """The dense tensors that X and y of a problem are made of."""
+    whole = [part for name in ("X", "y", "Y") if (part := getattr(problem.objective, name, None)) is not None]
+    return [
+        part
+        for X in whole
+        for part in ((X.values(), X.col_indices(), X.crow_indices()) if X.layout == torch.sparse_csr else (X,))
+    ]
+
+
+class Recording(NamedTuple):
+    """A run with its books, and its seconds by two readings of the clock outside of them."""
+
+    seconds: float
+    result: Result
+    ledger: Ledger
+
+
+def record(case: Case, problem: Problem, clock: Clock, *, phases: bool = False, apart: bool | None = None) -> Recording:
+    """One run. apart: whether what the host reads is a phase of its own (default: on any device but the CPU)."""
+    apart = case.device != "cpu" if apart is None else apart
+    solver, reading = case.make_solver(), reads_apart() if phases and apart else nullcontext()
+    with reading:
+        ledger = Ledger(clock if phases else None)
+        began = clock()
+        result = minimize(solver, problem.objective, problem.x0, case.stop, clock=clock, ledger=ledger)
+        ledger.charge()  # what it takes to leave the run: its points are let go
+        return Recording(clock() - began, result, ledger)
+
+
+READS = ("__float__", "__int__", "__bool__", "__index__", "item", "tolist")
+
+
+@contextmanager
+def reads_apart() -> Iterator[None]:
+    """Within it, what the host reads off a tensor is charged to the phase `host synchronisation`.
+
+    The clock of an instrumented run waits for the device where a phase begins. So what the device still had to do is
+    charged to the phase that asked for it, and what is left of a read is its copy and its way to the host: the price
+    of asking, not of the work that was waited for.
+    """
+
+    def apart(read: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(read)
+        def run(tensor: Tensor) -> Any:
+            with phase(SYNCHRONISATION):
+                return read(tensor)
+
+        return run
+
+    own = {name: vars(Tensor)[name] for name in READS if name in vars(Tensor)}
+    for name in READS:
+        setattr(Tensor, name, apart(getattr(Tensor, name)))
+    try:
+        yield
+    finally:
+        for name in READS:
+            setattr(Tensor, name, own[name]) if name in own else delattr(Tensor, name)
+
+
+def count(case: Case, problem: Problem) -> Tally:
+    """A run apart, for counting alone: being watched slows every operation down."""
+    with Tally() as tally:
+        record(case, problem, device_clock("cpu"), phases=True, apart=False)
+    return tally
+
+
+def table(
+    ledger: Ledger,
+    work: Mapping[str, Work],
+    general: Mapping[str, float],
+    at_size: Mapping[str, float],
+    tally: Tally,
+) -> list[Phase]:
+    """The phases of a recorded run with their work, and the seconds that this machine needs for it."""
+    rates = {"hessians": at_size["syrk_gflops"]}
+    rates |= dict.fromkeys(("factorisations", "lu_factorisations", "eigendecompositions"), at_size["potrf_gflops"])
+    rows = []
+    for name in PHASES:
+        flops = moved = 0.0
+        bound = {"compute": 0.0, "bandwidth": 0.0}
+        for counter in COUNTERS:
+            done = work.get(counter, Work(0.0, 0.0)).times(ledger.events[name][counter])
+            flops, moved = flops + done.flops, moved + done.bytes
+            compute = 1e-9 * done.flops / rates.get(counter, general["gemm_gflops"])
+            bandwidth = 1e-9 * done.bytes / at_size["triad_gbs"]
+            bound["compute" if compute > bandwidth else "bandwidth"] += max(compute, bandwidth)
+        rows.append(
+            Phase(
+                name,
+                ledger.seconds[name],
+                ledger.calls[name],
+                flops,
+                moved,
+                **bound,
+                operations=tally.operations[name],
+                reads=tally.reads[name],
+            )
+        )
+    return rows
+
+
+# --- a trace for chrome://tracing or Perfetto
+
+
+class _Marked(Ledger):
+    """A ledger whose phases are marks in a trace of the profiler."""
+
+    def phase(self, name: str) -> AbstractContextManager[Any]:
+        return torch.profiler.record_function(name)
+
+
+def trace(case: Case, path: Path, builder: Builder | None = None) -> None:
+    """One run under torch's profiler, its phases marked, as a Chrome trace. The profiler slows it down."""
+    from torch.profiler import ProfilerActivity
+
+    torch.set_num_threads(case.threads)
+    problem = (builder or recipe(case.problem))(getattr(torch, case.dtype), present_device(case.device))
+    activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if case.device.startswith("cuda") else [])]
+    with torch.profiler.profile(activities=activities) as profiler:
+        marked = _Marked(device_clock(case.device))
+        minimize(case.make_solver(), problem.objective, problem.x0, case.stop, ledger=marked)
+    profiler.export_chrome_trace(str(path))

@@ -1,0 +1,179 @@
+"""One measurement: warm up, run on the clock, and only then look at what was found."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from datasets import Certificate, Problem, build, certificate
+from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
+from solvers.adapters import PEERS
+from solvers.objectives import Objective
+
+from .environment import float32_products, memory
+from .peers import run_peer
+from .suites import Case
+from .waiting import Watch
+
+WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
+WARM_UP_SECONDS = 1.0  # after which no further one is begun
+SHARE = 0.7  # of the memory that they may take
+MATRICES = 3  # of a Hessian's size at once: itself, scaled, factored
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """A run that is over: its result (None if the solver raised), what went wrong, and how long it was kept waiting."""
+
+    case: Case
+    repeat: int
+    result: Result | None
+    message: str
+    watch: Watch = field(default_factory=Watch)
+
+    @property
+    def status(self) -> Status:
+        return self.result.status if self.result else Status.ERROR
+
+
+@lru_cache(maxsize=8)
+def _problem(name: str, dtype: str, device: str) -> Problem:
+    return build(name, getattr(torch, dtype), device)
+
+
+def problem_of(case: Case) -> Problem:
+    """As the case meets it: in its precision, on its device."""
+    return _problem(case.problem, case.dtype, case.device)
+
+
+def measure(case: Case, repeat: int = 0) -> Measurement:
+    """Run a case once. The clock covers `minimize`, what a method makes of the data for itself included, and nothing
+    else; what the solver raises becomes a message.
+
+    A peer cannot be stepped: `peer_runs` says how it is sampled.
+    """
+    torch.set_num_threads(case.threads)
+    torch.set_float32_matmul_precision(float32_products())
+    torch.backends.cudnn.allow_tf32 = float32_products() != "highest"
+    problem, solver = problem_of(case), case.make_solver()
+    if reason := too_large(solver, problem):
+        return Measurement(case, repeat, None, reason)
+    warm_up = replace(
+        case.stop,
+        iterations=min(WARM_UP, case.stop.iterations),
+        seconds=min(WARM_UP_SECONDS, case.stop.seconds),
+    )
+    watch = Watch()
+    try:
+        if case.solver in PEERS:
+            result = run_peer(case.solver, solver, problem, case.stop, watch=watch)
+            return Measurement(case, repeat, result, result.message, watch)
+        minimize(solver, problem.objective, problem.x0, warm_up)
+        if isinstance(problem.objective, Objective):  # a product such as X X^T is part of the method that needs it
+            problem.objective.forget()
+        with watch:
+            result = minimize(solver, problem.objective, problem.x0, case.stop)
+        watch.clocked(result.seconds)
+    except Exception as error:  # one bad solver never ends a suite
+        return Measurement(case, repeat, None, sentence(error))
+    return Measurement(case, repeat, result, result.message, watch)
+
+
+def sentence(error: Exception) -> str:
+    """One line, whatever a library has to say."""
+    words = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {words[0] if words else ''}"[:300]
+
+
+def too_large(solver: Solver, problem: Problem) -> str:
+    """Why a run would need more memory than there is; empty where it would not."""
+    size, point = len(problem.x0), problem.objective.at(problem.x0)
+    needs = MATRICES * size**2 * problem.x0.element_size() if needs_hessian(solver, point) else 0
+    there = memory(problem.x0.device)
+    if needs <= SHARE * there:
+        return ""
+    return (
+        f"{size} coefficients make a Hessian too large: {MATRICES} matrices of that size take {needs / 2**30:.3g} GiB, "
+        f"and the device has {there / 2**30:.3g}; take a solver that needs only products, such as newton-cg"
+    )
+
+
+def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
+    """One row a kept iterate, off the clock: everything in float64, at fresh points of the float64 problem.
+
+    value, gap (f - f*, NaN where there is no minimiser or f* is not known: no_gap says which), gradient_norm
+    (max |g_i|), test_loss, train_accuracy, test_accuracy (NaN for a test function), norm (||w||), iterate (a digest of
+    its bytes), the counters, and what the run says of its time on the processors (waiting.py); settings (of the solver,
+    as JSON) and deterministic: whether a run of the same code on the same machine must give the same bits.
+    local_minimum: the known one at which the run ended, where it is not the lowest. A run that raised is one row
+    without numbers.
+    """
+    case, result = measurement.case, measurement.result
+    known = certificate(case.problem)
+    common = {
+        "problem": case.problem,
+        "solver": case.solver,
+        "label": case.label,
+        "case": case.key,
+        "rules": case.rules,
+        "dtype": case.dtype,
+        "device": case.device,
+        "threads": case.threads,
+        "repeat": measurement.repeat,
+        "status": str(measurement.status),
+        "message": measurement.message,
+        "settings": json.dumps(case.describe()["settings"], sort_keys=True),
+        "deterministic": deterministic(case),
+        "budget": case.stop.seconds,
+        "total_seconds": result.seconds if result else math.nan,
+        "minimiser": bool(known.minimiser),
+        "no_gap": known.no_gap,
+        "optimum": known.optimum,
+        "optimum_error": (known.high - known.low) / 2,
+        **measurement.watch.columns(),
+    }
+    if result is None:
+        return [common | {"iteration": 0, "seconds": 0.0, "iterate": ""}]
+    exact = _problem(case.problem, "float64", "cpu")
+    common |= {"local_minimum": known.local_minimum(float(exact.objective.at(result.x.double().cpu()).value))}
+    trace = result.trace
+    return [
+        common
+        | {"iteration": iteration, "seconds": seconds, "iterate": digest(x)}
+        | _quantities(exact, known, x.double().cpu())
+        | dict(zip(COUNTERS, counts, strict=True))
+        for iteration, seconds, x, counts in zip(
+            trace.iterations, trace.seconds, trace.iterates, trace.counts, strict=True
+        )
+    ]
+
+
+def deterministic(case: Case) -> bool:
+    """On the CPU always: sums are split by the number of threads, which the case tells. A GPU adds in the order in
+    which its blocks come along, unless torch is told not to let it."""
+    return torch.device(case.device).type == "cpu" or torch.are_deterministic_algorithms_enabled()
+
+
+def digest(x: torch.Tensor) -> str:
+    """16 hexadecimal digits of the SHA-256 of an iterate's bytes."""
+    return hashlib.sha256(x.detach().cpu().contiguous().numpy().tobytes()).hexdigest()[:16]
+
+
+def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[str, float]:
+    point, held_out = problem.objective.at(x), problem.held_out
+    value = float(point.value)
+    return {
+        "value": value + 0.0,
+        "gap": math.nan if known.no_gap else value - known.optimum,
+        "gradient_norm": float(point.gradient.abs().max()),
+        "test_loss": math.nan if held_out is None else float(held_out.at(x).value) + 0.0,
+        "train_accuracy": math.nan if held_out is None else problem.objective.accuracy(x),
+        "test_accuracy": math.nan if held_out is None else held_out.accuracy(x),
+        "norm": float(x.norm()),
+    }

@@ -1,0 +1,256 @@
+"""Which solver meets which problem, and under which rules: the suites."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from typing import Any
+
+from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
+from solvers import SOLVERS, Solver, Stop
+from solvers.adapters import PEERS, Peer
+
+from .peers import installed
+
+DTYPES = ("float32", "float64")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell of a benchmark: everything that determines a run but its repeat, its machine and the code."""
+
+    problem: str  # a name of PROBLEMS
+    solver: str  # a name of SOLVERS or of PEERS
+    settings: tuple[tuple[str, Any], ...] = ()  # what differs from the registered solver
+    stop: Stop = Stop()  # noqa: RUF009, it is immutable
+    dtype: str = "float64"
+    device: str = "cpu"
+    threads: int = 1
+    variant: str = ""  # what tells this case from another of the same solver, for readers
+
+    @property
+    def label(self) -> str:
+        """The solver's name as tables and legends show it."""
+        return f"{self.solver} {self.variant}".strip()
+
+    @property
+    def key(self) -> str:
+        """Eight hexadecimal digits of the hash of all that determines the case: its repeats share them."""
+        return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def rules(self) -> str:
+        """How long it may run, and with which tests, in words."""
+        tests = {"gap": self.stop.gap_tolerance, "gradient": self.stop.gradient_tolerance}
+        words = [f"{name} {tolerance:g}" for name, tolerance in tests.items() if tolerance is not None]
+        words.append(f"{self.stop.iterations} iterations")
+        if self.stop.seconds < math.inf:
+            words.append(f"{self.stop.seconds:g} s")
+        return ", ".join(words)
+
+    def make_solver(self) -> Solver | Peer:
+        return replace((PEERS if self.solver in PEERS else SOLVERS)[self.solver], **dict(self.settings))
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that determines the run, as plain values."""
+        solver = self.make_solver()
+        settings = {"class": type(solver).__name__, **asdict(solver)}
+        if self.solver in PEERS:
+            settings["version"] = installed(self.solver)
+        return {
+            "problem": self.problem,
+            "solver": self.solver,
+            "settings": settings,
+            "stop": asdict(self.stop),
+            "dtype": self.dtype,
+            "device": self.device,
+            "threads": self.threads,
+        }
+
+
+def classic() -> list[Case]:
+    """The classic comparison, run for run, and the penalised problem beside it.
+
+    On the unpenalised problem: gradient descent with rate 0.1 on the mean loss, Newton with 1e-6 I added to the
+    Hessian of the summed loss, diagonal Newton with 1e-8 added to the diagonal of the same, each for a fixed number
+    of iterations and with no test. Our loss is the mean over 398 rows, so the two constants are divided by 398.
+    On the penalised problem every solver as it is registered, until it converges.
+    """
+    rows = 398
+    runs = (
+        ("gradient-descent", {"learning_rate": 0.1}, 200, ""),
+        ("newton", {"damping": 1e-6 / rows}, 30, ""),
+        ("newton-diagonal", {"learning_rate": 1.0, "eps": 1e-8 / rows}, 80, "rate 1"),
+        ("newton-diagonal", {"learning_rate": 0.1, "eps": 1e-8 / rows}, 80, "rate 0.1"),
+    )
+    cases = [
+        Case("breast-cancer", solver, tuple(settings.items()), fixed(iterations), dtype, variant=variant)
+        for dtype, (solver, settings, iterations, variant) in product(DTYPES, runs)
+    ]
+    return cases + every_solver(["breast-cancer-l2"])
+
+
+def quick() -> list[Case]:
+    """Every solver on every small problem in float64, 2,000 iterations at most: a smoke run."""
+    return every_solver(problems(small=True))
+
+
+def every_solver(problems: Iterable[str]) -> list[Case]:
+    """As they are registered, in float64 with one thread, 2,000 iterations at most."""
+    return [Case(problem, solver, stop=Stop(iterations=2000)) for problem, solver in product(problems, SOLVERS)]
+
+
+def peers() -> list[Case]:
+    """The methods of other libraries on the problems of `quick` and by its rules, in float64 where they have it.
+
+    `run` leaves out by name who is not installed, and who cannot express a problem.
+    """
+    return beside(quick(), PEERS)
+
+
+def beside(cases: Iterable[Case], names: Iterable[str]) -> list[Case]:
+    """Peers on the problems of these cases, by their rules where those have a tolerance for the gap; in another
+    precision where a peer does not have that of the case."""
+    names = list(names)
+    return list(
+        dict.fromkeys(
+            replace(case, solver=name, settings=(), variant="", dtype=dtype)
+            for case, name in product(cases, names)
+            if case.stop.gap_tolerance is not None
+            for dtype in [case.dtype if case.dtype in PEERS[name].dtypes else PEERS[name].dtypes[0]]
+        )
+    )
+
+
+def full() -> list[Case]:
+    """Every solver on every problem that needs no files, in both precisions with one thread and with two, 20,000
+    iterations and 20 seconds at most."""
+    stop = Stop(iterations=20_000, seconds=20.0)
+    return [
+        Case(problem, solver, stop=stop, dtype=dtype, threads=threads)
+        for problem, solver, dtype, threads in product(problems(files=False), SOLVERS, DTYPES, (1, 2))
+    ]
+
+
+def real() -> list[Case]:
+    """MNIST and LIBSVM files: every solver that assembles no Hessian of thousands of coefficients, in float64 with two
+    threads, 20,000 iterations and 60 seconds at most."""
+    stop = Stop(iterations=20_000, seconds=60.0)
+    return [
+        Case(problem, name, stop=stop, threads=2)
+        for problem, (name, solver) in product(problems(files=True), SOLVERS.items())
+        if problem not in LARGE or getattr(solver, "needs", "hessian") in LARGE[problem]
+    ]
+
+
+SWEPT = ("gradient-descent", "newton-diagonal", "newton-cg", "newton-cholesky")  # one of each kind
+
+
+def sizes() -> list[Case]:
+    """Iteration cost against size, measured in seconds: five iterations of the solvers of `sweep` in float64, against
+    the columns at 2,000 rows and against the rows at 30 columns."""
+    shapes = ((2_000, 30), (2_000, 100), (2_000, 400), (8_000, 30), (32_000, 30))
+    return [Case(f"synthetic-{n}x{d}", solver, stop=fixed(5)) for (n, d), solver in product(shapes, SWEPT)]
+
+
+def sweep() -> list[Case]:
+    """Iteration cost against size: ten iterations of four kinds of solvers, without a test, on synthetic problems of
+    1,000 to 100,000 rows and 10 to 300 columns in both precisions; with two devices, the break-even size."""
+    shapes = [(n, d) for n, d in product((1_000, 10_000, 100_000), (10, 100, 300)) if n * d <= 10_000_000]
+    return [
+        Case(f"synthetic-{n}x{d}", solver, stop=fixed(10), dtype=dtype)
+        for (n, d), solver, dtype in product(shapes, SWEPT, DTYPES)
+    ]
+
+
+# problem -> what a solver may need there: 10^4 coefficients make a Hessian that takes minutes, 10^5 one too large
+LINEAR = ("gradient", "hvp", "hessian_diagonal")
+LAYERS = "kronecker_factors"
+LARGE = {
+    "reuters": LINEAR,
+    "mnist": (*LINEAR, LAYERS),
+    "mnist-views": (*LINEAR, LAYERS),
+    "mlp-mnist-views": ("gradient", "hvp", LAYERS),
+}
+
+
+def problems(*, small: bool | None = None, files: bool | None = None) -> list[str]:
+    """The problems that are small or not, need files or not, test functions apart; a builder that does not say is
+    small and needs none."""
+    return [
+        name
+        for name, recipe in PROBLEMS.items()
+        if small in (None, getattr(recipe, "small", True))
+        and files in (None, bool(getattr(recipe, "needs", "")))
+        and name not in TEST_FUNCTIONS
+    ]
+
+
+def functions() -> list[Case]:
+    """Every solver on every test function from its published start, in float64, 1,000 iterations and 5 seconds at
+    most: what its globalisation is worth where f is not convex."""
+    return _on_functions(function.name for function in FUNCTIONS)
+
+
+def nist() -> list[Case]:
+    """The same on NIST's nonlinear regressions, from both of their starts."""
+    return _on_functions(function.name for function in NIST)
+
+
+def cutest() -> list[Case]:
+    """The same on CUTEst's unconstrained problems of at most 50 variables, where the package that holds them is."""
+    return _on_functions(problem.name for problem in CUTEST)
+
+
+def _on_functions(names: Iterable[str]) -> list[Case]:
+    stop = Stop(iterations=1000, seconds=5.0)
+    return [Case(problem, solver, stop=stop) for problem, solver in product(names, SOLVERS)]
+
+
+SUITES = {
+    "classic": classic,
+    "quick": quick,
+    "peers": peers,
+    "full": full,
+    "real": real,
+    "sizes": sizes,
+    "sweep": sweep,
+    "functions": functions,
+    "nist": nist,
+    "cutest": cutest,
+}
+
+
+def fixed(iterations: int) -> Stop:
+    """So many iterations, whatever happens, unless the values cease to be finite."""
+    return Stop(gap_tolerance=None, iterations=iterations, stop_when_separable=False)
+
+
+def select(
+    cases: Iterable[Case],
+    *,
+    problems: Iterable[str] = (),
+    solvers: Iterable[str] = (),
+    dtypes: Iterable[str] = (),
+    devices: Iterable[str] = (),
+    threads: Iterable[int] = (),
+    budget: float | None = None,
+) -> list[Case]:
+    """The cases of those problems and solvers, in each of those dtypes, devices and thread counts, without doubles.
+
+    An empty argument leaves what the cases say.
+    """
+    problems, solvers = set(problems), set(solvers)
+    chosen = [
+        case for case in cases if (not problems or case.problem in problems) and (not solvers or case.solver in solvers)
+    ]
+    if budget is not None:
+        chosen = [replace(case, stop=replace(case.stop, seconds=budget)) for case in chosen]
+    for name, values in (("dtype", dtypes), ("device", devices), ("threads", threads)):
+        if values := tuple(values):
+            chosen = [replace(case, **{name: value}) for case in chosen for value in values]
+    return list(dict.fromkeys(chosen))

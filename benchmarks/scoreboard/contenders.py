@@ -1,0 +1,153 @@
+"""Our solvers beside their peers: each at its fastest setting that reaches the same gap, timed in turns.
+
+The gap (f - f*) / (f0 - f*) is measured from outside, in float64, with the certified f*. What a contender claims is
+kept and plays no part. Data is in each library's favourite layout before the clock starts, and in both precisions where
+it takes both; all that a library does in `fit` is on the clock, as is the construction of our objective with its checks
+for our solvers and for the peers that are given it (SciPy, torch.optim, pytorch-minimize).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from datasets import Problem, build, certificate
+from solvers import SOLVERS, Status, Stop, minimize
+from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer
+from solvers.common.names import library
+from solvers.objectives import LogisticRegression
+
+from .limits import limits
+from .race import TARGET, Course, Entry, race, sweep
+from .scores import reference
+
+PROBLEMS = (
+    "breast-cancer-l2",
+    "synthetic-100000x10",
+    "a9a",
+    "w8a",
+    "synthetic-correlated-200000x100",
+    "mnist-odd-even",
+    "synthetic-wide",
+)
+
+
+@dataclass(frozen=True)
+class Ours:
+    """A solver of ours as a contender: `minimize` on a new objective, stopped by the certified gap or by the gradient.
+
+    The gradient is what the peers test, too; the gap is what ours promise, and its proof is on the clock.
+    """
+
+    general: ClassVar[bool] = True
+    needs: ClassVar[str] = "hessian"
+
+    solver: str
+    by_gradient: bool = False
+    iterations: int = Stop.iterations
+    dtypes: tuple[str, ...] = ("float64", "float32")
+
+    def stop(self, tolerance: float) -> Stop:
+        test = "gradient_tolerance" if self.by_gradient else "gap_tolerance"
+        return replace(Stop(gap_tolerance=None, iterations=self.iterations), **{test: tolerance})
+
+    def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
+        def fit(tolerance: float) -> Claim:
+            result = minimize(SOLVERS[self.solver], objective, start, self.stop(tolerance))
+            return Claim(result.x.double(), result.iterations, result.status is Status.CONVERGED, result.message)
+
+        return fit
+
+
+BY_GRADIENT = " by gradient"  # ends the name of a contender of ours that the gradient stops
+RACED = (
+    "auto",
+    "newton-cholesky",
+    "newton-chebyshev",
+    "newton-sampled",
+    "newton-cg",
+    "lbfgs",
+    "barzilai-borwein",
+)
+
+
+def ours(names: Iterable[str]) -> dict[str, Peer]:
+    return {f"hessbench:{name}{test}": Ours(name, bool(test)) for name in names for test in ("", BY_GRADIENT)}
+
+
+OURS = ours(RACED)  # in every race; the other solvers where they are named
+CONTENDERS: dict[str, Peer] = OURS | ours(SOLVERS) | PEERS
+RACERS = [*OURS, *(name for name in PEERS if library(name) != "statsmodels")]  # it takes no penalty: PROBLEMS have one
+
+
+def measure_problem(
+    name: str,
+    threads: int,
+    contenders: list[str],
+    repeats: int,
+    budget: float,
+    progress: Callable[[str], None] = lambda what: None,
+) -> dict[str, Any]:
+    """Everything measured on a problem, as plain values. Raises ValueError for a problem without a gap."""
+    from threadpoolctl import threadpool_limits
+
+    known = certificate(name)
+    if known.no_gap:
+        raise ValueError(f"{name} has no gap to reach ({known.no_gap}): choose another problem")
+    problem = build(name)
+    if not isinstance(problem.objective, LogisticRegression):
+        raise ValueError(f"{name} is not logistic regression, which is what the peers fit: choose another problem")
+    course = Course(problem, known.optimum, (known.high - known.low) / 2)
+    load(contenders)
+    before = torch.get_num_threads()
+    entries, fits = {}, {}
+    try:
+        with threadpool_limits(threads):
+            torch.set_num_threads(threads)
+            for contender in contenders:
+                progress(contender)
+                entries[contender], fit = sweep(CONTENDERS[contender], course, budget)
+                if fit:
+                    fits[contender] = fit
+            race(entries, fits, course, repeats, budget, OURS, progress)
+            progress("profile")
+            bounded = profile_of_ours(problem, course, entries, threads)
+    finally:
+        torch.set_num_threads(before)
+    return {
+        "problem": name,
+        "n": course.n,
+        "d": course.d,
+        "density": course.density,
+        "given": course.given,
+        "threads": threads,
+        "target": TARGET,
+        "optimum": known.optimum,
+        "bound": known.bound,
+        "repeats": repeats,
+        "budget": budget,
+        "entries": {contender: asdict(entry) for contender, entry in entries.items()},
+        "limits": bounded,
+    }
+
+
+def profile_of_ours(problem: Problem, course: Course, entries: dict[str, Entry], threads: int) -> dict[str, Any] | None:
+    """What bounds the fastest of ours; None where none reaches the gap."""
+    name = reference({"entries": {contender: asdict(entry) for contender, entry in entries.items()}})
+    if name is None:
+        return None
+    ours, best = CONTENDERS[name], entries[name].best
+    return limits(problem, course, ours.solver, ours.stop(best.tolerance), best, threads)
+
+
+def load(contenders: list[str]) -> None:
+    """Import the libraries: the number of threads can only be set of what is loaded."""
+    tiny = LogisticRegression(torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]), l2=1.0)
+    for contender in contenders:
+        with suppress(MissingPeerError):
+            CONTENDERS[contender].prepare(tiny)

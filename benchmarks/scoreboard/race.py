@@ -1,0 +1,233 @@
+"""A race to a gap: sweep a contender's settings, then time the fastest ones in turns."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from itertools import product
+from statistics import median
+from time import perf_counter
+
+import torch
+from torch import Tensor
+
+from datasets import Problem
+from solvers.adapters import Claim, Fit, MissingPeerError, Peer, rebuilt
+from solvers.linalg.kernels import is_sparse
+from solvers.objectives import LogisticRegression
+
+from ..runner.deadline import OutOfTimeError, deadline
+
+TARGET = 1e-6
+TOLERANCES = tuple(10.0**-k for k in range(1, 14))
+ENOUGH = 2  # tolerances that reach the gap: a tighter one only takes longer
+SPARSE = 0.3  # of the entries: below this share, CSR is tried too
+FAR = 3.0  # times the fastest fit that reached the gap: no setting so slow is looked at any longer
+LONG = 1.0  # seconds: one fit of so long says which setting is the fastest
+HEATS = 3  # fits of each setting that may be the fastest, where they are shorter
+FEWEST = 3  # rounds that a contender takes part in, however slow it is
+TURN = 0.05  # seconds: a turn of a shorter fit is the median of as many as it holds
+SEED = 0  # of the order within the rounds
+
+REACHED, SHORT, SLOW, MISSING, ERROR = "reached", "not reached", "over budget", "missing", "error"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fit: its setting, what it claims, and the gap it reached (NaN where it did not end)."""
+
+    layout: str  # dense or csr
+    dtype: str
+    tolerance: float
+    seconds: float
+    gap: float = math.nan
+    iterations: int | None = None
+    success: bool = False
+    message: str = ""
+
+
+@dataclass
+class Entry:
+    """A contender on one problem: how it went, every trial of its sweep, and the rounds at its fastest setting.
+
+    status: reached, not reached (no tolerance does, or some timed fit missed), over budget, missing (not installed), or
+    error. best: the trial whose setting was raced. seconds: of round 0, 1, ...; a slow contender leaves early.
+    """
+
+    status: str
+    message: str = ""
+    best: Trial | None = None
+    trials: list[Trial] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+
+class Course:
+    """A problem as all contenders meet it: in any layout and precision, with the gap measured outside."""
+
+    def __init__(self, problem: Problem, optimum: float, optimum_error: float) -> None:
+        self.exact = problem.objective
+        X = self.exact.X
+        self.n, self.d = X.shape
+        self.optimum = optimum
+        self.drop = float(self.exact.at(problem.x0).value) - optimum
+        if not optimum_error <= 0.01 * TARGET * self.drop:
+            raise ValueError(f"f* of {problem.name} is not known well enough for a gap of {TARGET:g}")
+        self.given = "csr" if is_sparse(X) else "dense"
+        self.density = float((X.values() if is_sparse(X) else X).count_nonzero()) / (self.n * self.d)
+        both = self.density < SPARSE
+        self.layouts = (self.given, *({"dense", "csr"} - {self.given})) if both else ("dense",)
+        self.made: dict[tuple[str, str], LogisticRegression] = {}
+
+    def objective(self, layout: str, dtype: str) -> LogisticRegression:
+        if (layout, dtype) not in self.made:
+            f = self.exact
+            X = f.X.to_sparse_csr() if layout == "csr" else f.X.to_dense()
+            X = X.to(getattr(torch, dtype))
+            self.made[layout, dtype] = LogisticRegression(X, f.y.to(X.dtype), f.l2, f.fit_intercept, f.reduction)
+        return self.made[layout, dtype]
+
+    def gap(self, w: Tensor) -> float:
+        """(f - f*) / (f0 - f*), in float64."""
+        return (float(self.exact.at(w).value) - self.optimum) / self.drop
+
+
+def ready(peer: Peer, objective: LogisticRegression) -> Fit:
+    """What a peer prepares. One that works on our objective makes it anew in each fit, and so pays for the checks of
+    its input as those do that are given the data."""
+    if not peer.general:
+        return peer.prepare(objective)
+    peer.prepare(objective)  # raises now what it raises
+    return lambda tolerance: peer.prepare(rebuilt(objective))(tolerance)
+
+
+def timed(fit: Fit, tolerance: float, budget: float) -> tuple[float, Claim | None]:
+    """Seconds of a fit, and its claim; None where it took longer than the budget."""
+    began = perf_counter()
+    try:
+        with deadline(budget):
+            claim = fit(tolerance)
+            seconds = perf_counter() - began
+    except OutOfTimeError:
+        return perf_counter() - began, None
+    return seconds, claim if seconds <= budget else None
+
+
+def sweep(peer: Peer, course: Course, budget: float) -> tuple[Entry, Fit | None]:
+    """Tolerances from loose to tight, in every layout and precision, until two of them reach the gap; then the fastest
+    setting, ready to be timed.
+
+    A fit over the budget ends the sweep of its layout and precision; one in native code, which ran on beyond twice the
+    budget, ends all of it. So does, of its layout and precision, a fit that takes three times the fastest that reached.
+    """
+    entry, fits, refusals, best = Entry(SHORT), {}, [], math.inf
+    for layout, dtype in product(course.layouts, peer.dtypes):
+        reached = 0
+        try:
+            fit = fits[layout, dtype] = ready(peer, course.objective(layout, dtype))
+            for tolerance in TOLERANCES:
+                seconds, claim = timed(fit, tolerance, budget)
+                if claim is None:
+                    entry.status = SLOW
+                    entry.trials.append(Trial(layout, dtype, tolerance, seconds, message=f"more than {budget:g} s"))
+                    break
+                gap = course.gap(claim.w)
+                entry.trials.append(
+                    Trial(layout, dtype, tolerance, seconds, gap, claim.iterations, claim.success, claim.message)
+                )
+                if gap <= TARGET:
+                    reached, best = reached + 1, min(best, seconds)
+                if reached == ENOUGH or seconds > max(FAR * best, TURN):  # in a turn the first call may take longest
+                    break
+        except MissingPeerError as error:
+            return Entry(MISSING, str(error)), None
+        except Exception as error:  # one bad peer never ends a suite
+            refusals.append(sentence(error))
+        if entry.trials and entry.trials[-1].seconds > 2 * budget:
+            break
+    entry.best = fastest(entry.trials, fits, budget)
+    if entry.best:
+        entry.status = REACHED
+        return entry, fits[entry.best.layout, entry.best.dtype]
+    if entry.status == SLOW:
+        entry.message = f"no fit within {budget:g} s reaches the gap"
+    elif refusals and not entry.trials:
+        entry.status, entry.message = ERROR, refusals[0]
+    else:
+        least = min((trial.gap for trial in entry.trials if trial.gap == trial.gap), default=math.nan)
+        entry.message = "; ".join([f"the least gap is {least:.1e}", *refusals[:1]])
+    return entry, None
+
+
+def fastest(trials: list[Trial], fits: dict[tuple[str, str], Fit], budget: float) -> Trial | None:
+    """The trial that reaches the gap in the least time: of those within three times it the least median of
+    three more fits, where fits are short. None where no trial reaches it.
+
+    Of trials in one layout and precision with as many iterations only the loosest counts: they do the same.
+    """
+    different: dict[tuple[str, str, int | None], Trial] = {}
+    for trial in trials:
+        if trial.gap <= TARGET:
+            different.setdefault((trial.layout, trial.dtype, trial.iterations or id(trial)), trial)
+    if not different:
+        return None
+    best = min(different.values(), key=lambda trial: trial.seconds)
+    near = [trial for trial in different.values() if trial.seconds <= FAR * best.seconds]
+    if best.seconds > LONG or len(near) == 1:
+        return best
+    heats = {trial: [] for trial in near}
+    for _ in range(HEATS):
+        for trial, seconds in heats.items():
+            seconds.append(timed(fits[trial.layout, trial.dtype], trial.tolerance, budget)[0])
+    return min(near, key=lambda trial: median(heats[trial]))
+
+
+def race(
+    entries: dict[str, Entry],
+    fits: dict[str, Fit],
+    course: Course,
+    repeats: int,
+    budget: float,
+    stay: Container[str],
+    progress: Callable[[str], None],
+) -> None:
+    """Rounds in which all that reached the gap have their turn, in an order drawn anew each time, into the entries.
+
+    After three rounds a contender leaves whose fits took longer than the budget together, unless it is one of `stay`.
+    """
+    rng, running = random.Random(SEED), list(fits)
+    for number in range(repeats):
+        rng.shuffle(running)
+        progress(f"round {number + 1} of {repeats}")
+        for name in list(running):
+            entry = entries[name]
+            leaves = number >= FEWEST and sum(entry.seconds) > budget and name not in stay
+            if leaves or entry.status != REACHED:
+                running.remove(name)
+                continue
+            try:
+                seconds, claim = turn(fits[name], entry.best, budget)
+            except Exception as error:
+                entry.status, entry.message = ERROR, sentence(error)
+                continue
+            gap = course.gap(claim.w) if claim else math.nan
+            if not gap <= TARGET:
+                entry.status, entry.message = SHORT, f"round {number + 1} ended at a gap of {gap:.1e}"
+                continue
+            entry.seconds.append(seconds)
+
+
+def turn(fit: Fit, best: Trial, budget: float) -> tuple[float, Claim | None]:
+    """The median seconds of the fits of a turn, after one that fills the caches; and the last claim. A long fit fills
+    its caches itself, and is timed once."""
+    count = int(TURN / best.seconds)
+    if count:
+        timed(fit, best.tolerance, budget)
+    fits = [timed(fit, best.tolerance, 2 * budget) for _ in range(max(count, 1))]
+    return median(seconds for seconds, _ in fits), fits[-1][1]
+
+
+def sentence(error: Exception) -> str:
+    words = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {words[0] if words else ''}"[:200]

@@ -1,0 +1,227 @@
+"""What the command `peers` stores, one JSON file a problem, thread count and machine, and the scores read from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from solvers.common.sources import ROOT, code_hash
+
+from ..runner.environment import MEASURING, builds, calibration, commit, environment, machine, now
+from .race import REACHED
+
+DEFAULT = ROOT / "reports" / "peers"
+SCHEMA = 1
+RACING = (*MEASURING, "benchmarks/scoreboard/contenders.py", "benchmarks/scoreboard/race.py")
+PACKAGES = (
+    "scikit-learn",
+    "scipy",
+    "glum",
+    "snapml",
+    "pytorch-minimize",
+    "statsmodels",
+    "torch",
+    "numpy",
+    "threadpoolctl",
+)
+FEWEST = 6  # rounds that make an interval: of fewer, even the least to the largest covers the median too seldom
+RESAMPLES = 2000
+
+
+@cache
+def identity() -> dict[str, Any]:
+    """What must be the same for a result not to be measured again."""
+    return {
+        "schema": SCHEMA,
+        "code": code_hash(RACING),
+        "builds": builds(),
+        "packages": {package: _installed(package) for package in PACKAGES},
+    }
+
+
+def _installed(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "absent"
+
+
+def path(folder: Path, problem: str, threads: int) -> Path:
+    """The file of a problem on this machine."""
+    here = hashlib.sha256(machine("cpu").encode()).hexdigest()[:8]
+    return folder / f"{problem}--{threads}-threads--{here}.json"
+
+
+def measured(folder: Path, problem: str, threads: int, contenders: Iterable[str], repeats: int, budget: float) -> bool:
+    """Whether a file holds as much already, of the same code and packages."""
+    try:
+        known = json.loads(path(folder, problem, threads).read_text())
+        return (
+            all(known[name] == value for name, value in identity().items())
+            and set(contenders) <= set(known["entries"])
+            and known["repeats"] >= repeats
+            and known["budget"] == budget
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def write(folder: Path, result: dict[str, Any]) -> Path:
+    """Store a result with where and when it was measured: to a temporary name, then renamed."""
+    threads = result["threads"]
+    provenance = {
+        "machine": machine("cpu"),
+        "environment": environment("cpu"),
+        "calibration": calibration("cpu", "float64", threads),
+        "commit": commit(),
+        "date": now(),
+    }
+    target = path(folder, result["problem"], threads)
+    partial = target.with_name(f".{target.name}.{os.getpid()}")
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        partial.write_text(json.dumps(identity() | provenance | result, indent=1) + "\n")
+        os.replace(partial, target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """The results of a folder, and the files that hold none, with the reason."""
+    results, skipped = [], {}
+    for file in sorted(folder.glob("[!.]*.json")):
+        try:
+            results.append(read_file(file))
+        except OSError as error:
+            skipped[file.name] = error.strerror or type(error).__name__
+        except json.JSONDecodeError as error:
+            skipped[file.name] = f"not JSON: {error}"
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            skipped[file.name] = f"not written by `python -m benchmarks peers` ({type(error).__name__}: {error})"
+    return results, skipped
+
+
+def read_file(file: Path) -> dict[str, Any]:
+    """One result. Raises OSError, ValueError, or what a foreign file leads to."""
+    result = json.loads(file.read_text(encoding="utf-8"))
+    if result["schema"] != SCHEMA:
+        raise ValueError(f"schema {result['schema']}, and this code reads {SCHEMA}")
+    scores(result)  # all that a reader will ask for is there
+    return result
+
+
+class Interval(NamedTuple):
+    """A median with its 95 % bootstrap interval (percentile method); without one for fewer than six rounds."""
+
+    median: float = math.nan
+    low: float = math.nan
+    high: float = math.nan
+    rounds: int = 0
+
+    @classmethod
+    def of(cls, samples: Sequence[float]) -> Interval:
+        if len(samples) < FEWEST:
+            return cls(float(np.median(samples)) if samples else math.nan, rounds=len(samples))
+        draws = np.random.default_rng(0).integers(len(samples), size=(RESAMPLES, len(samples)))
+        low, high = np.quantile(np.median(np.asarray(samples)[draws], axis=1), [0.025, 0.975])
+        return cls(float(np.median(samples)), float(low), float(high), len(samples))
+
+    def times(self, factor: float) -> str:
+        """`1.23 [1.20, 1.31]`, in units of 1 / factor."""
+        if math.isnan(self.median):
+            return "-"
+        interval = f" [{factor * self.low:.3g}, {factor * self.high:.3g}]" if self.low == self.low else ""
+        return f"{factor * self.median:.3g}{interval}"
+
+
+@dataclass(frozen=True)
+class Score:
+    """A contender on a problem: its fastest setting, the gap it reaches, its time and that time over ours (pairs of one
+    round). message: why there is none of these."""
+
+    contender: str
+    setting: str
+    gap: float
+    iterations: int | None
+    seconds: Interval
+    ratio: Interval
+    message: str
+
+    @property
+    def library(self) -> str:
+        return self.contender.split(":")[0]
+
+    @property
+    def ours(self) -> bool:
+        return self.library == "hessbench"
+
+
+def reference(result: dict[str, Any]) -> str | None:
+    """Ours, against which times are held: the fastest of ours that reaches the gap, as the best peer is of theirs."""
+    ours = {
+        name: float(np.median(entry["seconds"]))
+        for name, entry in result["entries"].items()
+        if name.startswith("hessbench:") and entry["status"] == REACHED
+    }
+    return min(ours, key=ours.__getitem__, default=None)
+
+
+def scores(result: dict[str, Any]) -> list[Score]:
+    """The contenders of a problem, the fastest first, those without a time last."""
+    entries, ours = result["entries"], reference(result)
+    rows = []
+    for name, entry in entries.items():
+        if entry["status"] != REACHED:
+            message = f"{entry['status']}: {entry['message']}" if entry["message"] else entry["status"]
+            rows.append(Score(name, "", math.nan, None, Interval(), Interval(), message))
+            continue
+        best, seconds = entry["best"], entry["seconds"]
+        layout = f"{best['layout'].replace('csr', 'CSR')}, " if result["density"] < 1 else ""
+        setting = f"{layout}{best['dtype']}, {best['tolerance']:.0e}"
+        pairs = [theirs / own for theirs, own in zip(seconds, entries[ours]["seconds"], strict=False)] if ours else []
+        rows.append(Score(name, setting, best["gap"], best["iterations"], Interval.of(seconds), Interval.of(pairs), ""))
+    return sorted(rows, key=lambda row: (row.seconds.median != row.seconds.median, row.seconds.median))
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The best peer and the best of scikit-learn on one problem; None where none reaches the gap, or none of ours."""
+
+    problem: str
+    ours: str | None
+    peer: Score | None
+    scikit_learn: Score | None
+
+    @property
+    def verdict(self) -> str:
+        """won, lost, or open where the interval of the ratio (the median, of few rounds) holds 1."""
+        if self.peer is None or self.ours is None:
+            return "open" if self.peer is self.ours else "lost" if self.peer else "won"
+        ratio = self.peer.ratio
+        low, high = (ratio.median, ratio.median) if math.isnan(ratio.low) else (ratio.low, ratio.high)
+        return "won" if low > 1 else "lost" if high < 1 else "open"
+
+
+def standing(result: dict[str, Any]) -> Standing:
+    rows = [row for row in scores(result) if not row.ours and not row.message]
+    scikit_learn = [row for row in rows if row.library == "scikit-learn"]
+    return Standing(
+        result["problem"], reference(result), rows[0] if rows else None, scikit_learn[0] if scikit_learn else None
+    )
+
+
+def geometric_mean(ratios: Iterable[float]) -> float:
+    """NaN of none."""
+    known = [ratio for ratio in ratios if ratio == ratio]
+    return math.exp(sum(map(math.log, known)) / len(known)) if known else math.nan

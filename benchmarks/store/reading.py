@@ -1,0 +1,183 @@
+"""A folder of runs as one table: what cannot be believed is named and left out, and no run is in it twice."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .layout import ABSENT, ForeignError, check_shape, checksum, heard
+from .runs import PACK, SCHEMA, SUFFIX
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+TEXTS = ("run", "machine", "date", "code_version", "problem", "solver", "label", "case", "rules", "dtype", "device")
+COUNTS = ("threads", "repeat", "iteration")
+RUN = "run"  # the column that says to which run a row belongs
+
+
+@dataclass(frozen=True)
+class Stored:
+    """table: one row an iterate (None: no runs). metadata: by run. skipped: files left out, by name, with the
+    reason. files: where each run is."""
+
+    table: pa.Table | None
+    metadata: dict[str, dict[str, Any]]
+    skipped: dict[str, str]
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class File:
+    """A file that holds runs. constant: the columns that are the same in all its rows, with their values; none where it
+    does not tell. table: the others."""
+
+    name: str
+    schema: pa.Schema  # of all its columns
+    runs: dict[str, dict[str, Any]]  # what is said of each
+    constant: dict[str, Any]
+    table: pa.Table
+    rows: int  # also where no column varies, and the table has none
+
+
+def read(folder: Path) -> Stored:
+    """All runs of a folder, packed or not; a file with a page that is damaged is found and left out.
+
+    Packs come first: a run that is packed and still has its own file is read from the pack alone.
+    """
+    skipped: dict[str, str] = {}
+    metadata: dict[str, dict[str, Any]] = {}
+    places: dict[str, str] = {}
+    alike: dict[tuple[Any, ...], list[File]] = {}
+    schemas: list[pa.Schema] = []
+    for paths in split(folder):
+        for path, found in several([path for path in paths if path.stem not in metadata]):
+            try:
+                if isinstance(found, str):
+                    raise ForeignError(found)
+                if twice := found.runs.keys() & metadata.keys():
+                    raise ForeignError(f"holds runs that another pack holds too, such as {min(twice)}")
+                if found.schema not in schemas:
+                    check_columns(found.schema)
+                    unified([*schemas, found.schema])
+                    schemas.append(found.schema)
+            except ForeignError as error:
+                skipped[path.name] = str(error)
+                continue
+            alike.setdefault((schemas.index(found.schema), *found.constant), []).append(found)
+            metadata |= found.runs
+            places |= dict.fromkeys(found.runs, path.name)
+    return Stored(rows(alike.values()) if alike else None, metadata, skipped, places)
+
+
+def split(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The packs of a folder, and the files of single runs."""
+    paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
+    packs = [path for path in paths if path.name.startswith(PACK)]
+    return packs, [path for path in paths if path not in set(packs)]
+
+
+def several(paths: Iterable[Path]) -> Iterator[tuple[Path, File | str]]:
+    """Files, or what is wrong with them, read at the same time: most of the work is done outside of Python."""
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
+        paths = list(paths)
+        yield from zip(paths, pool.map(tried, paths), strict=True)
+
+
+def tried(path: Path) -> File | str:
+    """A file, or in one line why it cannot be had."""
+    try:
+        return taken(path)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        return str(error).splitlines()[0] if str(error) else ABSENT
+
+
+def taken(path: Path) -> File:
+    """A file, with those of its columns that vary, their pages checked. Raises what pyarrow does, and ForeignError."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        about, schema = heard(file.metadata.metadata, SCHEMA), file.schema_arrow.remove_metadata()
+        check_shape(about, schema, file.metadata.num_rows)
+        pack = path.name.startswith(PACK)
+        constant, sum_of_rest = ({}, None) if pack else (about.pop("constant", {}), about.pop("checksum", None))
+        if not pack and held_by(file.metadata, constant) != {path.stem}:
+            raise ForeignError("its name is not that of the run it holds")
+        runs = {run: unfolded(about, run) for run in about["runs"]} if pack else {path.stem: about}
+        try:
+            table = file.read([name for name in schema.names if name not in constant], use_threads=pack)
+        except (OSError, ValueError) as error:  # pyarrow's errors are both
+            raise ForeignError(f"damaged: {str(error).splitlines()[0]}") from None
+        if sum_of_rest not in (None, checksum(table)):
+            raise ForeignError("damaged: its columns have another checksum")
+    return File(path.name, schema, runs, constant, table.replace_schema_metadata(None), file.metadata.num_rows)
+
+
+def held_by(footer: Any, constant: dict[str, Any]) -> set[str]:
+    """The run of a file that is no pack, or more than one thing where that is not told."""
+    if RUN in constant:
+        return {constant[RUN]}
+    column = footer.schema.names.index(RUN)
+    groups = [footer.row_group(k).column(column).statistics for k in range(footer.num_row_groups)]
+    return {end for held in groups for end in ((held.min, held.max) if held is not None else (None, ""))}
+
+
+def unfolded(about: dict[str, Any], run: str) -> dict[str, Any]:
+    """What a pack says of a run, as the run's own file did."""
+    known = about["runs"][run]
+    return {name: about["shared"][value] if name == "environment" else value for name, value in known.items()}
+
+
+def check_columns(schema: pa.Schema) -> None:
+    import pyarrow as pa
+
+    for names, kind, right in (
+        (TEXTS, "text", lambda t: pa.types.is_string(t) or pa.types.is_large_string(t)),
+        (COUNTS, "whole numbers", pa.types.is_integer),
+    ):
+        for name in names:
+            if schema.get_field_index(name) < 0:
+                raise ForeignError(f"it has no column {name!r}, or more than one")
+            if not right(schema.field(name).type):
+                raise ForeignError(f"its column {name!r} is not {kind}")
+
+
+def unified(schemas: list[pa.Schema]) -> pa.Schema:
+    import pyarrow as pa
+
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive")
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise ForeignError(f"its columns are not those of the others: {str(error).splitlines()[0]}") from None
+
+
+def rows(alike: Iterable[list[File]]) -> pa.Table:
+    """The rows of all files, which come in groups with the same columns, the same of them constant."""
+    import pyarrow as pa
+
+    tables = [together(files) for files in alike]
+    return pa.concat_tables(
+        [unified([table.schema for table in tables]).empty_table(), *tables], promote_options="permissive"
+    )
+
+
+def together(files: list[File]) -> pa.Table:
+    """The rows of one group."""
+    import pyarrow as pa
+
+    table = pa.concat_tables(file.table for file in files).combine_chunks()
+    place = pa.array(np.repeat(np.arange(len(files)), [file.rows for file in files]))
+    schema, constant = files[0].schema, files[0].constant
+    columns = [
+        pa.array([file.constant[field.name] for file in files], field.type).take(place)
+        if field.name in constant
+        else table[field.name]
+        for field in schema
+    ]
+    return pa.table(columns, schema=schema)

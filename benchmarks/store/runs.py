@@ -1,0 +1,163 @@
+"""One file a run: named by what determines the run, written whole or not at all. Finished ones may be packed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from datasets import build
+
+from ..runner.environment import ROOT, builds, calibration, code_version, commit, environment, machine, now
+from ..runner.measure import Measurement, evaluate
+from ..runner.suites import Case
+from ..runner.waiting import kept_waiting, processor_tick
+from .layout import constant, write
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DEFAULT = ROOT / "reports" / "runs"
+# 2: iterate, settings, deterministic and disturbed. 3: layout.py. reading.py reads all up to this one.
+SCHEMA = 3
+MEASURED = 2  # the schema since which a run is measured as it is now: those after it only lay it out anew
+SUFFIX = ".parquet"
+PACK = "pack-"  # how the names of files with many runs begin
+LIST = "hessbench-runs"  # the entry of a pack's metadata that names its runs
+MAGIC = b"PAR1"  # how a Parquet file ends
+ROOM = 2**20  # bytes: more than any run takes
+
+
+def run_key(case: Case, repeat: int) -> str:
+    """The hash of everything that determines a run: 20 hexadecimal digits, the name of its file."""
+    identity = case.describe() | {
+        "schema": MEASURED,
+        "data": build(case.problem).checksum,
+        "seed": 0,
+        "repeat": repeat,
+        "code": code_version(),
+        "machine": machine(case.device),
+        "builds": builds(),
+    }
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:20]
+
+
+class Store:
+    """A folder of runs. Several processes may write to it at once: a file appears whole, under its final name."""
+
+    def __init__(self, folder: Path | str = DEFAULT) -> None:
+        self.folder = Path(folder)
+
+    def prepare(self) -> None:
+        """Make the folder, and write as much as a run may take: an OSError here, before any work, where that fails."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        probe = self.folder / f".probe.{os.getpid()}"
+        try:
+            with open(probe, "wb") as file:
+                file.write(bytes(ROOM))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+
+    def sweep(self) -> None:
+        """Remove what killed processes left half-written. Only for who is alone in the folder."""
+        for path in self.folder.glob(".*.partial"):
+            path.unlink(missing_ok=True)
+
+    def keys(self) -> set[str]:
+        """The runs that are stored: by file name alone, and those in packs by the list that each carries."""
+        names = [path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")]
+        return {name for name in names if not name.startswith(PACK)}.union(*map(packed, self.packs()))
+
+    def packs(self) -> list[Path]:
+        """The files that hold many runs each."""
+        return sorted(self.folder.glob(f"{PACK}*{SUFFIX}"))
+
+    def missing(self, keys: Iterable[str]) -> set[str]:
+        """Those of the runs that are neither packed nor there with their end."""
+        done = frozenset().union(*map(packed, self.packs()))
+        return {key for key in keys if key not in done and not self.readable(key)}
+
+    def readable(self, key: str) -> bool:
+        """Whether the file of a run is there with its end: one that was cut off elsewhere counts as not there."""
+        try:
+            with open(self.folder / f"{key}{SUFFIX}", "rb") as file:
+                file.seek(-len(MAGIC), os.SEEK_END)
+                return file.read() == MAGIC
+        except OSError:
+            return False
+
+    def write(self, key: str, measurement: Measurement) -> Path:
+        """Store a run that was measured here."""
+        return self.write_rows(key, measurement.case, evaluate(measurement))
+
+    def write_rows(self, key: str, case: Case, rows: list[dict[str, Any]], *, disturbed: bool = False) -> Path:
+        """Store the rows of a run: to a temporary name, flushed to the disk, then renamed.
+
+        disturbed: whether another process measured at the same time. The run is marked so, too, where it was kept
+        waiting by other work.
+        """
+        import pyarrow as pa
+
+        provenance = {
+            "run": key,
+            "commit": commit(),
+            "code_version": code_version(),
+            "machine": machine(case.device),
+            "date": now(),
+            "disturbed": disturbed or waited(rows, case),
+        }
+        rows = [provenance | row for row in rows]
+        about: dict[str, Any] = {
+            "schema": SCHEMA,
+            "case": case.describe(),
+            "environment": environment(case.device),
+            "calibration": calibration(case.device, case.dtype, case.threads),
+            "constant": constant(rows),
+        }
+        path = self.folder / f"{key}{SUFFIX}"
+        write_whole(pa.Table.from_pylist(rows), about, path)
+        return path
+
+
+def waited(rows: list[dict[str, Any]], case: Case) -> bool:
+    """Whether other work on the machine kept a run waiting, by what the run says of itself."""
+    return kept_waiting(rows[0], case.device, processor_tick())
+
+
+def packed(path: Path) -> frozenset[str]:
+    """The runs in a pack, by the list at its end; none where it cannot be read."""
+    try:
+        stamp = path.stat().st_mtime_ns
+    except OSError:
+        return frozenset()
+    return _listed(path, stamp)
+
+
+@lru_cache(maxsize=64)
+def _listed(path: Path, stamp: int) -> frozenset[str]:
+    import pyarrow.parquet as pq
+
+    try:
+        listed = (pq.read_metadata(path).metadata or {}).get(LIST.encode(), b"")
+    except (OSError, ValueError):  # pyarrow's errors are both
+        return frozenset()
+    return frozenset(listed.decode("ascii", "replace").split())
+
+
+def write_whole(table: pa.Table, about: Mapping[str, Any], path: Path, **more: str) -> None:
+    """A table with its words (layout.py): to a temporary name, flushed to the disk, renamed."""
+    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
+    try:
+        with open(partial, "wb") as file:
+            write(table, about, file, **more)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)

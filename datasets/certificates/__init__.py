@@ -1,0 +1,1 @@
+"""What is proved about a problem: whether a minimiser exists, and bounds on its value."""

@@ -1,0 +1,1 @@
+"""Test functions with published minima: More-Garbow-Hillstrom, NIST, CUTEst."""

@@ -1,0 +1,1 @@
+"""Data sets: read or generated, split, standardised, with a checksum."""

@@ -1,0 +1,1 @@
+"""MNIST and the two random views of each digit."""

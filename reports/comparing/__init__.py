@@ -1,0 +1,1 @@
+"""Two selections of runs, or one commit and the next."""

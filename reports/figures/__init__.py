@@ -1,0 +1,1 @@
+"""Figures: each draws on the Axes it is given."""

@@ -1,0 +1,59 @@
+"""Which curves of a crowded figure are drawn in colour: the others are there in grey."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from ..data.targets import GAP
+from ..tables.costs import GRADIENT_DESCENT
+from . import style
+
+GREY = {"color": "#c8c8c8", "linewidth": 0.8, "zorder": 1}
+
+
+def foremost(frame: pd.DataFrame) -> list[str]:
+    """Labels of one problem's runs, in the order of the frame: all of them where a figure can show them, else those
+    first at a gap of 1e-6 (median over the repeats; behind them those that come closest), and gradient descent. Where
+    no f* is known the least loss that any of them saw stands for it: what is chosen here is a colour, and no number."""
+    labels = list(frame["label"].unique())
+    if len(labels) <= style.FEW:
+        return labels
+    gap = frame["gap"].where(frame["no_gap"] == "", frame["value"] - frame["value"].min())
+    start = gap.groupby(frame["run"]).transform("first")
+    runs = pd.DataFrame(
+        {
+            "label": frame.groupby("run")["label"].first(),
+            "time": frame["seconds"].where(gap <= GAP * start, math.inf).groupby(frame["run"]).min(),
+            "closest": gap.groupby(frame["run"]).min(),
+        }
+    )
+    order = runs.groupby("label")[["time", "closest"]].median().sort_values(["time", "closest"], kind="stable")
+    return chosen(labels, list(order.index))
+
+
+def chosen(labels: Sequence[str], order: Sequence[str]) -> list[str]:
+    """The first of an order that a legend has room for, with gradient descent, in the order of `labels`."""
+    if len(labels) <= style.FEW:
+        return list(labels)
+    baseline = [name for name in labels if name == GRADIENT_DESCENT]
+    front = [*baseline, *(name for name in order if name not in baseline)][: style.FEW]
+    return [name for name in labels if name in front]
+
+
+def draw_behind(axes: Axes, x: np.ndarray, y: np.ndarray, count: int, *, drawstyle: str = "default") -> None:
+    """One of `count` curves in grey; the first of an axes stands for all of them in the legend."""
+    label = f"{count}{style.OTHERS}"
+    again = label in axes.get_legend_handles_labels()[1]
+    axes.plot(x, y, **GREY, drawstyle=drawstyle, label="_nolegend_" if again else label)
+
+
+def others(labels: Sequence[str], front: Sequence[str]) -> str:
+    """Who is grey, for the caption; empty where nobody is."""
+    behind = [name for name in labels if name not in set(front)]
+    words = f" In colour gradient descent and those that are first at a gap of {GAP:g} (from the least loss, if f* is "
+    return words + f"not known); in grey: {', '.join(behind)}." if behind else ""

@@ -1,0 +1,189 @@
+"""Figures: each draws one problem's runs on the Axes it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import NullFormatter
+
+from ..data.statistics import endings, estimate, one_row_a_run, seconds
+from . import style
+from .foremost import draw_behind, foremost
+
+Draw = Callable[[pd.DataFrame, Axes], None]
+NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption; a page says which of the two it is
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A drawing of the runs of one problem in one precision, with its title and caption."""
+
+    title: str
+    caption: str
+    draw: Draw
+    has_gap: bool | None = None  # None: for every problem
+    held_out: bool = False  # drawn only where there are held-out rows: a test function has none
+    rows: bool = False  # a row a case, and not a curve: all are in colour
+
+
+def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
+    """Label, look, line style and, by iteration, the values and the quartiles of the times over the repeats."""
+    variants: dict[str, int] = {}
+    for (solver, label), cell in frame.groupby(["solver", "label"], sort=False):
+        variant = variants[solver] = variants.get(solver, -1) + 1
+        by_iteration = cell.groupby("iteration")
+        path = by_iteration.first()
+        path["seconds"] = by_iteration["seconds"].median()
+        path["early"] = by_iteration["seconds"].quantile(0.25)
+        path["late"] = by_iteration["seconds"].quantile(0.75)
+        yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), path
+
+
+def plain(value: float, _: int = 0) -> str:
+    """The label of a decade: 0.01, 1, 1000, 1e-6."""
+    if 1e-3 <= value < 1e5:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def decades(axes: Axes, which: str) -> None:
+    """Make the axis "x" or "y" logarithmic, with plain labels."""
+    axes.set(**{f"{which}scale": "log"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_major_formatter(plain)
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
+    front, count = foremost(frame), frame["label"].nunique()
+    for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
+        path = path[np.isfinite(path[quantity])]
+        if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
+            path = path[path["seconds"] > 0]
+        y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
+        at = path.index if x == "iteration" else path["seconds"] * 1e3
+        if label not in front:
+            draw_behind(axes, at, y, count - len(front))
+            continue
+        spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
+        axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label)
+        if x == "seconds" and frame["repeat"].nunique() > 1:
+            axes.fill_betweenx(y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0)
+    axes.set_xlabel("time (ms)" if x == "seconds" else "iteration")
+    if x == "seconds":
+        decades(axes, "x")
+    else:
+        axes.set_xscale("symlog", linthresh=1)  # iteration 0 is there
+        last = int(frame["iteration"].max())
+        ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= last)]
+        axes.set_xticks(ticks, [str(t) for t in ticks])
+        axes.minorticks_off()
+        axes.set_xlim(0, last * 1.1)
+
+
+def test_loss_time(frame: pd.DataFrame, axes: Axes) -> None:
+    _trace(frame, axes, "seconds", "test_loss")
+    decades(axes, "y")
+    axes.set_ylabel("mean test loss")
+
+
+def test_accuracy_time(frame: pd.DataFrame, axes: Axes) -> None:
+    _trace(frame, axes, "seconds", "test_accuracy")
+    axes.set_ylabel("test accuracy")
+    axes.set_ylim(min(0.6, frame["test_accuracy"].min() - 0.02), 1.0)
+
+
+def loss_iteration(frame: pd.DataFrame, axes: Axes) -> None:
+    _trace(frame, axes, "iteration", "value")
+    decades(axes, "y")
+    axes.set_ylabel("mean training loss")
+
+
+def _gap(frame: pd.DataFrame, axes: Axes, x: str) -> None:
+    floor = max(2 * frame["optimum_error"].iloc[0], 1e-17)
+    _trace(frame, axes, x, "gap", floor)
+    axes.axhspan(floor / 10, floor, color="#bbbbbb", alpha=0.4, linewidth=0)
+    decades(axes, "y")
+    axes.set_ylim(bottom=floor / 10)
+    axes.set_ylabel("f - f*  (grey: f* is not known closer)")
+
+
+def gap_iteration(frame: pd.DataFrame, axes: Axes) -> None:
+    _gap(frame, axes, "iteration")
+
+
+def gap_time(frame: pd.DataFrame, axes: Axes) -> None:
+    _gap(frame, axes, "seconds")
+
+
+def run_time(frame: pd.DataFrame, axes: Axes) -> None:
+    labels, least, seen = [], np.inf, 0.0
+    for row, ((solver, label), cell) in enumerate(frame.groupby(["solver", "label"], sort=False)):
+        last = one_row_a_run(cell)
+        found = estimate(last["total_seconds"] * 1e3)
+        colour, marker = style.look(solver)
+        errors = None if np.isnan(found.low) else [[found.median - found.low], [found.high - found.median]]
+        axes.errorbar(
+            found.median, row, xerr=errors, color=colour, marker=marker, mfc=style.face(solver), markersize=8, capsize=4
+        )
+        end = last.iloc[0]
+        high = found.median if errors is None else found.high
+        text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {endings(last)}"
+        axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
+        labels.append(label)
+        least, seen = min(least, found.median if errors is None else found.low), max(seen, high)
+    axes.set_yticks(range(len(labels)), labels)
+    decades(axes, "x")
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    span = max(seen / least, 10.0)
+    axes.set_xlim(least / 1.3, least * span**2)  # the right half is for the words behind the marks
+    axes.set_xlabel("time of the whole run (ms)")
+
+
+FIGURES: dict[str, Figure] = {
+    "test-loss-time": Figure(
+        "Test loss against time",
+        "Mean loss on the held-out rows, computed in float64 after the runs; time is the median over the repeats, the "
+        "band its quartiles.",
+        test_loss_time,
+        held_out=True,
+    ),
+    "test-accuracy-time": Figure(
+        "Test accuracy against time",
+        "Share of held-out rows that are classified correctly; time is the median over the repeats, the band its "
+        "quartiles.",
+        test_accuracy_time,
+        held_out=True,
+    ),
+    "run-time": Figure(
+        "Total run time",
+        "Median over the repeats, with its 95 % bootstrap interval from six repeats on, start to end with the tests of "
+        "convergence. Runs end for different reasons, which stand beside the marks: compare times only where the ends "
+        "are the same.",
+        run_time,
+        rows=True,
+    ),
+    "loss-iteration": Figure(
+        "Training loss against iteration",
+        f"No gap can be shown here: {NO_GAP}.",
+        loss_iteration,
+        has_gap=False,
+    ),
+    "gap-iteration": Figure(
+        "Gap against iteration",
+        "Training objective minus the certified optimum, which is the same for all solvers.",
+        gap_iteration,
+        has_gap=True,
+    ),
+    "gap-time": Figure(
+        "Gap against time",
+        "Training objective minus the certified optimum; time is the median over the repeats, the band its quartiles.",
+        gap_time,
+        has_gap=True,
+    ),
+}

@@ -1,0 +1,123 @@
+"""One colour and one marker a solver, everywhere."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from functools import cache
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.figure import Figure
+
+from solvers import SOLVERS
+from solvers.adapters import PEERS
+from solvers.common.names import library
+
+# Okabe & Ito's palette, made to be told apart by colour-blind readers; the markers do it in grey.
+LOOKS: dict[str, tuple[str, str]] = {
+    "gradient-descent": ("#999999", "o"),
+    "newton": ("#D55E00", "s"),
+    "newton-cholesky": ("#0072B2", "D"),
+    "newton-damped": ("#56B4E9", "^"),
+    "newton-levenberg": ("#009E73", "v"),
+    "newton-cg": ("#000000", "<"),
+    "newton-diagonal": ("#E69F00", "P"),
+    "newton-diagonal-damped": ("#CC79A7", "X"),
+    "auto": ("#000000", "*"),
+    "newton-chebyshev": ("#F0E442", "p"),
+    "newton-sampled": ("#8C6D31", "h"),
+    "lbfgs": ("#7B4173", ">"),
+    "trust-region-exact": ("#843C39", "d"),
+}
+# Methods of other libraries, which are drawn hollow: a colour a library, from Tol's muted palette (SRON/EPS/TN/09-002,
+# 2021), and a marker a method, in the order of the registry.
+LIBRARIES: dict[str, str] = {
+    "scikit-learn": "#CC6677",
+    "scipy": "#332288",
+    "glum": "#117733",
+    "snapml": "#882255",
+    "torch.optim": "#999933",
+    "pytorch-minimize": "#44AA99",
+    "statsmodels": "#AA4499",
+}
+_COLOURS = ("#000000", "#8C6D31", "#5254A3", "#637939", "#843C39", "#7B4173")
+_MARKERS = ("*", "h", "<", ">", "p", "d", "o", "s", "^", "v", "D", "P", "X", "H", "8")
+_METHODS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
+_SPARE = [(colour, marker) for colour in _COLOURS for marker in _MARKERS]
+FEW = 12  # curves, whose legend has four rows
+OTHERS = " others"  # ends the label that stands for the curves in grey
+LETTERS = 105  # of labels, beside each other
+_LINES = ("-", "--", ":", "-.")
+
+
+def look(solver: str) -> tuple[str, str]:
+    """Colour and marker, always the same: no two registered solvers or peers share both."""
+    return _registered().get(solver) or _SPARE[_place(solver)]
+
+
+def face(solver: str) -> str:
+    """The inside of the marker: hollow for a method of another library."""
+    return "white" if library(solver) else look(solver)[0]
+
+
+@cache
+def _registered() -> dict[str, tuple[str, str]]:
+    """Fixed looks; for other solvers one derived from the name, or the next that is free."""
+    found = dict(LOOKS)
+    for name in (*SOLVERS, *PEERS):
+        methods = [other for other in PEERS if library(other) == library(name)]
+        if library(name) in LIBRARIES and len(methods) <= len(_METHODS):
+            found[name] = LIBRARIES[library(name)], _METHODS[methods.index(name)]
+        elif name not in found:
+            places = ((_place(name) + step) % len(_SPARE) for step in range(len(_SPARE)))
+            found[name] = next((spare for at in places if (spare := _SPARE[at]) not in found.values()), _SPARE[0])
+    return found
+
+
+def _place(name: str) -> int:
+    return zlib.crc32(name.encode()) % len(_SPARE)
+
+
+def line(variant: int, solver: str = "") -> str:
+    """The line style of the nth variant of one solver; only lines of ours are full."""
+    return _LINES[1 + variant % 3] if library(solver) else _LINES[variant % len(_LINES)]
+
+
+def height(curves: int) -> float:
+    """Inches that a figure with so many curves, or rows, takes: the legend grows, and its axes do not shrink."""
+    return 4.2 if curves <= FEW else 4.2 + 0.2 * (curves - FEW)
+
+
+def legend(canvas: Figure, handles: Sequence[Artist]) -> None:
+    """Below the axes, what stands for many last; in smaller letters where there are many, in columns as wide as the
+    longest label needs."""
+    handles = sorted(handles, key=lambda handle: str(handle.get_label()).endswith(OTHERS))
+    many = {"fontsize": 8, "columnspacing": 1.0} if len(handles) > FEW else {}
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    canvas.legend(handles=handles, loc="outside lower center", ncols=max(1, min(3, LETTERS // longest)), **many)
+
+
+def apply() -> None:
+    """Settings of every figure; the fixed hash salt makes the same figure the same file."""
+    mpl.rcParams.update(
+        {
+            "svg.hashsalt": "hessbench",
+            "svg.fonttype": "none",
+            "font.size": 10,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "axes.titlesize": 11,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "grid.color": "#dddddd",
+            "grid.linewidth": 0.6,
+            "lines.linewidth": 1.6,
+            "lines.markersize": 5,
+            "legend.frameon": False,
+            "figure.dpi": 110,
+            "figure.constrained_layout.w_pad": 0.1,
+        }
+    )

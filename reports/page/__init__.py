@@ -1,0 +1,1 @@
+"""Tables and figures as files, and the page that holds them."""

@@ -1,0 +1,151 @@
+"""Tables and figures as files: CSV, Markdown, LaTeX, HTML, PNG and SVG, the same bytes for the same runs."""
+
+from __future__ import annotations
+
+import html
+import io
+import math
+import re
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure as Canvas
+
+from ..data.provenance import APPENDIX, Sources
+
+DIGITS = {"test accuracy": 4, "f* from": 15, "to": 15, "margin": 3, "cond H": 2, "rate of D^-1 H": 3}
+RUNS = "runs"  # the column of the runs behind a row: tuples of their keys
+UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
+NUMBER = re.compile(r"(>|<|above|below)?\s*(-?\d[\d,]*(?:\.\d*)?(?:e[+-]?\d+)?)(?:\s*(us|ms|s|%))?(?=[\s,;]|$)")
+NEVER = re.compile(r"never( \(.*\))?")
+LONG = 40  # characters: from there on a cell may break into lines
+BEYOND = 1e100  # times what was not reached within a time: it sorts behind all that was
+
+
+def caption(function: Any) -> str:
+    """The docstring of a table as one line."""
+    return re.sub(r"\s+", " ", function.__doc__ or "").strip()
+
+
+def text(value: Any, digits: int = 5) -> str:
+    """A cell for readers: significant digits, a dash for what is not there, and of runs their number."""
+    if isinstance(value, tuple):
+        return str(len(value))
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "-"
+        return f"{value:.{digits}g}"
+    return str(value)
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """Every cell as text."""
+    return pd.DataFrame(
+        {name: [text(value, DIGITS.get(name, 5)) for value in column] for name, column in table.items()}
+    )
+
+
+def sort_value(value: Any) -> float:
+    """The number that a cell begins with, in seconds where it is a time; `> 5 s` behind all numbers, `never` behind
+    these; NaN for words."""
+    if isinstance(value, tuple):
+        return float(len(value))
+    if isinstance(value, Real):
+        return float(value)
+    if NEVER.fullmatch(str(value)):
+        return BEYOND**2
+    found = NUMBER.match(str(value))
+    if not found:
+        return math.nan
+    relation, number, unit = found.groups()
+    size = float(number.replace(",", "")) * UNITS.get(unit, 1.0)
+    return BEYOND * (1 + size) if relation in (">", "above") else size
+
+
+def write_table(table: pd.DataFrame, words: str, stem: Path, sources: Sources | None = None) -> None:
+    """stem.csv with all digits; stem.md and stem.tex (booktabs) as a reader wants them, with the caption and, in words,
+    the runs behind it. Where the table has a column `runs`, the files have their number."""
+    shown = readable(table)
+    source = _source(table, sources)
+    table.assign(**{name: shown[name] for name in shown if name == RUNS}).to_csv(stem.with_suffix(".csv"), index=False)
+    markdown = f"{words}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
+    stem.with_suffix(".md").write_text(markdown + (f"\n{source}\n" if source else ""))
+    latex = (
+        shown.style.hide(axis="index")
+        .format(escape="latex")
+        .format_index(escape="latex", axis=1)
+        .to_latex(hrules=True, caption=_latex(words), label=f"tab:{stem.name}")
+    )
+    stem.with_suffix(".tex").write_text((f"% {source}\n" if source else "") + latex)
+
+
+def _source(table: pd.DataFrame, sources: Sources | None) -> str:
+    """From 160 runs on AMD EPYC, 2 cores; 2026-11-23; commit 4a5ad3b32c18. Empty where no run is behind a table."""
+    keys = _keys(table)
+    if not keys:
+        return ""
+    return f"From {' '.join(sources.words(keys).split())}." if sources else f"From {len(keys)} runs."
+
+
+def _keys(table: pd.DataFrame) -> set[str]:
+    return {key for keys in table.get(RUNS, ()) for key in keys}
+
+
+def _latex(words: str) -> str:
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return re.sub(r"[\\~^&%$#_{}]", lambda found: special.get(found[0], "\\" + found[0]), words)
+
+
+def html_table(table: pd.DataFrame, sources: Sources | None = None) -> str:
+    """An HTML table whose cells are escaped, and below it the runs behind it.
+
+    Cells of a column with numbers carry in `data-sort` what page.js sorts by; a cell of `runs` links to these runs.
+    """
+    shown = readable(table)
+    kinds = {name: any(not math.isnan(sort_value(value)) for value in column) for name, column in table.items()}
+    head = "".join(
+        f'<th scope="col"{" data-numbers" * kinds[name]}>{html.escape(str(name))}</th>' for name in table.columns
+    )
+    rows = [
+        "".join(
+            _cell(value, shown.at[row, name], kinds[name], sources) for name, value in zip(table, values, strict=True)
+        )
+        for row, values in enumerate(table.itertuples(index=False, name=None))
+    ]
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    source = sources.line(_keys(table)) if sources else ""
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n{source}"
+
+
+def _cell(value: Any, words: str, numbers: bool, sources: Sources | None) -> str:
+    shown = html.escape(words)
+    if isinstance(value, tuple) and value:
+        shown = f'<a href="#{sources.anchor(value) if sources else APPENDIX}">{shown}</a>'
+    size = sort_value(value) if numbers else math.nan
+    order = "" if math.isnan(size) else f' data-sort="{size:.6g}"'
+    wrap = ' class="words"' if len(words) > LONG else ""
+    return f"<td{order}{wrap}>{shown}</td>"
+
+
+def write_figure(canvas: Canvas, stem: Path, source: str = "") -> str:
+    """stem.svg and stem.png, with the runs behind them in their metadata; the SVG without its XML prologue, for the
+    page."""
+    canvas.draw_without_rendering()  # lays out; without the engine the two files need not do it again
+    canvas.set_layout_engine("none")
+    # No date and no version: the same runs give the same bytes.
+    described = {"Description": source} if source else {}
+    canvas.savefig(stem.with_suffix(".png"), dpi=150, metadata={"Software": None, **described})
+    buffer = io.StringIO()
+    canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, **described})
+    svg = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+    stem.with_suffix(".svg").write_text(svg)
+    return unique_ids(svg[svg.index("<svg") :], stem.name)
+
+
+def unique_ids(svg: str, prefix: str) -> str:
+    """The same drawing with ids of its own, so that many can stand in one page."""
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
+    svg = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{prefix}-\2"', svg)
+    return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)

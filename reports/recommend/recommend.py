@@ -1,0 +1,209 @@
+"""Recommendations: which solver for a problem of this size on this machine, and whether following them pays."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.profiling.work import Shape
+from benchmarks.runner.measure import MATRICES, SHARE
+
+from ..data.provenance import distinct, sources
+from ..data.runs import Runs
+from ..data.targets import GAP
+from ..page.page import Section
+from ..page.write import caption, html_table, write_table
+from .coverage import coverage, covered
+from .experience import ITEM, Experience, experience
+from .prediction import FEW, WIDEST, Prediction, Target, learn, predict, records, rounded
+from .regret import FEWEST_PROBLEMS, regret, summarise
+
+INDEX = 4  # bytes of the index of a stored entry of a sparse X, as products on the CPU read it
+MORE = "python -m benchmarks run --suite quick --repeats 6"
+NAME, TITLE = "recommend", "Do the recommendations pay?"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A logistic regression with n rows and d columns, and where it is to be solved. density: the part of X that is not
+    zero; below 1 X is sparse (CSR). penalty: on the sum scale. machine: part of its name."""
+
+    n: int
+    d: int
+    density: float = 1.0
+    penalty: float = 1.0
+    dtype: str = "float64"
+    device: str = "cpu"
+    threads: int = 1
+    machine: str = ""
+
+    @property
+    def shape(self) -> Shape:
+        stored = self.density * self.n * self.d
+        return Shape(self.n, self.d, self.d, stored, ITEM[self.dtype], INDEX if self.density < 1 else 0)
+
+    @property
+    def target(self) -> Target:
+        return Target(self.device, self.threads, self.dtype, self.penalty > 0)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Predictions, best first; solvers that cannot run there, with the reason; what a reader must know of it all."""
+
+    machine: str
+    predictions: list[Prediction]
+    refused: dict[str, str]
+    cells: int
+    remarks: list[str]
+
+
+def recommend(runs: Runs, cells: Sequence[Experience], question: Question) -> Answer:
+    """Every solver's time to the gap. A ValueError, naming the command that makes them, where runs are missing, or
+    where those that are there lie too far from the question to tell any solver's time."""
+    target = question.target
+    machine = _machine(runs.frame, question)
+    model = learn(cells, target)
+    here = runs.frame[runs.frame["machine"] == machine]
+    here = here[(here[["device", "dtype", "threads"]] == [target.device, target.dtype, target.threads]).all(axis=1)]
+    newest = runs.metadata[here.loc[here["date"].idxmax(), "run"]]
+    reached = best_calibration(runs.metadata[run]["calibration"] for run in here["run"].unique())
+    found = [] if model is None else predict(model, records(cells, target), question.shape, reached)
+    if model is None or all(one.reason == FEW for one in found):
+        raise ValueError(f"too few problems with a known f* are stored to predict from: {command(question)}")
+    refused = {}
+    for one in found if question.device == "cpu" else []:
+        gib = memory(question, hessian=bool(model.solvers[one.solver].events["hessians"]))
+        if gib > SHARE * newest["environment"]["memory_gib"]:
+            refused[one.solver] = f"needs {gib:.3g} GiB"
+    predictions = [one for one in found if one.solver not in refused]
+    if predictions and all(one.reason for one in predictions):
+        factor = math.exp(model.beyond(question.shape))
+        where = (
+            f"lies {rounded(factor)} times beyond the sizes that were measured" if factor > 1 else "was not measured"
+        )
+        raise ValueError(
+            f"{question.n:,} x {question.d:,} {where}, and the stored runs do not tell any time there to a factor of "
+            f"{WIDEST}: {measuring(question)}"
+        )
+    remarks = _remarks(question, target.costs(cells))
+    if any(one.reason for one in predictions):
+        remarks.append(f"what is not told can be measured: {measuring(question)}")
+    return Answer(machine, predictions, refused, model.cells, remarks)
+
+
+def memory(question: Question, *, hessian: bool) -> float:
+    """GiB of X and, where it is assembled, of the Hessian with its copies."""
+    shape = question.shape
+    return (shape.stored * (shape.item + shape.index) + hessian * MATRICES * shape.coefficients**2 * shape.item) / 2**30
+
+
+def command(question: Question) -> str:
+    """What measures the runs that a question asks for."""
+    return f"{MORE} --device {question.device} --dtype {question.dtype} --threads {question.threads}"
+
+
+def measuring(question: Question) -> str:
+    """What measures a problem of the size of a question; of a sparse one, a dense problem with as many entries."""
+    columns = max(1, round(question.density * question.d))
+    return (
+        f"python -m benchmarks run --problem synthetic-{question.n}x{columns} --repeats 6 --device {question.device} "
+        f"--dtype {question.dtype} --threads {question.threads}"
+    )
+
+
+def best_calibration(calibrations: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """What a machine reaches when nothing disturbs it: the best that any of its runs found."""
+    found: dict[str, float] = {}
+    for known in calibrations:
+        for name, value in known.items():
+            better = min if name.endswith("_us") else max
+            found[name] = better(found.get(name, value), value)
+    return found
+
+
+def _machine(frame: pd.DataFrame, question: Question) -> str:
+    """The machine whose runs match; a ValueError where none does, or several."""
+    setup = (frame[["device", "dtype", "threads"]] == [question.device, question.dtype, question.threads]).all(axis=1)
+    machines = [name for name in frame.loc[setup, "machine"].unique() if question.machine.lower() in name.lower()]
+    where = f"{question.device} in {question.dtype} with {question.threads} threads"
+    if not machines:
+        on = f" on a machine {question.machine!r}" if question.machine else ""
+        raise ValueError(f"there are no runs on {where}{on}, so nothing is known of it: {command(question)}")
+    if len(machines) > 1:
+        raise ValueError(
+            f"{len(machines)} machines have runs on {where}: name one with --machine, {'; '.join(machines)}"
+        )
+    return str(machines[0])
+
+
+def _remarks(question: Question, costly: Sequence[Experience]) -> list[str]:
+    """Where the question lies outside of what was measured, and where there may be nothing to reach."""
+    found = []
+    shapes = [cell.iteration.shape for cell in costly if cell.iteration]
+    for name, asked, sizes in (
+        ("rows", question.n, [shape.rows for shape in shapes]),
+        ("columns", question.d, [shape.columns for shape in shapes]),
+    ):
+        if not min(sizes) <= asked <= max(sizes):
+            found.append(f"{asked:,} {name} are an extrapolation: measured were {min(sizes):,} to {max(sizes):,}")
+    if question.density < 1 and not any(shape.index for shape in shapes):
+        found.append("no sparse problem was measured: the times are by the formulas of dense ones")
+    if question.penalty == 0:
+        found.append("without a penalty there is no minimiser where the classes can be separated")
+    return found
+
+
+def verdict(table: pd.DataFrame) -> list[str]:
+    """Median and worst regret of the model and of the trivial rule, and which is better, where their bounds tell."""
+    model, trivial = summarise(table["regret"]), summarise(table["its regret"])
+    predicted, inside = table["predicted"].sum(), table["in interval"].sum()
+    told = [
+        f"{name}: median {found.median:.3g}, worst {found.worst:.3g}, geometric mean {found.mean:.3g}"
+        for name, found in (("regret of the model", model), ("of the solver that was best most often", trivial))
+    ]
+    bounds, its = int(table["at least"].sum()), int(table["its at least"].sum())
+    told = [
+        line + (f" ({count} of {len(table)} are lower bounds)" if count else "")
+        for line, count in zip(told, (bounds, its), strict=True)
+    ]
+    where = f"by the geometric mean over {len(table)} held-out problems"
+    beats = model.mean < trivial.mean
+    if bounds if beats else its:  # the one that looks better may be worse than its bounds
+        told.append(f"whether the model beats the trivial rule is undecided, {where}")
+    else:
+        told.append(f"the model {'does' if beats else 'does not'} beat the trivial rule, {where}")
+    share = f" ({100 * inside / predicted:.0f} %)" if predicted else ""
+    return [
+        *told,
+        f"of problems held out one by one, the 90 % intervals held {inside} of {predicted} measured times{share}",
+    ]
+
+
+def too_few(table: pd.DataFrame) -> str:
+    """Why there is no regret to speak of; empty where there is."""
+    if len(table) >= FEWEST_PROBLEMS:
+        return ""
+    return f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}: {MORE}"
+
+
+def recommend_sections(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: None) -> list[Section]:
+    """The regret of recommendations, as a table below `out`."""
+    progress(NAME)
+    cells = experience(runs, GAP)
+    table = regret(cells)
+    if reason := too_few(table):
+        return [Section(NAME, TITLE, "", "", (), f"{reason}.")]
+    behind = sources(runs, out)
+    words = f"To a relative gap of {GAP:g}. {caption(regret)}"
+    shown = table.drop(
+        columns=[name for name in ("machine", "device", "dtype", "threads") if table[name].nunique() == 1]
+    )
+    write_table(shown, words, out / "tables" / "regret", behind)
+    where = "; ".join(distinct(table[name]) for name in ("machine", "device", "dtype"))
+    note = f"{'. '.join([*verdict(table), covered(coverage(cells))])}. {where}; threads: {distinct(table['threads'])}."
+    return [Section(NAME, TITLE, words, html_table(shown, behind), (), note[0].upper() + note[1:])]

@@ -1,0 +1,40 @@
+"""Who tells the truth on hard problems: the verdicts of `python -m benchmarks honesty`, ours beside the peers'."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.audit.verdicts import false_claims, read, summary
+
+from ..data.provenance import distinct, when
+from ..page.page import Section
+from ..page.write import caption, html_table, write_table
+
+FALSE_ONES = "hard-cases-false"
+NAME, TITLE = "hard-cases", "Who tells the truth: hard problems, with other libraries"
+MAKE = "no answers have been judged here: `python -m benchmarks honesty` asks every solver and every peer"
+
+
+def hard_case_sections(path: Path, out: Path) -> list[Section]:
+    """The section, from a file that need not be there; tables go below `out`."""
+    try:
+        frame = read(path)
+    except ValueError as error:
+        return [Section(NAME, TITLE, "", "", (), str(error))]
+    if frame.empty:
+        return [Section(NAME, TITLE, "", "", (), MAKE)]
+    table, false, behind = summary(frame), false_claims(frame), provenance(frame)
+    write_table(table, f"{caption(summary)} {behind}", out / "tables" / NAME)
+    tables = html_table(table)
+    if len(false):
+        write_table(false, f"{caption(false_claims)} {behind}", out / "tables" / FALSE_ONES)
+        tables += f'<p class="soft">{caption(false_claims)}</p>' + html_table(false)
+    return [Section(NAME, TITLE, f"{caption(summary)} {behind}", tables, (), "")]
+
+
+def provenance(frame: pd.DataFrame) -> str:
+    """How many cases, where, when and of which commit."""
+    cases = f"{frame['case'].nunique()} cases, {frame.drop_duplicates('case')['minimiser'].sum()} with a minimiser"
+    return f"{cases}. Asked on {distinct(frame['machine'].unique())}; {when(frame[['date', 'commit']])}."

@@ -1,0 +1,158 @@
+"""What asv and pytest-benchmark measured: the sections of the report that stand beside the runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.ticker
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ..comparing.commits import commit_places, git_history
+from ..comparing.regressions import INCONCLUSIVE, SAME, changes, regressions
+from ..data.asv_results import asv_results
+from ..data.measurements import Measurements
+from ..data.provenance import many
+from ..data.pytest_results import pytest_results
+from ..data.statistics import FEWEST, seconds
+from ..page.page import Section, Shown
+from ..page.write import caption, html_table, write_figure, write_table
+
+SERIES = ["host", "machine", "environment", "benchmark", "parameters", "quantity"]  # what one cell of asv is named by
+TOOLS = "asv and pytest-benchmark"  # the group of both sections
+MAKE_ASV = "no commit has been measured by asv here: `asv run --record-samples HEAD~5..HEAD` measures six"
+MAKE_MICRO = "no micro-benchmarks are saved here: `pytest --benchmark-only --benchmark-autosave` saves some"
+
+
+def tool_sections(asv: Path, micro: Path, out: Path) -> list[Section]:
+    """Both sections, from folders that need not be there; tables and figures go below `out`."""
+    saved = pytest_results(micro) if micro.exists() else Measurements(pd.DataFrame())
+    return [_commits(asv_results(asv), asv, out), _micro(saved, out)]
+
+
+def commits(frame: pd.DataFrame) -> pd.DataFrame:
+    """The commits that asv measured, oldest first: cells that have a value, that failed, and that are not available
+    there (no such device, solver or data), and the geometric mean of the times of all cells that both have, as a
+    multiple of the first commit's. Such a mean hides what changed: that is below."""
+    times = relative_times(frame)
+    rows = []
+    for (host, commit, date), cell in frame.groupby(["host", "commit", "date"], sort=False):
+        states = cell.drop_duplicates([*SERIES, "status"])["status"].value_counts()
+        relative = times[(times["host"] == host) & (times["commit"] == commit)]["relative"]
+        rows.append(
+            {
+                **{"machine": cell["machine"].iloc[0], "commit": commit, "date": date[:10]},
+                **{state: int(states.get(state, 0)) for state in ("ok", "failed", "n/a")},
+                "time": float(np.exp(np.log(relative).mean())) if len(relative) else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def relative_times(frame: pd.DataFrame) -> pd.DataFrame:
+    """The medians of times as multiples of what the same cell took at the first commit that has a value there."""
+    medians = frame[(frame["quantity"] == "time") & (frame["statistic"] == "median") & (frame["status"] == "ok")]
+    first = medians.groupby(SERIES, dropna=False, sort=False)["value"].transform("first")
+    return medians.assign(relative=medians["value"] / first)
+
+
+def changed(compared: pd.DataFrame) -> pd.DataFrame:
+    """What changed from one measured commit to the next, and up to the newest since the oldest: the ratio after /
+    before of a cell with an interval; all intervals of the list hold together with 95 % confidence. `python -m reports
+    regressions` prints the whole list."""
+    columns = ["benchmark", "parameters", "kind", "against", "commit", "ratio", "low", "high", "verdict"]
+    return changes(compared)[columns].reset_index(drop=True)
+
+
+def unchanged(compared: pd.DataFrame) -> str:
+    """What can be said where the list of changes is empty: how many comparisons are the same, and how many decide
+    nothing."""
+    if compared.empty:
+        return "No cell has a value at two commits: there is nothing to compare."
+    open_ = compared[compared["verdict"] == INCONCLUSIVE]
+    few = int((open_["remark"] != "").sum())
+    parts = [f"{few} have too few samples ({FEWEST} are needed)"] * (few > 0)
+    parts += [f"{len(open_) - few} have intervals that neither show a change nor exclude one"] * (len(open_) > few)
+    same = int((compared["verdict"] == SAME).sum())
+    rest = f"; {len(open_)} are undecided: {', '.join(parts)}" if len(open_) else ""
+    return f"No change was found: of {many(len(compared), 'comparison')} {same} are the same{rest}."
+
+
+def draw(frame: pd.DataFrame, axes: Axes) -> None:
+    """One line a benchmark: the geometric mean over its cells of the time relative to the first commit."""
+    times = relative_times(frame)
+    order = list(dict.fromkeys(times["commit"]))
+    for name, cells in times.groupby("benchmark", sort=True):
+        mean = np.exp(np.log(cells["relative"]).groupby(cells["commit"], sort=False).mean()).reindex(order)
+        axes.plot(range(len(order)), mean, marker="o", label=name.rsplit(".", 1)[-1].removeprefix("time_"))
+    axes.axhline(1.0, color="0.6", linewidth=1, zorder=0)
+    axes.set_xticks(range(len(order)), [commit[:7] for commit in order], rotation=45)
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(matplotlib.ticker.StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_major_locator(matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
+    axes.set_xlabel("commit, oldest first")
+    axes.set_ylabel("time / time at the first commit")
+
+
+def _commits(read: Measurements, folder: Path, out: Path) -> Section:
+    if read.frame.empty:
+        return Section("commits", "Across commits (asv)", "", "", (), MAKE_ASV + left_out(read), TOOLS)
+    places = commit_places(read.frame, git_history(folder))
+    frame = read.frame.sort_values("commit", key=lambda names: names.map(places), kind="stable")
+    compared = regressions(frame, history=git_history(folder))
+    shown, moved = commits(frame), changed(compared)
+    write_table(shown, caption(commits), out / "tables" / "commits")
+    write_table(moved, caption(changed), out / "tables" / "changes")
+    figures = []
+    if frame["commit"].nunique() > 1:
+        canvas = Figure(figsize=(7.2, 4.2), layout="constrained")
+        axes = canvas.add_subplot()
+        draw(frame, axes)
+        axes.set_title("Times across commits")
+        canvas.legend(handles=axes.get_legend_handles_labels()[0], loc="outside lower center", ncols=3)
+        words = "The geometric mean over the cells of each benchmark, relative to the first commit that has the cell."
+        svg = write_figure(canvas, out / "figures" / "times-across-commits")
+        figures.append(Shown("times-across-commits", "Times across commits", words, svg))
+    tables = html_table(shown)
+    if len(moved):
+        tables += f'<p class="soft">{caption(changed)}</p>' + html_table(moved)
+    note = "" if len(moved) else unchanged(compared)
+    return Section("commits", "Across commits (asv)", caption(commits), tables, figures, note + left_out(read), TOOLS)
+
+
+def micro_benchmarks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Micro-benchmarks (pytest-benchmark) as they were saved last: the median time of a call with its quartiles, over
+    so many rounds."""
+    times = frame[(frame["quantity"] == "time") & (frame["statistic"] == "median")]
+    newest = times[times["file"] == times.loc[times["measured"].idxmax(), "file"]]
+    return pd.DataFrame(
+        {
+            "group": newest["group"].fillna("-"),
+            "benchmark": newest["benchmark"],
+            "median": [seconds(value) for value in newest["value"]],
+            "quartiles": [
+                f"{seconds(low)} to {seconds(high)}" for low, high in zip(newest["q_25"], newest["q_75"], strict=True)
+            ],
+            "rounds": newest["samples"],
+            "commit": newest["commit"],
+        }
+    ).sort_values(["group", "benchmark"], ignore_index=True)
+
+
+def _micro(read: Measurements, out: Path) -> Section:
+    name, title = "micro", "Micro-benchmarks"
+    if read.frame.empty:
+        return Section(name, title, "", "", (), MAKE_MICRO + left_out(read), TOOLS)
+    table = micro_benchmarks(read.frame)
+    write_table(table, caption(micro_benchmarks), out / "tables" / "micro-benchmarks")
+    return Section(name, title, caption(micro_benchmarks), html_table(table), (), left_out(read).strip(), TOOLS)
+
+
+def left_out(read: Measurements) -> str:
+    """What could not be read, and what is of another version."""
+    parts = [f"{name} ({reason})" for name, reason in read.skipped.items()]
+    parts += [f"{name} in {count} files, of another version or gone" for name, count in read.older.items()]
+    return f" Left out: {'; '.join(parts)}." if parts else ""

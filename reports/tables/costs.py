@@ -1,0 +1,145 @@
+"""What an iteration costs: by solver and size, and on one device against another."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from datasets import DataError, certificate
+from datasets.registry import SIZED
+
+from ..data.provenance import keys
+from ..data.statistics import CELL, estimate, marked, one_row_a_run, show, varying
+from .claims import ratio
+
+GRADIENT_DESCENT = "gradient-descent"
+NO_PAIRS = "no run on another device than the CPU: python -m benchmarks run --suite sweep --device cpu --device cuda"
+
+
+def seconds_an_iteration(frame: pd.DataFrame) -> pd.DataFrame:
+    """One row a run that took at least one step: the cell's keys, and `cost`, from the start to the last iterate."""
+    last = one_row_a_run(frame[frame["status"] != "error"]).sort_index()
+    last = last[last["iteration"] > 0]
+    return last.assign(cost=last["seconds"] / last["iteration"])
+
+
+def size(problem: str) -> tuple[int | None, int | None]:
+    """Rows and coefficients; None where the problem or its data is not here."""
+    if named := SIZED.fullmatch(problem):
+        n, d = named.groups()[-2:]
+        return int(n), int(d)
+    try:
+        known = certificate(problem)
+    except (DataError, ValueError):
+        return None, None
+    return known.n, known.d
+
+
+def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
+    """Time of an iteration, line searches and all but the last test of convergence included: the median [95 % bootstrap
+    interval] over the repeats, and as a multiple of gradient descent's on the same problem, device and threads. Early
+    iterations of a solver can cost more than late ones: runs of different lengths average over different parts."""
+    costs = seconds_an_iteration(frame)
+    rows = []
+    for key, cell in costs.groupby(CELL, sort=False):
+        named = dict(zip(CELL, key, strict=True))
+        n, d = size(named["problem"])
+        same = ["machine", "problem", "dtype", "device", "threads"]
+        base = costs[(costs[same] == cell[same].iloc[0]).all(axis=1) & (costs["label"] == GRADIENT_DESCENT)]
+        times = "-" if base.empty else show_ratio(*ratio(cell["cost"].to_numpy(), base["cost"].to_numpy()))
+        rows.append(
+            named
+            | {"n": n, "d": d, "iterations": int(cell["iteration"].median())}
+            | {
+                "an iteration": marked(show(estimate(cell["cost"])), cell),
+                "times gradient descent's": times,
+                "runs": keys(cell),
+            }
+        )
+    columns = [*CELL, "n", "d", "iterations", "an iteration", "times gradient descent's", "runs"]
+    return varying(pd.DataFrame(rows, columns=columns))
+
+
+def show_ratio(found: float, low: float, high: float) -> str:
+    """2.10 [1.95, 2.30], and without an interval where there are too few repeats."""
+    return f"{found:.3g}" + ("" if math.isnan(low) else f" [{low:.3g}, {high:.3g}]")
+
+
+def pairs(frame: pd.DataFrame) -> Iterator[dict]:
+    """Each cell that was measured on the CPU and on another device of the same host, with both times an iteration."""
+    costs = seconds_an_iteration(frame)
+    costs = costs.assign(host=costs["machine"].str.split("; ").str[-1])  # a GPU's machine names its host behind it
+    for (host, problem, solver, label, dtype), cell in costs.groupby(
+        ["host", "problem", "solver", "label", "dtype"], sort=False
+    ):
+        on_cpu = cell[cell["device"] == "cpu"]
+        for device, elsewhere in cell[cell["device"] != "cpu"].groupby("device", sort=False):
+            for threads, here in on_cpu.groupby("threads", sort=False):
+                found, low, high = ratio(here["cost"].to_numpy(), elsewhere["cost"].to_numpy())
+                n, d = size(problem)
+                yield {
+                    **{"host": host, "device": device, "problem": problem, "n": n, "d": d},
+                    **{"solver": solver, "label": label, "dtype": dtype, "CPU threads": threads},
+                    **{"CPU": estimate(here["cost"]), "other": estimate(elsewhere["cost"])},
+                    **{"speed-up": found, "low": low, "high": high},
+                    **{"CPU marked": marked("", here), "other marked": marked("", elsewhere)},
+                    "runs": (*keys(here), *keys(elsewhere)),
+                }
+
+
+def devices(frame: pd.DataFrame) -> pd.DataFrame:
+    """The CPU against another device of the same host, paired case by case: time of an iteration on each (median [95 %
+    bootstrap interval]), and how many times as fast the device is. The data is on the device before the clock starts,
+    and three iterations have warmed it up: these are warm times. What the first solve of a process costs, and what is
+    left of that over many, stands with the profiled runs, in the table of cold starts."""
+    found = [
+        {name: pair[name] for name in ("device", "problem", "n", "d", "label", "dtype", "CPU threads")}
+        | {
+            "on the CPU": show(pair["CPU"]) + pair["CPU marked"],
+            "on the device": show(pair["other"]) + pair["other marked"],
+        }
+        | {"speed-up": show_ratio(pair["speed-up"], pair["low"], pair["high"]), "runs": pair["runs"]}
+        for pair in pairs(frame)
+    ]
+    return pd.DataFrame(found).rename(columns={"label": "solver"}) if found else pd.DataFrame([{"measured": NO_PAIRS}])
+
+
+def break_even(frame: pd.DataFrame) -> pd.DataFrame:
+    """The number of rows from which a device makes iterations faster than the CPU does, for each number of columns:
+    where the speed-up, as a straight line in logarithms between neighbouring sizes, crosses 1. Only synthetic problems
+    that differ in nothing but their size take part."""
+    table = pd.DataFrame(pair for pair in pairs(frame) if SIZED.fullmatch(pair["problem"]))
+    if table.empty:
+        return pd.DataFrame([{"measured": NO_PAIRS}])
+    rows = []
+    table["kind"] = table["problem"].str.rsplit("-", n=1).str[0]
+    same = ["host", "kind", "device", "label", "dtype", "CPU threads", "d"]
+    for key, cell in table.groupby(same, sort=False):
+        cell = cell.sort_values("n")
+        rows.append(
+            dict(zip(same, key, strict=True))
+            | {
+                "sizes": ", ".join(f"{n:,}" for n in cell["n"]),
+                "speed-ups": ", ".join(f"{s:.3g}" for s in cell["speed-up"]),
+            }
+            | {"rows to break even": crossing(cell["n"].to_numpy(float), cell["speed-up"].to_numpy(float))}
+            | {"runs": tuple(run for runs in cell["runs"] for run in runs)}
+        )
+    found = pd.DataFrame(rows)
+    constant = ["kind"] if found["kind"].nunique() == 1 else []
+    return found.drop(columns=["host", *constant]).rename(columns={"kind": "problems", "label": "solver"})
+
+
+def crossing(n: np.ndarray, speedup: np.ndarray) -> str:
+    """The last n at which the speed-up rises through 1; a bound where it lies outside of what was measured."""
+    above = speedup >= 1
+    if above.all():
+        return f"below {n[0]:,.0f}"
+    if not above[-1]:
+        return f"above {n[-1]:,.0f}"
+    k = int(np.flatnonzero(~above)[-1])  # from k to k + 1 it crosses, and stays above
+    x, y = np.log(n[k : k + 2]), np.log(speedup[k : k + 2])
+    return f"{math.exp(x[0] - y[0] * (x[1] - x[0]) / (y[1] - y[0])):,.0f}"

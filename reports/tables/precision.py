@@ -1,0 +1,46 @@
+"""How close to the optimum each precision can get."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..data.provenance import keys
+from .converged import UNIT, without_constant
+
+SETUP = ["machine", "problem", "solver", "label", "device"]
+DTYPES = ("float32", "float64")
+NO_GAPS = "no run on a problem with a certified f*: python -m benchmarks run --suite quick"
+
+
+def precision(frame: pd.DataFrame) -> pd.DataFrame:
+    """The smallest relative gap (f - f*) / (f(x0) - f*) at any iterate of any run, in each precision, with the loss
+    evaluated in float64 at the point that the solver found. < t: below what is known of f*, which is half the width of
+    its certificate and the rounding of f in float64 (the column `known to`). Runs of every length take part: a solver
+    that was stopped early shows its budget and not its precision, so its end stands beside the gap."""
+    rows = []
+    there = frame[(frame["no_gap"] == "") & (frame["status"] != "error")] if len(frame) else frame
+    for key, cell in there.groupby(SETUP, sort=False) if len(there) else ():
+        start = cell.loc[cell["iteration"] == 0, "gap"].iloc[0]
+        floor = (cell["optimum_error"].iloc[0] + UNIT["float64"] * abs(cell["optimum"].iloc[0])) / start
+        cells = {dtype: _cell(cell[cell["dtype"] == dtype], start, floor) for dtype in DTYPES}
+        rows.append(
+            dict(zip(SETUP, key, strict=True))
+            | cells
+            | {"known to": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)}
+        )
+    table = without_constant(pd.DataFrame(rows))
+    if table.empty:
+        return pd.DataFrame([{"measured": NO_GAPS}])
+    constant = ["device"] if table["device"].nunique() == 1 else []
+    return table.drop(columns=["solver", *constant]).rename(columns={"label": "solver"})
+
+
+def _cell(runs: pd.DataFrame, start: float, floor: float) -> str:
+    """1.3e-09 (converged): the best of these runs; a dash where there is none."""
+    finite = runs[np.isfinite(runs["gap"])]
+    if finite.empty:
+        return "-" if runs.empty else "no finite gap"
+    best = finite.loc[finite["gap"].idxmin()]
+    gap = best["gap"] / start
+    return f"< {floor:.1e} ({best['status']})" if gap < floor else f"{gap:.1e} ({best['status']})"

@@ -1,0 +1,67 @@
+"""What is wrong where a run ends without having converged, in a sentence."""
+
+from __future__ import annotations
+
+import torch
+
+from ..linalg.cholesky import in_units
+from ..objectives.base import Point
+from ..objectives.rounding import resolution
+from .decrement import DENSE_LIMIT, not_finite
+
+STALLED = "no representable progress at this precision"
+
+
+def missing_gradient(point: Point, iteration: int) -> str:
+    """Which entries of the gradient are not finite; empty where all are."""
+    found = not_finite(point.gradient)
+    reason = "f is not differentiable there, or its derivative overflows"
+    return f"the gradient has {found} at iterate {iteration}: {reason}" if found else ""
+
+
+def missing_curvature(point: Point, iteration: int) -> str:
+    """The same of the curvature, as far as the point was asked for it: of H, of its diagonal, or of the product H g."""
+    kept = point.__dict__
+    if "hessian" in kept:
+        words, found = "the Hessian", not_finite(point.hessian)
+    elif "hessian_diagonal" in kept and not_finite(point.hessian_diagonal):
+        words, found = "the diagonal of the Hessian", not_finite(point.hessian_diagonal)
+    else:
+        words, found = "a product with the Hessian", not_finite(point.hvp(point.gradient))
+    reason = "f is not twice differentiable there, or its second derivative overflows"
+    return f"{words} has {found} at iterate {iteration}: {reason}" if found else ""
+
+
+def standstill(point: Point, bound: float, length: float, own: float) -> str:
+    """Why no step leads on: a saddle, a Hessian that is 0, rounding, or a search that failed though f may well fall.
+
+    bound: the largest Newton decrement allowed. length: of the last direction; own: what it promised to gain.
+    """
+    known = point.__dict__.get("_exact_decrement")
+    gave_up = point.__dict__.get("_gave_up", "the last step did not lower f")
+    hidden = ", and promised less than rounding hides" if own <= resolution(point) else ""
+    failed = f"{gave_up} (the direction has length {length:.2g}{hidden}); this proves no minimum"
+    if known is None or len(point.x) > DENSE_LIMIT:
+        return failed
+    if not bool(point.hessian.any()):
+        if bool(point.gradient.any()):
+            return f"{failed}: the Hessian is zero there"
+        return f"{STALLED}: gradient and Hessian are zero there, as where every unit of a network is off"
+    if known.direction is not None:
+        if known.half <= bound:
+            return STALLED
+        reason = STALLED if known.half <= resolution(point) else failed
+        return f"{reason}: the Newton decrement is {known.half:.2g} there, and at most {bound:.2g} was asked for"
+    if known.bound.endswith("not positive semidefinite") and _stationary(point, bound):
+        lowest = float(torch.linalg.eigvalsh(point.hessian)[0])
+        return f"a saddle point: the gradient is 0 to rounding, the lowest eigenvalue of the Hessian is {lowest:.3g}"
+    return f"{failed}; its Newton decrement: {known.bound}"
+
+
+def _stationary(point: Point, bound: float) -> bool:
+    """Whether g^T |H|^-1 g / 2 passes, with |H| the Hessian without the signs of its eigenvalues, diagonally scaled."""
+    sizes = point.hessian.diagonal().abs().sqrt()
+    sizes = sizes.where(sizes > 0, 1.0)
+    values, vectors = torch.linalg.eigh(in_units(point.hessian, sizes))
+    slopes = vectors.T @ (point.gradient / sizes)
+    return 0.5 * float(torch.where(slopes == 0, 0.0, slopes.square() / values.abs()).sum()) <= bound

@@ -1,0 +1,109 @@
+"""What a solver is: settings, a state passed from step to step, and an update."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ..objectives.base import Point
+
+
+class Solver(Protocol):
+    """A solver is a frozen dataclass of settings; its state is whatever `init` returns and `step` passes on.
+
+    A rejected step returns the same point, whose derivatives are then already paid for. A solver raises only for
+    settings that make no sense: `minimize` turns what happens while solving into a Status. Where the first state has
+    an attribute `note`, Result.message tells it.
+    """
+
+    def init(self, point: Point) -> Any: ...
+
+    def step(self, point: Point, state: Any) -> tuple[Point, Any]: ...
+
+
+class Proposal(NamedTuple):
+    """Where a solver wants to go from a point, before it goes.
+
+    `slope` is g^T direction; -slope/2 is what the solver's own quadratic model promises to gain, the cheap first
+    test of convergence. `state` is what the solver learned while it looked for the direction.
+    """
+
+    direction: Tensor  # (d,)
+    slope: float
+    state: Any = None
+
+
+class DirectionalSolver:
+    """A solver that is a direction times a search: `propose`, then `move`.
+
+    Telling the two apart lets `minimize` test a point for convergence before it pays for leaving it.
+    needs: the dearest derivative that it asks a point for.
+    """
+
+    needs: ClassVar[str] = "hessian"
+
+    def init(self, point: Point) -> Any:
+        return None
+
+    def unsuited(self, point: Point) -> str:
+        """Why this solver cannot work on the objective of that point, and what can; empty where it can."""
+        return ""
+
+    def propose(self, point: Point, state: Any) -> Proposal | None:
+        """The direction from this point, or None where the solver's system cannot be solved."""
+        raise NotImplementedError
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
+        """The next point and state."""
+        return point + proposal.direction, proposal.state
+
+    def step(self, point: Point, state: Any) -> tuple[Point, Any]:
+        proposal = self.propose(point, state)
+        return (point, state) if proposal is None else self.move(point, proposal)
+
+
+class Stepped(DirectionalSolver):
+    """A solver that only knows `step`, seen as a direction and a move: it steps, and the move hands the step over."""
+
+    def __init__(self, solver: Solver) -> None:
+        self.solver = solver
+        self.init = solver.init
+
+    def propose(self, point: Point, state: Any) -> Proposal:
+        arrived = self.solver.step(point, state)
+        moved = arrived[0]
+        if not isinstance(moved, Point):
+            raise TypeError(
+                f"{type(self.solver).__name__}.step must return (point, state), found {type(moved).__name__}"
+            )
+        direction = moved.x - point.x
+        slope = math.nan if moved is point else float(torch.dot(point.gradient, direction))
+        # Neither a rejected step nor one to infinity says anything about how far the minimum is.
+        return Proposal(direction, slope if math.isfinite(slope) else -sys.float_info.max, arrived)
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
+        return proposal.state
+
+
+def newton_proposal(point: Point, direction: Tensor | None, state: Any = None) -> Proposal | None:
+    """The proposal to take a solution of a Newton system, or None where it has none that is finite."""
+    if direction is None:
+        return None
+    proposal = towards(point, direction, state)
+    return proposal if math.isfinite(proposal.slope) or bool(direction.isfinite().all()) else None
+
+
+def towards(point: Point, direction: Tensor, state: Any = None) -> Proposal:
+    """The proposal to go in a direction."""
+    return Proposal(direction, float(torch.dot(point.gradient, direction)), state)
+
+
+def needs_hessian(solver: Solver, point: Point) -> bool:
+    """Whether a solver makes this point assemble its Hessian; one that does not say what it needs is taken to."""
+    needs = getattr(solver, "needs", "hessian")
+    inherited = getattr(type(point), needs, None) is getattr(Point, needs)  # the base takes it from the Hessian
+    return needs == "hessian" or (needs != "gradient" and inherited)

@@ -1,0 +1,59 @@
+"""When a run ends, and what its end is called."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ..common.validation import non_negative
+
+
+class Status(StrEnum):
+    """The rule that ended a run."""
+
+    CONVERGED = "converged"  # every test that is on was passed at result.x
+    ITERATION_LIMIT = "iteration limit"
+    TIME_LIMIT = "time limit"
+    STALLED = "stalled"  # no representable progress at this precision, a saddle point, or a search that failed
+    SINGULAR = "singular"  # the Newton system cannot be solved
+    SEPARABLE = "separable"  # no minimiser exists: exactly, or (quasi-separation) to rounding
+    DIVERGED = "diverged"  # a value or a derivative is not finite, or f falls without bound, or still as x runs away
+    ERROR = "error"  # a foreign solver raised, or the objective lacks what the solver needs
+
+
+@dataclass(frozen=True)
+class Stop:
+    """When to stop. A test that is None is off; `converged` needs every test that is on, and at least one.
+
+    gap_tolerance: half the exact squared Newton decrement, m = 1/2 g^T H^-1 g, the gain that the quadratic model
+        still promises, must satisfy m <= max(gap_tolerance, 4 eps) |f(x)| + eps^2 |f(x0)|, with eps the rounding
+        unit of the dtype. Rescaling the variables or the loss changes nothing. For a convex f this bounds the gap to
+        second order; for another it certifies a point where the Hessian is positive semidefinite, and no more.
+    gradient_tolerance: max_i |g_i| <= gradient_tolerance.
+    iterations, seconds: limits.
+    stop_when_separable: end as soon as the objective proves that no minimiser exists. If False such a run goes on
+        to its limits; `converged` is not said of it either way.
+    """
+
+    gap_tolerance: float | None = 1e-10
+    gradient_tolerance: float | None = None
+    iterations: int = 1000
+    seconds: float = math.inf
+    stop_when_separable: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("gap_tolerance", "gradient_tolerance"):
+            if getattr(self, name) is not None:
+                non_negative(name, getattr(self, name))
+        if isinstance(self.iterations, bool) or not isinstance(self.iterations, int):
+            raise TypeError(f"iterations must be an int >= 0, found {self.iterations!r}")
+        if self.iterations < 0:
+            raise ValueError(f"iterations must be an int >= 0, found {self.iterations!r}")
+        if self.seconds != math.inf:
+            non_negative("seconds", self.seconds)
+
+    @property
+    def tests(self) -> bool:
+        """Whether any test of convergence is on."""
+        return self.gap_tolerance is not None or self.gradient_tolerance is not None

@@ -1,0 +1,1 @@
+"""Newton's method with the whole Hessian, and its relatives."""

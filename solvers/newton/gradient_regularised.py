@@ -1,0 +1,95 @@
+"""Newton with a shift that follows the root of the gradient: globally convergent without a line search."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ..common.instrumentation import count, phase
+from ..common.scalars import squared
+from ..common.validation import positive
+from ..core.solver import DirectionalSolver, Proposal, newton_proposal
+from ..linalg.cholesky import factor
+from ..line_search.backtracking import unseen_step
+from ..objectives.base import Point
+from ..objectives.rounding import resolution
+
+
+class Lipschitz(NamedTuple):
+    """The state: sqrt(L), L the constant that stands for that of the Hessian (L itself may leave the range); and
+    whether the last step was rejected."""
+
+    root: float
+    rejected: bool = False
+
+
+@dataclass(frozen=True)
+class GradientRegularisedNewton(DirectionalSolver):
+    """x+ = x + s,  s = -(H + sqrt(L ||g||) I)^-1 g.
+
+    With lambda = sqrt(L ||g||) a step is taken if ||g+|| <= 2 lambda ||s|| and f(x+) <= f(x) - 2/3 lambda ||s||^2: both
+    hold for a convex f once L is half the Lipschitz constant of H, or more. L is multiplied by `rise` where one fails
+    or H + lambda I is not positive definite, and divided by it after each step. At the start lambda is `start` times
+    the Frobenius norm of H. Where the decrease is lost in rounding, LevenbergNewton's rule decides. (Mishchenko 2023,
+    SIAM J. Optim. 33, p. 1440, arXiv:2112.02089, its adaptive variant.)
+    """
+
+    start: float = 0.1
+    rise: float = 4.0
+
+    def __post_init__(self) -> None:
+        positive("start", self.start)
+        if positive("rise", self.rise) <= 1:
+            raise ValueError(f"rise must be greater than 1, found {self.rise!r}")
+
+    def init(self, point: Point) -> Lipschitz:
+        size, norm = frobenius(point.hessian), length(point.gradient)
+        usual = 0 < size < math.inf and 0 < norm < math.inf
+        return Lipschitz(max(self.start * size / math.sqrt(norm), math.ulp(0.0)) if usual else 1.0)
+
+    def propose(self, point: Point, state: Lipschitz) -> Proposal | None:
+        hessian, norm = point.hessian, length(point.gradient)
+        while math.isfinite(state.root):
+            shifted = hessian.clone()
+            shifted.diagonal().add_(state.root * math.sqrt(norm))
+            if (found := factor(shifted)) is not None:
+                return newton_proposal(point, -found.solve(point.gradient), state)
+            if not bool(hessian.isfinite().all()) or norm == 0:
+                return None
+            count("shifted")
+            state = self._raised(state)
+        return None
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Lipschitz]:
+        state, step = proposal.state, proposal.direction
+        with phase("line search"):
+            count("line_search_trials")
+            trial = point.along(step).at(1.0)
+            shift, size = state.root * math.sqrt(length(point.gradient)), length(step)
+            # The first test alone would accept any step where f is flat; the second is lost in rounding near the end.
+            if not -proposal.slope > resolution(point):
+                held = 0.0 if state.rejected else shift * squared(size)  # lowered, lambda would rise again, for ever
+                reached, short = unseen_step(point, trial, step, proposal.slope, held)
+                return reached, Lipschitz(state.root / self.rise**2) if short else state  # lambda is divided by rise^2
+            fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * squared(size)
+            if not (fell and length(trial.gradient) <= 2 * shift * size):
+                return point, self._raised(state)._replace(rejected=True)
+        return trial, Lipschitz(state.root / math.sqrt(self.rise))
+
+    def _raised(self, state: Lipschitz) -> Lipschitz:
+        return state._replace(root=max(state.root, math.ulp(0.0)) * math.sqrt(self.rise))  # 0 could not be raised
+
+
+def frobenius(matrix: torch.Tensor) -> float:
+    """Its Frobenius norm, also where a square leaves the range."""
+    norm = float(torch.linalg.matrix_norm(matrix))
+    if not (norm == math.inf or norm == 0) or not (largest := float(matrix.abs().max())) > 0:
+        return norm
+    return largest * float(torch.linalg.matrix_norm(matrix / largest))
+
+
+def length(v: torch.Tensor) -> float:
+    return float(torch.linalg.vector_norm(v))

@@ -1,0 +1,52 @@
+"""A point in fewer coordinates: some are held at what they are, because others can do all that they could."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..base import Point
+
+
+class ReferencePoint:
+    """What the stopping test asks of a point, over the coordinates `keep` alone.
+
+    Where f is constant along directions that are known by its form, holding a coordinate of each loses nothing: the
+    rest of the Hessian is regular where nothing else is flat, and no test of smallness must tell what is flat from what
+    only looks like it in the units of the columns. Its derivatives are parts of those of the whole point, and are
+    counted there.
+    """
+
+    dual = None  # no cheaper way to H^-1 is known
+
+    def __init__(self, whole: Point, keep: Tensor) -> None:
+        self.whole, self.keep = whole, keep
+        self.objective, self.value = whole.objective, whole.value
+        self.x, self.gradient = whole.x[keep], whole.gradient[keep]
+        self.hessian = whole.hessian[keep.unsqueeze(1), keep]
+
+    def restored(self, v: Tensor) -> Tensor:
+        """v with 0 for what is held, as long as the whole x."""
+        return torch.zeros_like(self.whole.x, dtype=v.dtype).index_copy_(0, self.keep, v)
+
+    def hvp(self, v: Tensor) -> Tensor:
+        return self.whole.hvp(self.restored(v))[self.keep]
+
+    def curvature_noise(self, v: Tensor) -> float:
+        return self.whole.curvature_noise(self.restored(v))
+
+    def slope_noise(self, v: Tensor) -> float:
+        return self.whole.slope_noise(self.restored(v))
+
+    def rounding_gap(self) -> float:
+        return self.whole.rounding_gap()
+
+    def flat_dimension(self) -> int | None:
+        known = self.whole.flat_dimension()
+        return None if known is None else known - (len(self.whole.x) - len(self.x))
+
+    def in_double(self) -> ReferencePoint | None:
+        double: Any = self.whole.in_double()
+        return None if double is None else ReferencePoint(double, self.keep)

@@ -1,0 +1,203 @@
+"""Logistic regression near one w: derivatives in closed form, from margins, without cancellation."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from ...common.scalars import squared
+from ...common.validation import EPS
+from ...linalg.kernels import one_block_gram, weighted_gram, weighted_square_sums
+from ..base import kept
+from .margins import LONGEST, LinearPoint
+from .separation import part_is_held
+
+PLAIN_LOSS = 0.2  # mean loss of a row that a rounding of its probability changes by a few roundings at most
+CERTAIN = 0.1  # error of a margin that leaves its curvature as it is, to a tenth
+
+
+def log_sigmoid(m: Tensor, out: Tensor | None = None) -> Tensor:
+    """log(1 / (1 + exp(-m))): torch's logsigmoid allocates a second tensor of the same size."""
+    if out is not None:
+        return torch.ops.aten.softplus.out(m, -1, 40, out=out)
+    return softplus(m, beta=-1, threshold=40)  # below -40 it is m, to the last digit
+
+
+def sum_of_log_sigmoids(m: Tensor, scratch: Tensor | None) -> Tensor:
+    """sum_i log(1 / (1 + exp(-m_i))), a scalar; scratch: room for a large m, or None.
+
+    Of a large m the logarithm is taken of products of eight sigmoids, which halves the time. Their rounding adds up to
+    about 1.5 eps a row, if all rows are alike; where losses are so small that this tells, or a product so small that it
+    lost digits, the logarithms are taken one by one.
+    """
+    if m.stride(0) == 0:  # one number, n times
+        return log_sigmoid(m[:1]).sum() * len(m)
+    if scratch is None:
+        return log_sigmoid(m).sum()
+    products = torch.sigmoid(m, out=scratch)
+    for _ in range(3):
+        half, odd = divmod(len(products), 2)
+        if odd:
+            products[0].mul_(products[-1])
+        products = torch.mul(products[:half], products[half : 2 * half], out=products[:half])
+    if float(products.amin()) >= torch.finfo(m.dtype).tiny:
+        total = products.log_().sum()
+        if float(total) <= -PLAIN_LOSS * len(m):
+            return total
+    return log_sigmoid(m, scratch).sum()
+
+
+class LogisticPoint(LinearPoint):
+    """f near w, built on the margins sign * z, (n,): two vectors of length n give every derivative."""
+
+    @kept
+    def value(self) -> Tensor:
+        f, m = self.objective, self.margins
+        if f.binary:
+            gain = sum_of_log_sigmoids(m, self.scratch)
+        else:
+            gain = (f.y * log_sigmoid(m) + (1 - f.y) * log_sigmoid(-m)).sum()
+        loss = gain.mul_(f.minus_scale)
+        if f.l2 > 0:
+            w = self.x[:-1] if f.fit_intercept else self.x
+            loss.add_(torch.dot(w, w), alpha=f.l2 / 2)
+        return loss
+
+    @kept
+    def miss(self) -> Tensor:
+        """sigmoid(-m): for 0/1 labels the probability given to the wrong class, |p - y|, (n,)."""
+        return self.margins.neg().sigmoid_()
+
+    @kept
+    def residuals(self) -> Tensor:
+        """p - y without cancellation, (n,)."""
+        f = self.objective
+        if f.binary:
+            return (self.miss * f.signs).neg_()
+        return (1 - f.y) * torch.sigmoid(self.margins) - f.y * self.miss
+
+    @property
+    def row_slopes(self) -> Tensor:
+        return self.miss if self.objective.binary else self.residuals
+
+    @kept
+    def curvature(self) -> Tensor:
+        """p (1 - p) as sigmoid(m) sigmoid(-m) = exp(-|m|) / (1 + exp(-|m|))^2, (n,)."""
+        return torch.sigmoid(self.margins, out=self.scratch) * self.miss
+
+    @kept
+    def gradient(self) -> Tensor:
+        f = self.objective
+        if f._signed is not None:
+            return torch.addmv(self.x, f._signed_transposed, self.miss, beta=f.l2, alpha=-f.scale)
+        if not f.binary:
+            return f.transposed_product(self.residuals, self.x)
+        return f.transposed_product(torch.mul(self.miss, f.signs, out=self.scratch), self.x, sign=-1)
+
+    @kept
+    def hessian(self) -> Tensor:
+        f, c = self.objective, self.curvature
+        if f._signed is not None:  # the signs cancel
+            return one_block_gram(f._signed, c, f.penalty_matrix, f.scale, f._signed_transposed)
+        block = weighted_gram(f.X, c, f.penalty_matrix, f.scale, f._transposed)
+        if not f.fit_intercept:
+            return block
+        hessian = block.new_empty(f.size, f.size)
+        hessian[:-1, :-1] = block
+        hessian[-1] = f.transposed_product(c)
+        hessian[:, -1] = hessian[-1]
+        return hessian
+
+    @kept
+    def hessian_diagonal(self) -> Tensor:
+        f, c = self.objective, self.curvature
+        diagonal = weighted_square_sums(f.X, c, f.squares) * f.scale + f.l2
+        return torch.cat([diagonal, c.sum().unsqueeze(0) * f.scale]) if f.fit_intercept else diagonal
+
+    @property
+    def dual(self) -> tuple[Tensor, Tensor, Tensor, float] | None:
+        f = self.objective
+        return (f.X, f.row_products, f.scale * self.curvature, f.l2) if f.wide else None
+
+    def hvp(self, v: Tensor) -> Tensor:
+        """H v = scale X^T (c * X v) + l2 v, (d,)."""
+        f = self.objective
+        curvature, out = self.curvature, None if v.requires_grad else self.scratch
+        return f.transposed_product(f.logits(v, out).mul_(curvature), v)
+
+    def third(self, moves: Tensor) -> Tensor:
+        """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
+        f, c = self.objective, self.curvature
+        bends = torch.addcmul(c, c, self.miss, value=-2, out=None if moves.requires_grad else self.scratch)
+        bends.mul_(moves).mul_(moves)  # (n,), c (1 - 2 miss) u^2
+        if f._signed is not None:
+            return torch.addmv(self.x, f._signed_transposed, bends, beta=0, alpha=-f.scale)
+        return f.transposed_product(bends.mul_(f.signs), sign=-1)
+
+    def moves(self, step: Tensor) -> Tensor:
+        """X step, (n,); of the step that was asked for last it is kept."""
+        known = self.__dict__.get("_moves")
+        if known is None or known[0] is not step:
+            known = self.__dict__["_moves"] = step, self.objective.logits(step)
+        return known[1]
+
+    def right_moves(self, step: Tensor) -> Tensor:
+        """(2 y_i - 1) x_i step, (n,). A row whose label is a probability has no right way: each move is a wrong one."""
+        sides, moves = 2 * self.objective.y - 1, self.moves(step)
+        return torch.where(sides.abs() == 1, sides * moves, -moves.abs())
+
+    @property
+    def misses(self) -> Tensor:
+        """How much a row pulls along each of its `right_moves`, (n,)."""
+        return self.row_slopes.abs()
+
+    def held(self) -> bool:
+        return part_is_held(self)
+
+    def beyond_model(self, step: Tensor) -> bool:
+        """A curvature changes at most by a factor exp(|move of its row|) (Bach 2010, Electron. J. Stat. 4, p. 384)."""
+        return not float(self.moves(step).abs().max()) <= LONGEST
+
+    def rounding_gap(self) -> float:
+        """As for every linear model; row by row where margins are so uncertain that the curvatures are, too."""
+        f, w = self.objective, self.x
+        eps = EPS[w.dtype]
+        if f.norm_squared * squared(eps * float(torch.linalg.vector_norm(w.double()))) <= CERTAIN**2:
+            return super().rounding_gap()
+        error = eps * f.reach(w)  # (n,)
+        curvature = torch.where(error <= 1, self.curvature * error.clamp(max=1).exp(), 0.25)
+        return 0.5 * f.scale * float(torch.dot(curvature.clamp(max=0.25) * error, error))
+
+    def slope_noise(self, v: Tensor) -> float:
+        """eps (scale sum_i |r_i| (|X| |v|)_i + l2 |w| |v|)."""
+        f = self.objective
+        size = f.scale * float(torch.dot(self.row_slopes.abs(), f.reach(v)))
+        return EPS[v.dtype] * (size + float(torch.dot(f.penalised(self.x).abs(), v.abs())))
+
+    def change(self, drift: Tensor) -> tuple[float, float]:
+        scale = self.objective.scale
+        # A curvature p (1 - p) is no larger than the miss p, which is there. Made anew, it passes through `scratch`.
+        most = self.miss if self.objective.binary else self.curvature
+        hidden = 0.5 * scale * float(torch.dot(most, torch.mul(drift, drift, out=self.scratch)))
+        return scale * float(torch.dot(self.row_slopes, drift)), hidden
+
+    def root_weights(self, signs: Tensor) -> Tensor:
+        return signs * (self.objective.scale * self.curvature).sqrt().unsqueeze(1)
+
+    def loss_slope(self, moves: Tensor) -> float:
+        f = self.objective
+        return (-f.scale if f.binary else f.scale) * float(torch.dot(self.row_slopes, moves))
+
+    def curvature_noise(self, v: Tensor) -> float:
+        """scale sum_i c_i e_i^2 at most, with e = eps |X| |v|, the rounding of X v (Higham, section 3.5).
+
+        By Cauchy and Schwarz in the variables that make diag H = 1, (|X| |v|)_i^2 is at most the product of
+        sum_j x_ij^2 / h_j and sum_j h_j v_j^2, and scale sum_i c_i sum_j x_ij^2 / h_j = d. Where there is no Hessian
+        yet, c_i <= 1/4 and |x_i|^2 |v|^2 bound the same sum from the norm of X.
+        """
+        f, known = self.objective, self.__dict__.get("hessian")
+        if known is None:
+            length = float(torch.linalg.vector_norm(v.double()))
+            return 0.25 * f.scale * f.norm_squared * squared(EPS[v.dtype] * length)
+        return len(v) * EPS[v.dtype] ** 2 * float(torch.dot(v.square(), known.diagonal()))

@@ -1,0 +1,106 @@
+"""Whether a point, or a direction from it, separates two classes by more than rounding."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from ...common.instrumentation import apart
+from ...common.scalars import squared
+from ...common.validation import EPS
+from ...linalg.exact_rank import exact_rank
+from ...linalg.kernels import fits_one_block, is_sparse, weighted_square_sums
+from ..newton_system import newton_direction, newton_factor
+from .margins import LinearPoint
+from .model import LinearModel
+
+PART = 16  # the rows of which one is looked at
+ROWS = 10  # that such a part must have for each coefficient
+STEPS = 3  # towards the minimiser of the part, if it has one: there nothing moves any more
+CLEAR = 1e-3  # of the terms of a row's move: what is more of them has not cancelled
+MOST_ENTRIES = 1 << 22  # of a matrix whose exact rank is asked for
+HELD = 0.5  # move of a margin, of the 1 that would be short enough if nothing were rounded
+
+
+def part_is_held(point: LinearPoint) -> bool:
+    """Whether a sixteenth of the rows proves that f, without a penalty, has a minimiser.
+
+    Let p_i be the miss of a row, c_i = p_i (1 - p_i), and u_i the move of its margin along the Newton step of the loss
+    on these rows alone: sum_i (p_i - c_i u_i) s_i x_i = 0. Where every u_i is below 1 a positive combination of signed
+    rows vanishes, so no direction moves one of them the right way and none the wrong way (Stiemke 1915, Math. Annalen
+    76, p. 340), and where their Hessian is regular none leaves all of them alone. What does not separate a part cannot
+    separate all rows. And that the sum vanishes must not be rounding's doing: the error of the gradient, spread over
+    the rows likewise, moves a margin by less, for scale c_i x_i^T H^-1 x_i <= 1.
+    """
+    f = point.objective
+    few = fits_one_block(f.X) or len(f.X) < PART * ROWS * f.size
+    if f.l2 > 0 or not f.binary or is_sparse(f.X) or few or "hessian" in point.__dict__:
+        return False
+    with apart("stopping test", "sample_hessians"):
+        part = type(f)(f.X[::PART], f.y[::PART], fit_intercept=f.fit_intercept).at(point.x)
+        for _ in range(STEPS):
+            factor, step = newton_factor(part), newton_direction(part)
+            if factor is None or not float(factor.lower.diagonal().min()) ** 4 >= EPS[point.x.dtype]:
+                return False
+            trace = float(torch.dot(torch.cholesky_inverse(factor.lower).diagonal(), factor.scale.square()))  # of H^-1
+            least = part.objective.scale * float(part.curvature.min())
+            if not squared(part.gradient_noise()) * trace <= squared(HELD) * least:
+                return False
+            if float(part.moves(step).abs().max()) <= HELD:
+                return True
+            part = part + step
+    return False
+
+
+def strictly_separates(point: LinearPoint) -> bool:
+    """Whether every margin, computed from X and not carried, is positive by more than its rounding."""
+    f, w = point.objective, point.x
+    return bool((f.margins(w) > math.sqrt(f.size) * EPS[w.dtype] * f.reach(w)).all())
+
+
+def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
+    """Whether a direction moves some row by more than `size`, and none the wrong way by more than rounding.
+
+    That is `slack` of the largest move, and of the longest that a step of this length in the columns' own units could
+    give the row: one of small entries may hold the minimiser against large ones. And the rows that move must be let go
+    by the others: the pull of all rows along the direction, 0 at a minimiser however small the rows that hold it
+    there, is at least half of theirs alone.
+    """
+    if direction is None:
+        return False
+    right = point.right_moves(direction)  # (n,), or (n, K)
+    largest = float(right.abs().max())
+    if not (largest > size and float(right.min()) >= -slack * largest):
+        return False
+    longest = longest_moves(point.objective, direction)
+    if not bool((right.view(len(longest), -1) >= -slack * longest.unsqueeze(1)).all()):
+        return False
+    pulls = point.misses * right
+    return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
+
+
+def leaves_a_way(point: LinearPoint, direction: Tensor, slack: float) -> bool:
+    """Whether some direction leaves exactly alone all rows that this one moves by no more than slack of the largest.
+
+    Asked where a row moves the wrong way by all of its terms: rounding of the direction, or what holds a minimiser in
+    rows that are short beside those that move. The rank of the stored numbers tells, where it is not too dear.
+    """
+    f, right = point.objective, point.right_moves(direction)
+    if not bool((right < -CLEAR * f.reach(direction)).any()):
+        return True
+    rows = f.required_rows(right <= slack * right.max())  # (m, columns)
+    if rows is None or f.nullity is None:
+        return True
+    m = f.X.shape[1] + f.fit_intercept
+    return exact_rank(rows) < rows.shape[1] // m * (m - f.nullity)
+
+
+def longest_moves(f: LinearModel, direction: Tensor) -> Tensor:
+    """sum_j |x_ij| / u_j max_k |u_k v_k|, (n,), with u the lengths of the columns and |v_k| the span over classes."""
+    units = weighted_square_sums(f.X, f.X.new_ones(len(f.y)), f.squares).sqrt()
+    if f.fit_intercept:
+        units = torch.cat([units, units.new_full((1,), math.sqrt(len(f.y)))])
+    inverse = units.reciprocal()
+    return f.row_reach(inverse.where(inverse.isfinite(), 0.0)) * float((units * f.span(direction)).max())
