@@ -25,8 +25,9 @@ from benchmarks.runner.suites import SUITES, every_solver
 from benchmarks.store.runs import Store, run_key
 from reports.__main__ import app
 from reports.build import build
-from reports.data.runs import NO_MINIMISER, load, newest_code
-from reports.data.statistics import Estimate, estimate, estimate_censored, first_time, one_row_a_run, seconds, show
+from reports.data.runs import load, newest_code
+from reports.data.statistics import Estimate, estimate, estimate_censored, one_row_a_run, seconds, show
+from reports.data.targets import NO_MINIMISER, time_to_target
 from reports.figures.problem import FIGURES
 from reports.findings.findings import SHOWN, findings
 from reports.findings.sentences import BELIEVED, FASTEST
@@ -155,8 +156,8 @@ def test_times_have_the_unit_that_suits_them(value, text):
 
 def test_the_first_time_is_that_of_the_first_iterate_there():
     run = pd.DataFrame({"seconds": [0.0, 1.0, 2.0, 3.0], "gap": [4.0, 1.0, 2.0, 0.5]})
-    assert first_time(run, run["gap"] <= 1.0) == 1.0
-    assert first_time(run, run["gap"] <= 0.1) == math.inf
+    assert time_to_target(run, "gap", 0.25) == 1.0
+    assert time_to_target(run, "gap", 0.1) == math.inf
 
 
 # --- tables
