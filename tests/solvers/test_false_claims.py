@@ -124,15 +124,31 @@ def test_squares_that_underflow_are_not_divided_by():
     assert verdict("barzilai-borwein", "small", "float32") != RAISED
 
 
-@pytest.mark.parametrize("seed", [65, 289, 299, 347, 371])
-def test_rows_over_twenty_powers_of_ten_are_not_called_separable_where_short_ones_hold(seed):
-    """The long rows were let go, and what the short ones moved the wrong way was taken for rounding."""
+def of_many_lengths(seed: int) -> LogisticRegression:
+    """Lengths of rows over ten, twenty or twenty-six powers of ten."""
     generator = torch.Generator().manual_seed(seed)
     n, d = (int(torch.randint(*ends, (1,), generator=generator)) for ends in ((4, 14), (1, 4)))
     X, decades = torch.randn(n, d, generator=generator, dtype=torch.float64), (10, 20, 26)[seed % 3]
     X = X * 10 ** (decades * (torch.rand(n, 1, generator=generator, dtype=torch.float64) - 0.5))
-    y = torch.randint(2, (n,), generator=generator).double()
-    problem = LogisticRegression(X, y, fit_intercept=True)
+    return LogisticRegression(X, torch.randint(2, (n,), generator=generator).double(), fit_intercept=True)
+
+
+@pytest.mark.parametrize("seed", [65, 248, 289, 299, 347, 359, 371])
+def test_rows_over_twenty_powers_of_ten_are_not_called_separable_where_short_ones_hold(seed):
+    """The long rows were let go, and what the short ones moved the wrong way was taken for rounding."""
+    problem = of_many_lengths(seed)
     assert Exact(problem).minimise() is not None
     for name in ("newton-cholesky", "trust-region-exact", "newton-cg"):
         assert minimize(SOLVERS[name], problem, stop=Stop(iterations=200)).status is not Status.SEPARABLE
+
+
+@pytest.mark.slow
+def test_of_hundreds_of_problems_whose_rows_have_many_lengths_none_is_falsely_called_separable():
+    named = 0
+    for seed in range(500):
+        problem = of_many_lengths(seed)
+        found = minimize(SOLVERS["newton-cholesky"], problem, stop=Stop(iterations=200))
+        if found.status is Status.SEPARABLE and not problem.one_class:
+            named += 1
+            assert Exact(problem).minimise() is None, (seed, found.message)
+    assert named >= 100

@@ -87,10 +87,12 @@ class LogisticRegression(LinearModel):
         return self.row_reach(v.abs())
 
     def required_rows(self, held: Tensor) -> Tensor | None:
+        """s_i x_i; x_i and -x_i where the label is a probability: there every move is a wrong one."""
         if is_sparse(self.X) or int(held.sum()) * self.size > MOST_ENTRIES:
             return None
-        rows = self.X[held]
-        return torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1) if self.fit_intercept else rows
+        rows, y = self.X[held], self.y[held]
+        rows = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1) if self.fit_intercept else rows
+        return torch.cat([rows[y > 0], -rows[y < 1]])
 
     def transposed_product(self, rows: Tensor, w: Tensor | None = None, sign: int = 1) -> Tensor:
         """sign scale X^T rows (+ l2 w), (d,), with the intercept's entry last."""

@@ -63,7 +63,10 @@ class LinearModel(Objective):
         return direction
 
     def required_rows(self, held: Tensor) -> Tensor | None:
-        """Rows r with r w = 0 where w leaves these margins alone, (m, columns), up to their sign; None: too dear."""
+        """Rows r (m, size), of which each w with r w >= 0 for all moves none of these margins the wrong way.
+
+        r w = 0 where it leaves them alone. None: too dear.
+        """
         return None
 
     def span(self, direction: Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from ...common.validation import EPS
 from ...linalg.exact_rank import exact_rank
 from ...linalg.kernels import fits_one_block, is_sparse, weighted_square_sums
 from ..newton_system import newton_direction, newton_factor
+from .exact_direction import moves_none_the_wrong_way
 from .margins import LinearPoint
 from .model import LinearModel
 
@@ -20,6 +21,8 @@ PART = 16  # the rows of which one is looked at
 ROWS = 10  # that such a part must have for each coefficient
 STEPS = 3  # towards the minimiser of the part, if it has one: there nothing moves any more
 CLEAR = 1e-3  # of the terms of a row's move: what is more of them has not cancelled
+MOST_RATIONAL = 1 << 16  # entries of a matrix that is taken in rational numbers, and its columns: about a second
+MOST_COLUMNS = 32
 MOST_ENTRIES = 1 << 22  # of a matrix whose exact rank is asked for
 HELD = 0.5  # move of a margin, of the 1 that would be short enough if nothing were rounded
 
@@ -82,19 +85,22 @@ def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slac
 
 
 def leaves_a_way(point: LinearPoint, direction: Tensor, slack: float) -> bool:
-    """Whether some direction leaves exactly alone all rows that this one moves by no more than slack of the largest.
+    """Whether some direction near this one moves no row the wrong way, in exact arithmetic.
 
     Asked where a row moves the wrong way by all of its terms: rounding of the direction, or what holds a minimiser in
-    rows that are short beside those that move. The rank of the stored numbers tells, where it is not too dear.
+    rows that are short beside those that move. Where rational numbers are too dear, the exact rank of the rows that
+    move by no more than slack of the largest says whether any direction leaves these alone, which is necessary.
     """
     f, right = point.objective, point.right_moves(direction)
     if not bool((right < -CLEAR * f.reach(direction)).any()):
         return True
-    rows = f.required_rows(right <= slack * right.max())  # (m, columns)
-    if rows is None or f.nullity is None:
+    exactly = f.size <= MOST_COLUMNS and right.numel() * f.size <= MOST_RATIONAL
+    rows = f.required_rows(torch.ones_like(right, dtype=torch.bool) if exactly else right <= slack * right.max())
+    if rows is None:
         return True
-    m = f.X.shape[1] + f.fit_intercept
-    return exact_rank(rows) < rows.shape[1] // m * (m - f.nullity)
+    if exactly:
+        return moves_none_the_wrong_way(rows, direction)
+    return f.flat_dimension is None or exact_rank(rows) < f.size - f.flat_dimension
 
 
 def longest_moves(f: LinearModel, direction: Tensor) -> Tensor:

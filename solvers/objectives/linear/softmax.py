@@ -91,7 +91,7 @@ class SoftmaxRegression(LinearModel):
         return (each + each.gather(1, self._own)).scatter_(1, self._own, 0.0)
 
     def required_rows(self, held: Tensor) -> Tensor | None:
-        """x_i in the block of its class, and -x_i in another's; the last class is held at 0."""
+        """x_i in the block of its class, and -x_i in another's."""
         m = self.size // self.classes
         held = held.scatter(1, self._own, False)  # (n, K)
         if is_sparse(self.X) or int(held.sum()) * self.size > MOST_ENTRIES:
@@ -102,7 +102,7 @@ class SoftmaxRegression(LinearModel):
         blocks, places = entries.new_zeros(len(row), self.classes, m), torch.arange(len(row), device=row.device)
         blocks[places, self.y[row]] = entries
         blocks[places, other] = -entries
-        return blocks[:, :-1].flatten(1)
+        return blocks.flatten(1)
 
     def over(self, X: Tensor) -> SoftmaxRegression:
         return SoftmaxRegression(X, self.y, self.classes, self.l2, self.fit_intercept, self.reduction)
