@@ -9,7 +9,7 @@ from benchmarks.audit.cases import cases, held_by_short_rows, labels, normal
 from benchmarks.audit.judge import NAMED, RAISED, Judge, Ours, answer
 from benchmarks.audit.truth import Exact, truth
 from solvers import SOLVERS, Status, Stop, minimize
-from solvers.objectives import LogisticRegression
+from solvers.objectives import LogisticRegression, SoftmaxRegression
 
 CASES = cases()
 SURE = ["newton-cholesky", "newton-damped", "newton-levenberg"]
@@ -48,6 +48,57 @@ def test_curvatures_that_underflow_prove_nothing(name):
     X, y = CASES["plain"].X[:40], CASES["plain"].y[:40]
     for size in (1e-17, 1e-20, 1e-22):
         assert claimed_gap(LogisticRegression((size * X).float(), y.float()), name) <= 1
+
+
+@pytest.mark.parametrize("seed", [21, 29, 30])
+@pytest.mark.parametrize("name", ["newton-cholesky", "newton-damped"])
+def test_curvatures_of_three_digits_do_not_tell_a_column_from_its_neighbour(name, seed):
+    """Entries of 1e-158 have squares that are whole multiples of the smallest float, a few thousand; columns that
+    differ by 1e-5 then look less alike than they are, and the decrement between them 1e5 times smaller."""
+    b, z = normal(40, 1, seed=seed), normal(40, 1, seed=100 + seed)
+    X = 1e-158 * torch.cat([b, b + 1e-5 * z], dim=1)
+    assert claimed_gap(LogisticRegression(X, labels(z.squeeze(1), seed)), name) <= 1
+
+
+ROUNDED_TO_BOTH_SIDES = [0.18924117483207176, -0.8452061148605318, 0.5226152928294919]
+
+
+@pytest.mark.parametrize("kind", ["logistic", "softmax"])
+def test_margins_of_one_sign_by_rounding_separate_nothing(kind):
+    """One row is three times the other with the other label, and rounding makes both margins positive."""
+    X, y, w = torch.tensor([[3.0, 5, 7], [9, 15, 21]]).double(), torch.tensor([1, 0]), ROUNDED_TO_BOTH_SIDES
+    start = torch.tensor(w, dtype=torch.float64)
+    if kind == "logistic":
+        problem = LogisticRegression(X, y.double())
+        assert bool((problem.margins(start) > 0).all())
+    else:
+        problem, start = SoftmaxRegression(X, y), torch.cat([-start, start]) / 2
+        assert int((problem.margins(start) < 0).sum()) == 2
+    assert all(minimize(SOLVERS[name], problem, start).status is Status.CONVERGED for name in SURE)
+
+
+@pytest.mark.parametrize("kind", ["logistic", "softmax"])
+def test_a_row_that_is_moved_as_far_as_it_can_be_is_not_taken_for_one_that_stays(kind):
+    """A loose tolerance is met while the row of -4100 still falls: by 1e-8 of its move the step moves the first one the
+    wrong way, as far as any step can. In a sparse X, of which no exact proof is asked."""
+    X, y = torch.tensor([[1.8e-5], [2.4e-7], [-4100.0], [-1.9e-4]]).double(), torch.tensor([1, 0, 1, 1])
+    assert truth(LogisticRegression(X, y.double())).minimiser
+    sparse = X.to_sparse_csr()
+    problem = LogisticRegression(sparse, y.double()) if kind == "logistic" else SoftmaxRegression(sparse, y)
+    for name in SURE:
+        assert minimize(SOLVERS[name], problem, stop=Stop(1e-6)).status is not Status.SEPARABLE
+
+
+@pytest.mark.parametrize("kind", ["logistic", "softmax"])
+@pytest.mark.parametrize("case", ["quasi", "quasi-column", "quasi-column-sum"])
+def test_quasi_separation_is_named_of_sparse_rows_too(case, kind):
+    """The lengths of the columns of a CSR tensor could not be had, and a RuntimeError came."""
+    found, intercept = CASES[case], CASES[case].settings.get("fit_intercept", False)
+    X, y = found.X.to_sparse_csr(), found.y
+    settings = {"fit_intercept": intercept}
+    problem = LogisticRegression(X, y, **settings) if kind == "logistic" else SoftmaxRegression(X, y.long(), **settings)
+    for name in SURE:
+        assert minimize(SOLVERS[name], problem).status is Status.SEPARABLE
 
 
 def test_the_gradient_test_is_made_at_margins_from_the_data():

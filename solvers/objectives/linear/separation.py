@@ -105,7 +105,8 @@ def leaves_a_way(point: LinearPoint, direction: Tensor, slack: float) -> bool:
 
 def longest_moves(f: LinearModel, direction: Tensor) -> Tensor:
     """sum_j |x_ij| / u_j max_k |u_k v_k|, (n,), with u the lengths of the columns and |v_k| the span over classes."""
-    units = weighted_square_sums(f.X, f.X.new_ones(len(f.y)), f.squares).sqrt()
+    ones = torch.ones(len(f.y), dtype=f.X.dtype, device=f.X.device)
+    units = weighted_square_sums(f.X, ones, f.squares).sqrt()
     if f.fit_intercept:
         units = torch.cat([units, units.new_full((1,), math.sqrt(len(f.y)))])
     inverse = units.reciprocal()
