@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from ..linalg.cholesky import in_units
 from ..objectives.base import Point
 from ..objectives.rounding import resolution
 from .decrement import DENSE_LIMIT, not_finite
+from .slope_check import mismatch, mismatch_anywhere
 
 STALLED = "no representable progress at this precision"
 
@@ -32,11 +34,18 @@ def missing_curvature(point: Point, iteration: int) -> str:
     return f"{words} has {found} at iterate {iteration}: {reason}" if found else ""
 
 
-def standstill(point: Point, bound: float, length: float, own: float) -> str:
+def standstill(point: Point, x0: Tensor, bound: float, direction: Tensor, own: float) -> str:
     """Why no step leads on: a saddle, a Hessian that is 0, rounding, or a search that failed though f may well fall.
 
-    bound: the largest Newton decrement allowed. length: of the last direction; own: what it promised to gain.
+    Or a gradient that is not that of f. bound: the largest Newton decrement allowed. direction: the last one, (d,);
+    own: what it promised to gain.
     """
+    words = _standstill(point, bound, float(torch.linalg.vector_norm(direction)), own)
+    wrong = mismatch(point, direction) or mismatch_anywhere(point, x0)
+    return f"{words}; {wrong}" if wrong else words
+
+
+def _standstill(point: Point, bound: float, length: float, own: float) -> str:
     known = point.__dict__.get("_exact_decrement")
     gave_up = point.__dict__.get("_gave_up", "the last step did not lower f")
     hidden = ", and promised less than rounding hides" if own <= resolution(point) else ""

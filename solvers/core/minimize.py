@@ -17,6 +17,7 @@ from .decrement import Decrement, exact_decrement, not_finite, strongly_convex_d
 from .diagnosis import missing_curvature, missing_gradient, standstill
 from .existence import existence
 from .runaway import asked, falls_without_bound, far_from_any, still_falls
+from .slope_check import false_minimum
 from .solver import DirectionalSolver, Solver, Stepped
 from .stopping import Status, Stop
 from .trace import Trace, next_kept, outside_inference
@@ -198,8 +199,7 @@ class _Run:
             if stays or (here.value == before.value and new and torch.equal(point.x, before.point.x)):
                 if end := self.without_progress(before, bound, first):
                     return end
-                length = float(torch.linalg.vector_norm(proposal.direction))
-                return _End(before, Status.STALLED, standstill(before.point, bound, length, own))
+                return _End(before, Status.STALLED, standstill(before.point, x, bound, proposal.direction, own))
 
     def finite(self, end: _End) -> _End:
         """The same end, or the last finite iterate of the trace where the run went on to an infinite x.
@@ -302,6 +302,8 @@ class _Run:
             return None
         if decrement is not None and self.runs_away(point, decrement.direction):
             return _End(here, Status.DIVERGED, RUNAWAY)
+        if words := false_minimum(point, self.x0, bound):
+            return _End(here, Status.STALLED, words)
         return self.passed(here, decrement)
 
     def runs_away(self, point: Point, newton_step: Tensor | None) -> bool:

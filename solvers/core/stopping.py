@@ -15,7 +15,7 @@ class Status(StrEnum):
     CONVERGED = "converged"  # every test that is on was passed at result.x
     ITERATION_LIMIT = "iteration limit"
     TIME_LIMIT = "time limit"
-    STALLED = "stalled"  # no representable progress at this precision, a saddle point, or a search that failed
+    STALLED = "stalled"  # no representable progress, a saddle point, a search that failed, or a gradient that is wrong
     SINGULAR = "singular"  # the Newton system cannot be solved
     SEPARABLE = "separable"  # no minimiser exists: exactly, or (quasi-separation) to rounding
     DIVERGED = "diverged"  # a value or a derivative is not finite, or f falls without bound, or still as x runs away

@@ -19,8 +19,12 @@ class FunctionObjective(Objective):
     """f: a function of one flat tensor (d,) that returns a scalar tensor, written in torch operations.
 
     There is no default start: pass x0 to `minimize`. What f raises is passed on. TypeError where f is not a function,
-    does not return a scalar, or returns one that does not depend on x through torch operations.
+    does not return a scalar, or returns one that does not depend on x through torch operations. Where only a part does
+    not (detach, item, no_grad), autograd takes it for constant: `minimize` says `stalled`, and that the gradient does
+    not match f, where the end of a run shows it.
     """
+
+    by_autograd = True
 
     def __init__(self, f: Callable[[Tensor], Tensor]) -> None:
         if not callable(f):

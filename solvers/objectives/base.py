@@ -249,6 +249,7 @@ class Objective:
     at every x.
     """
 
+    by_autograd = False  # True: derivatives are those of autograd's graph, from which a part of f may be cut
     closed_form = False  # True: no derivative needs autograd, and points may be made in torch's inference mode
     convex = False  # True: H is positive semidefinite everywhere, and a negative curvature is rounding
     strong_convexity = 0.0  # mu such that H - mu I is positive semidefinite everywhere; 0: none is known

@@ -23,6 +23,8 @@ class LeastSquares(Objective):
     or does not return a real vector.
     """
 
+    by_autograd = True
+
     def __init__(self, residuals: Callable[[Tensor], Tensor]) -> None:
         if not callable(residuals):
             raise TypeError(f"residuals must be a function of one tensor, found {type(residuals).__name__}")
