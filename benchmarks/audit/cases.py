@@ -1,55 +1,18 @@
-"""Hard logistic regressions, small and made from seeds: what a solver says of them is held against the truth."""
+"""The hard problems, small and made from seeds: all of them by name, and the logistic regressions among them."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from solvers.objectives import LogisticRegression
+from .case import Case, column, kind_of, normal, vector
+from .softmax_cases import softmax_cases
 
 N, D = 60, 4
 EXACT = 2.0**-10  # entries that are multiples of it keep sums and small products exact in both precisions
-
-
-@dataclass(frozen=True)
-class Case:
-    """A problem in float64, from which the one in float32 is made by rounding its entries.
-
-    kind: what is hard about it. minimiser: whether there is one, by construction; the truth must agree. extreme: its
-    condition number is above 1e14. start: where solvers begin that can be told; None: at 0.
-    """
-
-    name: str
-    kind: str
-    X: Tensor  # (n, d), float64
-    y: Tensor  # (n,)
-    settings: dict[str, Any] = field(default_factory=dict)
-    minimiser: bool = True
-    extreme: bool = False
-    start: float | None = None  # every entry of x0
-
-    def objective(self, dtype: str) -> LogisticRegression:
-        kind = getattr(torch, dtype)
-        return LogisticRegression(self.X.to(kind), self.y.to(kind), **self.settings)
-
-    def x0(self, objective: LogisticRegression) -> Tensor:
-        return objective.zeros() if self.start is None else torch.full_like(objective.zeros(), self.start)
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of all that determines it."""
-        digest = hashlib.sha256(self.X.numpy().tobytes() + self.y.numpy().tobytes())
-        digest.update(repr((sorted(self.settings.items()), self.minimiser, self.extreme, self.start)).encode())
-        return digest.hexdigest()
-
-
-def normal(*shape: int, seed: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def labels(logits: Tensor, seed: int) -> Tensor:
@@ -63,16 +26,12 @@ def usual(n: int = N, d: int = D, seed: int = 0) -> tuple[Tensor, Tensor]:
     return Z, labels(Z @ torch.tensor([1.0, -1.0, 0.5, 0.0] * d, dtype=torch.float64)[:d], seed)
 
 
-def column(*entries: float) -> Tensor:
-    return torch.tensor(entries, dtype=torch.float64).unsqueeze(1)
-
-
-def vector(*entries: float) -> Tensor:
-    return torch.tensor(entries, dtype=torch.float64)
-
-
 def cases() -> dict[str, Case]:
-    """All of them, by name."""
+    """All of them, by name: logistic regressions, then softmax regressions."""
+    return logistic_cases() | softmax_cases()
+
+
+def logistic_cases() -> dict[str, Case]:
     found: dict[str, Case] = {}
     for make in (
         regular,
@@ -102,8 +61,7 @@ def add(
     start: float | None = None,
     **settings: Any,
 ) -> None:
-    kind = (make.__doc__ or "").split(":")[0].rstrip(".").lower()
-    found[name] = Case(name, kind, X.contiguous(), y, settings, minimiser, extreme, start)
+    found[name] = Case(name, kind_of(make), X.contiguous(), y, settings, minimiser, extreme, start)
 
 
 def regular(case: Callable[..., None]) -> None:
@@ -272,4 +230,9 @@ QUICK = (
     "quasi",
     "start-100",
     "one-row",
+    "softmax-3-units",
+    "softmax-3-duplicates",
+    "softmax-2-far-beside-tiny",
+    "softmax-3-quasi",
+    "softmax-5-separable",
 )

@@ -20,13 +20,11 @@ import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.adapters import PEERS, MissingPeerError, Peer
-from solvers.objectives import LogisticRegression
 
 from ..scoreboard.race import OutOfTimeError, deadline, sentence
-from .cases import Case
-from .truth import Exact, Truth, truth
+from .case import DTYPES, Case, Model
+from .truth import Truth, exact_model, truth
 
-DTYPES = ("float64", "float32")
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23}
 TOLERANCES = {"float64": 1e-10, "float32": 1e-6}  # of peers: of the gradient, the step or the value, as each takes it
 SLACK = 3.0
@@ -55,7 +53,7 @@ class Ours:
 
     solver: Any
 
-    def answer(self, objective: LogisticRegression, case: Case, seconds: float) -> Answer:
+    def answer(self, objective: Model, case: Case, seconds: float) -> Answer:
         found = minimize(self.solver, objective, case.x0(objective), Stop(seconds=seconds))
         success, separable = found.status is Status.CONVERGED, found.status is Status.SEPARABLE
         return Answer(str(found.status), found.x.double(), success, separable, found.iterations, found.message)
@@ -67,7 +65,7 @@ class Theirs:
 
     peer: Peer
 
-    def answer(self, objective: LogisticRegression, case: Case, seconds: float) -> Answer:
+    def answer(self, objective: Model, case: Case, seconds: float) -> Answer:
         dtype = str(objective.X.dtype).removeprefix("torch.")
         if dtype not in self.peer.dtypes:
             return Answer(UNABLE, message=f"does not work in {dtype}")
@@ -106,7 +104,7 @@ class Judge:
     def __init__(self, case: Case, dtype: str) -> None:
         self.case, self.dtype = case, dtype
         objective = case.objective(dtype)
-        self.exact = Exact(objective)
+        self.exact = exact_model(objective)
         self.truth: Truth = truth(objective, self.exact)
         if self.truth.minimiser != case.minimiser:
             raise ValueError(f"{case.name} in {dtype}: built to have minimiser={case.minimiser}, {self.truth.how}")
@@ -128,12 +126,13 @@ class Judge:
         return SLACK * (max(Stop().gap_tolerance or 0.0, 4 * eps) * abs(value) + eps**2 * abs(self.start))
 
     def verdict(self, found: Answer, ours: bool) -> tuple[str, float]:
-        """One of VERDICTS, and the gap, f - inf f (NaN where there is no w)."""
+        """One of VERDICTS, and the gap, f - inf f (NaN where there is no w, or inf f is not known)."""
         if found.w is None:
             return found.status, math.nan
         gap = self.exact.gap(found.w)
         if not self.truth.minimiser:
-            return (FALSE if found.success else NAMED if found.separable else SILENT), gap
+            known = gap if math.isfinite(self.truth.optimum) else math.nan
+            return (FALSE if found.success else NAMED if found.separable else SILENT), known
         arrived = gap <= self.solved
         kept = gap <= self.promised(self.truth.optimum + gap) if ours else arrived
         if found.separable or (found.success and not kept):
@@ -148,7 +147,8 @@ def row(name: str, case: Case, dtype: str, found: Answer, judge: Judge) -> dict[
     verdict, gap = judge.verdict(found, name.startswith("hessbench:"))
     n, d = case.X.shape
     return {
-        **{"contender": name, "case": case.name, "dtype": dtype, "kind": case.kind, "n": n, "d": d},
+        **{"contender": name, "model": case.model, "case": case.name, "dtype": dtype, "kind": case.kind},
+        **{"n": n, "d": d},
         **{"minimiser": judge.truth.minimiser, "optimum": judge.truth.optimum, "how": judge.truth.how},
         **{"verdict": verdict, "status": found.status, "gap": gap, "solved below": judge.solved},
         **{"iterations": -1 if found.iterations is None else found.iterations, "message": found.message},

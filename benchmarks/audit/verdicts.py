@@ -13,7 +13,7 @@ from solvers.common.sources import ROOT, code_hash
 
 from ..runner.environment import builds, commit, machine, now
 from ..scoreboard.scores import PACKAGES, _installed
-from .cases import Case
+from .case import Case
 from .judge import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SILENT, SOLVED, UNABLE, UNCLAIMED
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ DEFAULT = ROOT / "reports" / "honesty" / "verdicts.parquet"
 COUNTED = (SOLVED, UNCLAIMED, MISSED, FALSE, RAISED, OVER_TIME)  # on problems with a finite optimum
 FALSE_THERE = "false there"  # on problems without a minimiser
 KEY = ["contender", "case", "dtype"]
-JUDGE = ("benchmarks/audit/judge.py", "benchmarks/audit/truth.py", "datasets/certificates/separation.py")
+JUDGE = (*(f"benchmarks/audit/{name}.py" for name in ("judge", "case", "truth")), "datasets/certificates/separation.py")
 OURS = (*JUDGE, "solvers")  # without the adapters
 THEIRS = (
     *JUDGE,

@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.audit.cases import QUICK, Case, cases
-from benchmarks.audit.judge import CONTENDERS, DTYPES, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
+from benchmarks.audit.case import DTYPES, MODELS, Case
+from benchmarks.audit.cases import QUICK, cases
+from benchmarks.audit.judge import CONTENDERS, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
 from benchmarks.audit.verdicts import DEFAULT, Verdicts, false_claims, identity, lies, summary
 from benchmarks.command.failure import fail
 from benchmarks.runner.worker import LostError, Worker
@@ -38,9 +39,10 @@ FEW = ("hessbench:newton-cholesky", "hessbench:newton-damped", "hessbench:newton
 def honesty(
     solver: Annotated[list[str], typer.Option(help="Only this one, as library:method; may be repeated.")] = [],  # noqa: B006
     case: Annotated[list[str], typer.Option(help="Only this case; may be repeated.")] = [],  # noqa: B006
+    model: Annotated[list[str], typer.Option(help="logistic or softmax; may be repeated.", show_default="both")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float64 or float32; may be repeated.", show_default="both")] = [],  # noqa: B006
     seconds: Annotated[float, typer.Option(help="Time limit of a fit.")] = 2.0,
-    quick: Annotated[bool, typer.Option("--quick", help="Ten cases, four contenders, for CI.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fifteen cases, four contenders, for CI.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 where one of ours is false or raised.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Ask again what is stored already.")] = False,
     store: Annotated[Path, typer.Option(help="The file.", show_default="reports/honesty/verdicts.parquet")] = DEFAULT,
@@ -61,28 +63,34 @@ def honesty(
             lookup(CONTENDERS, name, "solver")
         for name in case:
             lookup(every, name, "case")
+        for name in model:
+            lookup(MODELS, name, "model")
         for name in dtype:
             lookup(dict.fromkeys(DTYPES), name, "dtype")
         if not 0 < seconds < math.inf:
             raise ValueError(f"--seconds must be a positive number, found {seconds}")
+        names = list(dict.fromkeys(solver)) or list(FEW if quick else CONTENDERS)
+        chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
+        asked = [
+            (each, precision)
+            for each, precision in product(chosen, dict.fromkeys(dtype) or DTYPES)
+            if each.model in (model or MODELS) and precision in each.dtypes
+        ]
+        if not asked:
+            raise ValueError("no case is left of that model and dtype: leave --case, --model or --dtype away")
         verdicts = Verdicts(store)
     except ValueError as error:
         fail(str(error))
-    names = list(dict.fromkeys(solver)) or list(FEW if quick else CONTENDERS)
-    chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, too
     try:
-        _ask_all(names, chosen, list(dict.fromkeys(dtype)) or list(DTYPES), seconds, again, verdicts)
+        _ask_all(names, asked, seconds, again, verdicts)
     except KeyboardInterrupt:
         typer.echo(f"interrupted: {len(verdicts.rows)} verdicts are stored; the same command goes on", err=True)
         raise typer.Exit(130) from None
     except OSError as error:
         fail(f"verdicts cannot be stored in {str(store)!r} ({error.strerror}): name another file with --store")
-    wanted = {(name, each.name) for name, each in product(names, chosen)}
-    shown = [
-        r for r in verdicts.rows.values() if (r["contender"], r["case"]) in wanted and r["dtype"] in (dtype or DTYPES)
-    ]
-    frame = pd.DataFrame(shown)
+    wanted = {(name, each.name, precision) for name, (each, precision) in product(names, asked)}
+    frame = pd.DataFrame([row for key, row in verdicts.rows.items() if key in wanted])
     frame = frame.sort_values(
         "contender", key=lambda column: column.map({n: k for k, n in enumerate(names)}), kind="stable"
     )
@@ -105,16 +113,14 @@ def warm_up() -> None:
             contender.answer(WARM.objective("float64"), WARM, 1.0)
 
 
-def _ask_all(
-    names: list[str], chosen: list[Case], dtypes: list[str], seconds: float, again: bool, verdicts: Verdicts
-) -> None:
+def _ask_all(names: list[str], asked: list[tuple[Case, str]], seconds: float, again: bool, verdicts: Verdicts) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
     written = monotonic()
     with bar, Worker(fit, warm_up) as worker:
-        task = bar.add_task("", total=len(names) * len(chosen) * len(dtypes))
+        task = bar.add_task("", total=len(names) * len(asked))
         try:
-            for case, dtype in product(chosen, dtypes):
+            for case, dtype in asked:
                 judge = None
                 for name in names:
                     mark = identity(name, case, seconds)
