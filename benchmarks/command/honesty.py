@@ -30,7 +30,8 @@ from solvers.adapters import PEERS
 from solvers.common.names import lookup
 
 WIDTH = 165
-WARM = Case("warm-up", "", torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]).double(), {"l2": 1.0})
+EYE, LABELS = torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
+WARM = [Case("warm-up", "", EYE, LABELS, {"l2": 1.0}, model=model) for model in MODELS]
 EVERY = 2.0  # seconds between two writes of the file
 GRACE = 3.0  # seconds that native code may run over the limit before its process is ended
 FEW = ("hessbench:newton-cholesky", "hessbench:newton-damped", "hessbench:newton-levenberg", "scipy:L-BFGS-B")
@@ -90,7 +91,7 @@ def honesty(
     except OSError as error:
         fail(f"verdicts cannot be stored in {str(store)!r} ({error.strerror}): name another file with --store")
     wanted = {(name, each.name, precision) for name, (each, precision) in product(names, asked)}
-    frame = pd.DataFrame([row for key, row in verdicts.rows.items() if key in wanted])
+    frame = pd.DataFrame([found for key, found in verdicts.rows.items() if key in wanted])
     frame = frame.sort_values(
         "contender", key=lambda column: column.map({n: k for k, n in enumerate(names)}), kind="stable"
     )
@@ -108,9 +109,9 @@ def fit(name: str, case: Case, dtype: str, seconds: float) -> Answer:
 def warm_up() -> None:
     """A fit by every contender: libraries import half of themselves in the first, and the limit is not for that."""
     load(list(PEERS))
-    for contender in CONTENDERS.values():
+    for contender, case in product(CONTENDERS.values(), WARM):
         with suppress(Exception):
-            contender.answer(WARM.objective("float64"), WARM, 1.0)
+            contender.answer(case.objective("float64"), case, 1.0)
 
 
 def _ask_all(names: list[str], asked: list[tuple[Case, str]], seconds: float, again: bool, verdicts: Verdicts) -> None:

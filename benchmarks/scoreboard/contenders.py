@@ -149,5 +149,5 @@ def load(contenders: list[str]) -> None:
     """Import the libraries: the number of threads can only be set of what is loaded."""
     tiny = LogisticRegression(torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]), l2=1.0)
     for contender in contenders:
-        with suppress(MissingPeerError):
+        with suppress(MissingPeerError, ValueError):  # statsmodels takes no penalty; by then it is imported
             CONTENDERS[contender].prepare(tiny)
