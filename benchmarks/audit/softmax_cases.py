@@ -115,11 +115,10 @@ def far_off(case: Callable[..., None]) -> None:
     for K in (2, 3):
         far = normal(30, 2, seed=0) * vector(1, 1e-6) + vector(1e6, 0)
         case("far-beside-tiny", K, far, random_labels(30, K, 11), fit_intercept=True, extreme=True)
-    ulp = 2.0**-25  # of 2^27 in float64; float32 would take all rows for equal
-    few = 2.0**27 + ulp * column(0, 1, 2, 3, 4, 5)
-    settings = dict(fit_intercept=True, extreme=True, dtypes=ONLY_FLOAT64)
-    case("ulps-apart", 2, few, vector(0, 1, 0, 1, 0, 1), **settings)
-    case("ulps-apart", 3, few, vector(0, 1, 2, 0, 1, 2), **settings)
+    # In float32 a unit of rounding apart. (Units of float64 are below what `converged` sees: README, and a test.)
+    few = 2.0**27 + 16 * column(0, 1, 2, 3, 4, 5)
+    case("ulps-apart", 2, few, vector(0, 1, 0, 1, 0, 1), fit_intercept=True, extreme=True)
+    case("ulps-apart", 3, few, vector(0, 1, 2, 0, 1, 2), fit_intercept=True, extreme=True)
 
 
 def conditioned(case: Callable[..., None]) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..linalg.kernels import is_sparse
-from ..objectives import LogisticRegression, Objective
+from ..objectives import LogisticRegression, Objective, SoftmaxRegression
 
 FLOATS = ("float64", "float32")
 MOST = 10_000  # iterations: a peer ends by its own test, or by the caller's patience
@@ -48,7 +48,7 @@ class Peer(Protocol):
     MissingPeerError, and ValueError for an objective that the method cannot express.
     """
 
-    general: ClassVar[bool]  # whether it works on any objective of ours, by its points; if not, on LogisticRegression
+    general: ClassVar[bool]  # whether it works on any objective of ours, by its points; if not, on some models
     iterations: int  # at most; a fit that ends there claims no success
     dtypes: tuple[str, ...]  # of the data it can work on without a copy in another
 
@@ -91,11 +91,23 @@ def beginning(objective: Objective, start: Tensor | None) -> Tensor:
 def logistic(objective: Any, start: Tensor | None, method: str) -> LogisticRegression:
     """What a peer of one model takes: logistic regression, from 0."""
     only(isinstance(objective, LogisticRegression), method, "fits logistic regression alone")
-    only(start is None or not bool(start.any()), method, "starts from 0 alone")
+    from_zero(start, method)
     return objective
 
 
-def rows_and_labels(f: LogisticRegression) -> tuple[Any, Any]:
+def softmax(objective: Any, start: Tensor | None, method: str) -> SoftmaxRegression:
+    """What a peer of softmax regression takes: it, with a row of each class, from 0."""
+    only(isinstance(objective, SoftmaxRegression), method, "fits logistic and softmax regression alone")
+    only(objective.absent_class is None, method, "needs a row of each class")
+    from_zero(start, method)
+    return objective
+
+
+def from_zero(start: Tensor | None, method: str) -> None:
+    only(start is None or not bool(start.any()), method, "starts from 0 alone")
+
+
+def rows_and_labels(f: LogisticRegression | SoftmaxRegression) -> tuple[Any, Any]:
     """X as a C-ordered NumPy array or a SciPy CSR matrix with 32-bit indices, and y, without copies of the numbers."""
     if not is_sparse(f.X):
         return f.X.contiguous().numpy(), f.y.numpy()

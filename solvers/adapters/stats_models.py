@@ -10,15 +10,17 @@ import torch
 from torch import Tensor
 
 from ..linalg.kernels import is_sparse
-from .base import MOST, Claim, Fit, logistic, only, require, rows_and_labels
+from ..objectives import LogisticRegression, SoftmaxRegression
+from .base import MOST, Claim, Fit, logistic, only, require, rows_and_labels, softmax
 
 
 @dataclass(frozen=True)
 class StatsModels:
-    """Logit by Newton's method, and GLM by iteratively reweighted least squares, both without a penalty.
+    """Logit and MNLogit by Newton's method, and GLM by iteratively reweighted least squares, all without a penalty.
 
+    MNLogit is softmax regression whose first class has the weights 0, which loses nothing where there is no penalty.
     Dense data in float64, the only precision it has. The tolerance is `tol`, of the coefficients (newton) or of the
-    deviance (irls). Neither method takes a penalty (fit_regularized has others), so only objectives with l2 = 0 can be
+    deviance (irls). No model takes a penalty (fit_regularized has others), so only objectives with l2 = 0 can be
     expressed; Logit takes labels 0 and 1, GLM shares in between, too. An intercept is a column of ones. `fit` computes
     covariances at its end, which is part of its time.
     """
@@ -33,20 +35,26 @@ class StatsModels:
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         models = require("statsmodels.api", "statsmodels")
         name = f"statsmodels' {self.method}"
-        f = logistic(objective, start, name)
+        f: LogisticRegression | SoftmaxRegression
+        if isinstance(objective, SoftmaxRegression) and self.method == "newton":
+            f = softmax(objective, start, name)
+        else:
+            f = logistic(objective, start, name)
+            only(f.binary or self.method == "irls", name, "takes labels 0 and 1")
         only(f.l2 == 0, name, "takes no penalty")
         only(not is_sparse(f.X), name, "takes dense data")
-        only(f.binary or self.method == "irls", name, "takes labels 0 and 1")
         X, y = rows_and_labels(f)
         if f.fit_intercept:
             X = models.add_constant(X, prepend=False, has_constant="add")
+        multinomial = isinstance(f, SoftmaxRegression)
+        first = X.shape[1] if multinomial else 0  # weights of the first class, which are not fitted
 
         def fit(tolerance: float) -> Claim:
-            zeros = f.zeros().numpy()
+            zeros = f.zeros()[: f.size - first].numpy()
             with warnings.catch_warnings(record=True) as remarks:
                 warnings.simplefilter("always")
                 if self.method == "newton":
-                    model = models.Logit(y, X)
+                    model = (models.MNLogit if multinomial else models.Logit)(y, X)
                     found = model.fit(zeros, method="newton", maxiter=self.iterations, tol=tolerance, disp=False)
                     iterations, success = found.mle_retvals["iterations"], found.mle_retvals["converged"]
                 else:
@@ -54,6 +62,7 @@ class StatsModels:
                     found = model.fit(zeros, maxiter=self.iterations, method="IRLS", tol=tolerance)
                     iterations, success = found.fit_history["iteration"], found.converged
             message = str(remarks[0].message).splitlines()[0] if remarks else ""
-            return Claim(torch.as_tensor(found.params), int(iterations), bool(success), message)
+            fitted = torch.as_tensor(found.params.T.reshape(-1))  # class by class; MNLogit has a column a class
+            return Claim(torch.cat([fitted.new_zeros(first), fitted]), int(iterations), bool(success), message)
 
         return fit

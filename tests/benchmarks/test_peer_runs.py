@@ -124,7 +124,7 @@ def test_a_peer_that_raises_is_a_row_that_says_so(run, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "problem", "dtype", "stop", "word"),
     [
-        ("scikit-learn:lbfgs", "iris", "float64", Stop(), "logistic regression alone"),
+        ("scikit-learn:liblinear", "iris", "float64", Stop(), "logistic regression alone"),
         ("snapml:logistic", PROBLEM, "float64", Stop(), "float32 alone"),
         ("scipy:BFGS", PROBLEM, "float64", Stop(gap_tolerance=None), "none for the gap"),
         ("scipy:BFGS", "iris", "float64", Stop(), ""),

@@ -11,13 +11,14 @@ import torch
 from solvers import SOLVERS, Stop, minimize
 from solvers.adapters import PEERS, Claim, MissingPeerError, base
 from solvers.adapters.scipy_optimize import Evaluations
-from solvers.objectives import LogisticRegression
+from solvers.objectives import LogisticRegression, SoftmaxRegression
 
 TIGHT = 1e-9
 # 1e-9 is beyond the arithmetic of these: they would go on to their last iteration
 TIGHTEST = dict.fromkeys(("scipy:trust-krylov", "scipy:trust-ncg", "scipy:dogleg", "scipy:BFGS"), 1e-7)
 
 
+KNOW_SOFTMAX = ("scikit-learn:newton-cholesky", "scikit-learn:newton-cg", "scikit-learn:lbfgs", "statsmodels:newton")
 NO_PENALTY = ("statsmodels:newton", "statsmodels:irls")
 
 
@@ -59,6 +60,51 @@ def test_the_optimum_of_a_peer_is_ours(logistic, name, intercept, reduction):
     assert claim.w.shape == (objective.size,) and claim.w.dtype == torch.float64
     assert -1e-12 <= gap(exact, claim.w) <= 1e-7
     assert claim.iterations is None or claim.iterations > 0
+
+
+def softmax_problem(classes: int, **settings) -> SoftmaxRegression:
+    """A well-conditioned one, whose classes overlap."""
+    generator = torch.Generator().manual_seed(classes)
+    X = torch.randn(150, 3, generator=generator, dtype=torch.float64)
+    noise = torch.randn(150, classes, generator=generator, dtype=torch.float64)
+    labels = (0.5 * X @ torch.randn(3, classes, generator=generator, dtype=torch.float64) + noise).argmax(1)
+    return SoftmaxRegression(X, labels, classes, **settings)
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5])
+@pytest.mark.parametrize("intercept", [False, True])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@pytest.mark.parametrize("name", KNOW_SOFTMAX)
+def test_the_softmax_optimum_of_a_peer_is_ours(name, reduction, intercept, classes):
+    """With two classes scikit-learn penalises the difference of their rows, and not the rows."""
+    l2 = 0.0 if name in NO_PENALTY else {"mean": 0.05, "sum": 4.0}[reduction]
+    objective = softmax_problem(classes, fit_intercept=intercept, l2=l2, reduction=reduction)
+    try:
+        claim = PEERS[name].prepare(objective)(TIGHT)
+    except MissingPeerError as error:
+        pytest.skip(str(error))
+    best = minimize(SOLVERS["newton-cholesky"], objective, stop=Stop(gap_tolerance=0.0)).value
+    assert claim.w.shape == (objective.size,) and claim.w.dtype == torch.float64
+    assert float(objective.at(claim.w).value) == pytest.approx(best, rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["scikit-learn:lbfgs", "statsmodels:newton"])
+def test_a_peer_of_softmax_needs_a_row_of_each_class(name):
+    present = softmax_problem(3)
+    try:
+        with pytest.raises(ValueError, match="needs a row of each class"):
+            PEERS[name].prepare(SoftmaxRegression(present.X, present.y, 4))
+    except MissingPeerError as error:
+        pytest.skip(str(error))
+
+
+@pytest.mark.parametrize("name", ["scikit-learn:liblinear", "statsmodels:irls", "glum:irls-ls", "snapml:logistic"])
+def test_a_peer_of_logistic_regression_refuses_softmax(name):
+    try:
+        with pytest.raises(ValueError, match="fits logistic regression alone"):
+            PEERS[name].prepare(softmax_problem(3, l2=0.05))
+    except MissingPeerError as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("name", [name for name in PEERS if name not in NO_PENALTY])  # nor sparse data
