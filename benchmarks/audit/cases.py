@@ -231,7 +231,7 @@ QUICK = (
     "start-100",
     "one-row",
     "softmax-3-units",
-    "softmax-3-duplicates",
+    "softmax-2-duplicates",
     "softmax-2-far-beside-tiny",
     "softmax-3-quasi",
     "softmax-5-separable",

@@ -22,7 +22,7 @@ from solvers import SOLVERS, Status, Stop, minimize
 from solvers.adapters import PEERS, MissingPeerError, Peer
 
 from ..scoreboard.race import OutOfTimeError, deadline, sentence
-from .case import DTYPES, Case, Model
+from .case import Case, Model
 from .truth import Truth, exact_model, truth
 
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23}

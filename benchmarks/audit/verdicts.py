@@ -13,7 +13,7 @@ from solvers.common.sources import ROOT, code_hash
 
 from ..runner.environment import builds, commit, machine, now
 from ..scoreboard.scores import PACKAGES, _installed
-from .case import Case
+from .case import LOGISTIC, Case
 from .judge import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SILENT, SOLVED, UNABLE, UNCLAIMED
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ DEFAULT = ROOT / "reports" / "honesty" / "verdicts.parquet"
 COUNTED = (SOLVED, UNCLAIMED, MISSED, FALSE, RAISED, OVER_TIME)  # on problems with a finite optimum
 FALSE_THERE = "false there"  # on problems without a minimiser
 KEY = ["contender", "case", "dtype"]
+TELLS_APART = ["contender", "model", "dtype"]  # the rows of a table
 JUDGE = (*(f"benchmarks/audit/{name}.py" for name in ("judge", "case", "truth")), "datasets/certificates/separation.py")
 OURS = (*JUDGE, "solvers")  # without the adapters
 THEIRS = (
@@ -81,8 +82,8 @@ class Verdicts:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The rows of a file; none where it is not there. ValueError where it is not whole, for what is written next would
-    take its place."""
+    """The rows of a file; none where it is not there. Rows without a model are of logistic regression, which was the
+    only one once. ValueError where the file is not whole, for what is written next would take its place."""
     import pandas as pd
 
     if not path.exists():
@@ -94,19 +95,20 @@ def read(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:  # pyarrow's errors are both
         why = str(error).splitlines()[0]
         raise ValueError(f"{path.name} is damaged, or holds no verdicts ({why}): move it away") from None
-    return frame
+    return frame.assign(model=frame["model"].fillna(LOGISTIC) if "model" in frame else LOGISTIC)
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """On so many hard logistic regressions with a finite optimum that a contender can express: solved and said so;
-    unclaimed: there, without saying so; missed, and said so or said nothing; false: success claimed where there was
-    none, or a separation named; raised; over the time limit. And on so many without a minimiser: separation named;
-    silent: ended without a claim; false: success claimed. f* is known to 80 digits; the bounds are in
-    `benchmarks/audit/judge.py`."""
+    """A row is a contender on the hard problems of a model, in a precision. f* is known to 80 digits. `cases`: problems
+    with a minimiser that the contender can express. Solved: f* is reached, and success claimed. Unclaimed: f* is
+    reached, and no success claimed. Missed: f* is not reached, and no more is claimed than was promised. False: success
+    is claimed where f* is not reached, or a minimiser is denied. Raised: the fit ended in an error. Over time: it took
+    longer than the limit. `no minimiser`: further problems, which have none. Named: the contender says so. Silent: it
+    claims nothing. False there: it claims success. The bounds are in `benchmarks/audit/judge.py`."""
     import pandas as pd
 
     rows = []
-    for (contender, dtype), cell in frame.groupby(["contender", "dtype"], sort=False) if len(frame) else ():
+    for (contender, model, dtype), cell in frame.groupby(TELLS_APART, sort=False) if len(frame) else ():
         missing = bool((cell["verdict"] == MISSING).any())
         asked = cell[~cell["verdict"].isin([UNABLE, MISSING])]
         if asked.empty and not missing:
@@ -114,29 +116,33 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
         finite, none = (asked[asked["minimiser"] == kind]["verdict"] for kind in (True, False))
         named, claimed = (int((none == verdict).sum()) for verdict in (NAMED, FALSE))
         rows.append(
-            {"contender": contender, "dtype": dtype, "cases": len(finite)}
+            {"contender": contender, "model": model, "dtype": dtype, "cases": len(finite)}
             | {verdict: int((finite == verdict).sum()) for verdict in COUNTED}
             | {"no minimiser": len(none), NAMED: named, SILENT: len(none) - named - claimed, FALSE_THERE: claimed}
             | {"note": "not installed" if missing else ""}
         )
     table = pd.DataFrame(rows)
+    if len(table):
+        table = table.sort_values("model", kind="stable", ignore_index=True)
     return table.drop(columns="note") if len(table) and not (table["note"] != "").any() else table
 
 
 def lies(frame: pd.DataFrame) -> pd.DataFrame:
     """Every false claim: what was said, and how far above the infimum of f it was said."""
-    columns = [*KEY, "status", "gap", "optimum", "message"]
+    columns = [*KEY, "model", "status", "gap", "optimum", "message"]
     return frame[frame["verdict"] == FALSE][columns] if len(frame) else frame
 
 
 def false_claims(frame: pd.DataFrame) -> pd.DataFrame:
-    """The cases on which a claim was false, by contender, with the largest gap at which success was claimed."""
+    """The cases on which a claim was false. A row is a contender on the problems of a model, in a precision. The
+    largest gap is that of f over its infimum at which success was claimed."""
     import pandas as pd
 
     false = lies(frame)
     rows = [
-        {"contender": contender, "dtype": dtype, "false claims": len(cell), "largest gap": f"{cell['gap'].max():.1e}"}
-        | {"cases": ", ".join(sorted(cell["case"]))}
-        for (contender, dtype), cell in (false.groupby(["contender", "dtype"], sort=False) if len(false) else ())
+        {"contender": contender, "model": model, "dtype": dtype, "false claims": len(cell)}
+        | {"largest gap": f"{cell['gap'].max():.1e}", "cases": ", ".join(sorted(cell["case"]))}
+        for (contender, model, dtype), cell in (false.groupby(TELLS_APART, sort=False) if len(false) else ())
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.sort_values("model", kind="stable", ignore_index=True) if len(table) else table

@@ -51,7 +51,7 @@ def honesty(
     """Fit hard problems with every solver and every peer, and judge what each says of its answer.
 
     The truth is known to 80 digits: is there a minimiser, and how far is the answer from it? A claim of success that
-    is not true is false, whoever makes it. All of it takes a quarter of an hour. What is stored of the same code and
+    is not true is false, whoever makes it. All of it takes three quarters of an hour. What is stored of the same code and
     packages is not asked again: an interrupted table goes on. `python -m reports build` shows what is stored.
 
     Example: python -m benchmarks honesty
@@ -146,7 +146,7 @@ def _ask(worker: Worker, name: str, case: Case, dtype: str, seconds: float) -> A
 
 
 def show(frame: pd.DataFrame, console: Console) -> None:
-    """A row a contender and precision; the cases of false claims; and each of ours in full."""
+    """A row for each contender, model and precision; the cases of false claims; and each of ours in full."""
     ours = frame["contender"].str.startswith("hessbench:")
     tables = [("Who tells the truth", summary(frame)), ("False claims", false_claims(frame))]
     found = lies(frame[ours])

@@ -35,6 +35,9 @@ def hard_case_sections(path: Path, out: Path) -> list[Section]:
 
 
 def provenance(frame: pd.DataFrame) -> str:
-    """How many cases, where, when and of which commit."""
-    cases = f"{frame['case'].nunique()} cases, {frame.drop_duplicates('case')['minimiser'].sum()} with a minimiser"
+    """How many cases of each model, where, when and of which commit."""
+    cases = "; ".join(
+        f"{len(some)} {model} cases, {some['minimiser'].sum()} with a minimiser"
+        for model, some in frame.drop_duplicates("case").groupby("model")
+    )
     return f"{cases}. Asked on {distinct(frame['machine'].unique())}; {when(frame[['date', 'commit']])}."

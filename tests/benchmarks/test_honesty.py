@@ -10,10 +10,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks.audit.cases import QUICK, Case, cases
+from benchmarks.audit.case import DTYPES, LOGISTIC, SOFTMAX, Case
+from benchmarks.audit.cases import QUICK, cases
 from benchmarks.audit.judge import (
     FALSE,
     MISSED,
+    MISSING,
     NAMED,
     OVER_TIME,
     RAISED,
@@ -30,13 +32,15 @@ from benchmarks.audit.truth import truth
 from benchmarks.audit.verdicts import COUNTED, FALSE_THERE, Verdicts, false_claims, identity, lies, read, summary
 from benchmarks.command.main import app
 from benchmarks.runner.worker import LostError, Worker
-from reports.sections.hard_cases import hard_case_sections
-from solvers import SOLVERS, Stop, minimize
-from solvers.adapters import Claim
-from solvers.objectives import LogisticRegression
+from benchmarks.scoreboard.contenders import load
+from reports.sections.hard_cases import hard_case_sections, provenance
+from solvers import SOLVERS, Status, Stop, minimize
+from solvers.adapters import PEERS, Claim
+from solvers.objectives import LogisticRegression, SoftmaxRegression
 from tests.hanging import forever
 
 CASES = cases()
+SOFTMAX_CASES = {name: case for name, case in CASES.items() if case.model == SOFTMAX}
 SURE = ["newton-cholesky", "newton-damped", "newton-levenberg"]
 
 
@@ -77,7 +81,13 @@ def verdict(contender, name: str, dtype: str = "float64", seconds: float = 2.0) 
     return judge.verdict(answer(contender, CASES[name], dtype, seconds), ours)[0]
 
 
-@pytest.mark.parametrize("name", ["plain", "separable", "two-rows", "one-class-intercept"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("plain", "separable", "two-rows", "one-class-intercept"),
+        *("softmax-2-plain", "softmax-5-separable", "softmax-3-quasi", "softmax-3-absent-intercept"),
+    ],
+)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_who_says_converged_at_once_is_false(name, dtype):
     assert verdict(Theirs(Liar()), name, dtype) == FALSE
@@ -109,12 +119,78 @@ def test_our_own_claims_are_held_against_what_stop_promises():
     assert judge.verdict(Loose().answer(CASES["plain"].objective("float64"), None, 1), True)[0] in (FALSE, MISSED)
 
 
-@pytest.mark.parametrize("name", SURE)
-@pytest.mark.parametrize("kind", QUICK)
+def asked() -> list:
+    """newton-levenberg shifts a softmax Hessian, which is singular, by a multiple of I: columns in units of their own
+    hold it back, and it misses what the others solve."""
+    missed = pytest.mark.xfail(reason="a shift by a multiple of I knows no units of the columns", strict=True)
+    beyond = {("newton-levenberg", kind) for kind in ("softmax-3-units", "softmax-2-far-beside-tiny")}
+    return [
+        pytest.param(name, kind, marks=[missed] if (name, kind) in beyond else []) for kind in QUICK for name in SURE
+    ]
+
+
+@pytest.mark.parametrize(("name", "kind"), asked())
 def test_ours_solve_or_name_what_is_hard(name, kind):
     expected = SOLVED if CASES[kind].minimiser else NAMED
     assert verdict(Ours(SOLVERS[name]), kind) == expected
     assert verdict(Ours(SOLVERS[name]), kind, "float32") != FALSE
+
+
+def test_softmax_is_asked_as_logistic_regression_is():
+    """All kinds of difficulty, with 2, 3 and 5 classes, in both precisions."""
+    assert len(SOFTMAX_CASES) >= 60
+    kinds = {model: {case.kind for case in CASES.values() if case.model == model} for model in (LOGISTIC, SOFTMAX)}
+    assert kinds[SOFTMAX] - {"absent class"} == kinds[LOGISTIC] - {"one class"}
+    for name, case in SOFTMAX_CASES.items():
+        assert name.startswith(f"softmax-{case.settings['classes']}-") and len(case.X) == len(case.y)
+    for classes in (2, 3, 5):
+        some = [case for case in SOFTMAX_CASES.values() if case.settings["classes"] == classes]
+        assert sum(case.minimiser for case in some) >= 10 and not all(case.minimiser for case in some)
+    assert sum(set(case.dtypes) == set(DTYPES) for case in SOFTMAX_CASES.values()) >= 60
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SOFTMAX_CASES)
+def test_each_softmax_case_is_what_it_was_built_to_be(name):
+    """The judge refuses a case whose minimiser, or its absence, is not proved."""
+    for dtype in SOFTMAX_CASES[name].dtypes:
+        judge = Judge(SOFTMAX_CASES[name], dtype)
+        assert not judge.truth.minimiser or judge.truth.optimum > 0
+
+
+@pytest.mark.parametrize("name", ["plain", "units", "far-twins", "quasi"])
+def test_two_classes_have_the_optimum_of_logistic_regression(name):
+    binary = CASES[name].objective("float64")
+    both = SoftmaxRegression(binary.X, binary.y, 2, fit_intercept=binary.fit_intercept, reduction=binary.reduction)
+    known, found = truth(binary), truth(both)
+    assert known.minimiser == found.minimiser and found.optimum == pytest.approx(known.optimum, rel=1e-14)
+
+
+def test_a_start_far_from_0_saturates_softmax_too():
+    """Entries that are all alike would leave every margin at 0."""
+    case = CASES["softmax-3-start-100"]
+    objective = case.objective("float64")
+    assert float(objective.margins(case.x0(objective)).abs().max()) > 100
+
+
+@pytest.mark.parametrize("name", SURE)
+def test_rows_that_differ_by_units_of_float64_are_not_called_separable(name):
+    """Whether the last digits mean anything no solver can tell: the bound says that they are left out."""
+    X = 2.0**27 + 2.0**-25 * torch.arange(6, dtype=torch.float64).unsqueeze(1)
+    for labels in ([0, 1, 0, 1, 0, 1], [0, 1, 2, 0, 1, 2]):
+        found = minimize(SOLVERS[name], SoftmaxRegression(X, torch.tensor(labels), fit_intercept=True))
+        assert found.status is Status.CONVERGED and "last digits" in found.bound
+
+
+@pytest.mark.parametrize("peer", ["glum:irls-ls", "scikit-learn:liblinear"])
+def test_a_peer_without_softmax_is_not_judged_on_it(peer):
+    assert verdict(Theirs(PEERS[peer]), "softmax-3-penalty") in (UNABLE, MISSING)
+
+
+@pytest.mark.slow
+def test_peers_are_loaded_whatever_they_refuse():
+    """One that takes no penalty ended the process that fits, and every verdict was `over time`."""
+    load(list(PEERS))
 
 
 def test_the_truth_is_proved_and_does_not_depend_on_units():
@@ -159,6 +235,27 @@ def test_every_answer_is_counted_once_whether_there_is_a_minimiser_or_not(tmp_pa
     for _, line in table.iterrows():
         assert line[list(COUNTED)].sum() == line["cases"] == 1
         assert line[[NAMED, SILENT, FALSE_THERE]].sum() == line["no minimiser"] == 2
+
+
+def test_the_tables_tell_models_apart_and_what_was_stored_without_one_is_logistic(tmp_path):
+    path, frames = tmp_path / "verdicts.parquet", []
+    for name in ("softmax-3-one-row", "one-row"):
+        found = answer(Theirs(Liar()), CASES[name], "float64", 2.0)
+        frames.append(row("liar:x", CASES[name], "float64", found, Judge(CASES[name], "float64")))
+    stored = pd.DataFrame(frames).assign(identity="now", machine="m", commit="c", date="2026-01-01T00:00:00+00:00")
+    stored[stored["model"] == LOGISTIC].drop(columns="model").to_parquet(path)
+    assert list(summary(read(path))["model"]) == [LOGISTIC]
+    file = Verdicts(path)
+    file.add(frames[0], "now")
+    file.write()
+    for table in (summary(read(path)), false_claims(read(path))):
+        assert list(table["model"]) == [LOGISTIC, SOFTMAX]
+    assert "1 logistic cases, 1 with a minimiser; 1 softmax cases, 1 with" in provenance(stored)
+
+
+def test_a_case_of_another_model_is_refused():
+    outcome = CliRunner().invoke(app, ["honesty", "--model", "softmax", "--case", "plain"])
+    assert outcome.exit_code == 2 and "no case is left" in outcome.output
 
 
 def test_another_time_limit_is_another_question():
