@@ -135,7 +135,7 @@ def lies(frame: pd.DataFrame) -> pd.DataFrame:
 
 def false_claims(frame: pd.DataFrame) -> pd.DataFrame:
     """The cases on which a claim was false. A row is a contender on the problems of a model, in a precision. The
-    largest gap is that of f over its infimum at which success was claimed."""
+    largest gap is that of f over its infimum at which success was claimed; nan where no infimum is known."""
     import pandas as pd
 
     false = lies(frame)

