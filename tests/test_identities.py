@@ -74,6 +74,7 @@ def test_a_file_planted_in_a_folder_changes_the_identities_that_rest_on_it(copy,
         ("benchmarks/runner/deadline.py", {"runs", "races", "verdicts on peers"}),
         ("benchmarks/scoreboard/race.py", {"races"}),
         ("benchmarks/audit/truth.py", {"verdicts on ours", "verdicts on peers"}),
+        ("benchmarks/audit/case.py", {"verdicts on ours", "verdicts on peers"}),
         ("benchmarks/store/runs.py", set()),
     ],
 )
