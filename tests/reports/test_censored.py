@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from reports.comparing.compare import compare
-from reports.data.measurements import time_to
+from reports.data.collect import time_to
 from reports.data.runs import NOT_KNOWN
 from reports.data.statistics import estimate_censored, rounded_down, seconds, show, waited
+from reports.data.targets import NO_ACCURACY
 from reports.page.write import sort_value
-from reports.tables.registry import NOT_HELD_OUT, summary, targets, time_to_accuracy, time_to_gap
+from reports.tables.registry import summary, targets, time_to_accuracy, time_to_gap
 from tests.reports.test_compare import frames, pair, run
 
 NEVER = math.inf
@@ -141,7 +142,7 @@ def test_where_there_is_no_accuracy_none_was_missed():
     assert targets(function, "accuracy").empty
     assert set(targets(pd.concat([function, cells(run("q"))]), "accuracy")["problem"]) == {"q"}
     table = time_to_accuracy(pd.concat([function.assign(problem="q"), cells(run("q", solver="other"))]))
-    assert table["0.90"].tolist() == [NOT_HELD_OUT, "never"]
+    assert table["0.90"].tolist() == [NO_ACCURACY, "never"]
     unknown = cells(run("p", no_gap=NOT_KNOWN, gap=math.nan))
     assert only(time_to_gap(unknown), "1e-06") == NOT_KNOWN
 

@@ -26,7 +26,8 @@ from benchmarks.store.runs import Store, run_key
 from reports.__main__ import app
 from reports.build import build
 from reports.data.runs import NO_MINIMISER, load, newest_code
-from reports.data.statistics import Estimate, estimate, estimate_censored, first_time, one_row_a_run, seconds, show
+from reports.data.statistics import Estimate, estimate, estimate_censored, one_row_a_run, seconds, show
+from reports.data.targets import time_to_target
 from reports.figures.problem import FIGURES
 from reports.findings.findings import SHOWN, findings
 from reports.findings.sentences import BELIEVED, FASTEST
@@ -153,10 +154,10 @@ def test_times_have_the_unit_that_suits_them(value, text):
     assert seconds(value) == text
 
 
-def test_the_first_time_is_that_of_the_first_iterate_there():
-    run = pd.DataFrame({"seconds": [0.0, 1.0, 2.0, 3.0], "gap": [4.0, 1.0, 2.0, 0.5]})
-    assert first_time(run, run["gap"] <= 1.0) == 1.0
-    assert first_time(run, run["gap"] <= 0.1) == math.inf
+def test_the_time_to_a_target_is_that_of_the_first_iterate_there():
+    run = pd.DataFrame({"run": "r", "seconds": [0.0, 1.0, 2.0, 3.0], "gap": [4.0, 1.0, 2.0, 0.5]})
+    assert time_to_target(run, "gap", 0.25) == 1.0
+    assert time_to_target(run, "gap", 0.025) == math.inf
 
 
 # --- tables

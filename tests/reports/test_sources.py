@@ -20,7 +20,8 @@ from benchmarks.runner.measure import measure
 from benchmarks.runner.suites import SUITES
 from benchmarks.store.runs import Store, run_key
 from reports.data.asv_results import asv_results
-from reports.data.measurements import COLUMNS, measurements, parameter_columns
+from reports.data.collect import measurements
+from reports.data.measurements import COLUMNS, parameter_columns
 from reports.data.pytest_results import pytest_results
 from reports.data.runs import load
 from reports.data.targets import time_to_target
