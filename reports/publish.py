@@ -16,27 +16,25 @@ from benchmarks.runner.suites import SUITES
 from datasets import MNISTTwoView
 
 from .build import build
-from .data.provenance import keys, many, sources
+from .data.repeats import keys
 from .data.runs import Runs, tell_apart
+from .figures.scaling import SLOPES
+from .page.sources import sources
 from .page.write import sort_value
+from .sections.data import CHECK
 from .sections.hard_cases import FALSE_ONES, hard_case_sections
 from .sections.hard_cases import NAME as HARD_CASES
-from .sections.scoreboard import NAME as SCOREBOARD
-from .sections.scoreboard import scoreboard_sections
+from .sections.scoreboard import BEST_PEERS, CONTENDERS, LIMITS, scoreboard_sections
 from .tables.claims import PENALISED
+from .tables.registry import TABLES as RECORDS
+from .text import many
 
 STATED = ("classic", "sizes")  # the suites that `make report` measures
-TABLES = (
-    *("findings", "claims", "summary", "honesty", "time-to-gap", "iteration-slopes", "problems", "environment"),
-    "gradient-check",
-)
+TABLES = ("findings", *(record.name for record in (*RECORDS.values(), SLOPES, CHECK) if record.published))
 # From what these commands stored; where there is nothing the published ones stay.
 STORED = {
     "honesty": (f"{HARD_CASES}.md", f"{FALSE_ONES}.md"),
-    "peers": (
-        *(f"{SCOREBOARD}{part}.md" for part in ("", "-limits", "-contenders")),
-        f"{SCOREBOARD}.svg",
-    ),
+    "peers": (*(f"{record.name}.md" for record in (BEST_PEERS, LIMITS, CONTENDERS)), f"{BEST_PEERS.name}.svg"),
 }
 FIGURES = (
     *("breast-cancer--test-loss-time.svg", f"{PENALISED}--gap-time.svg", "iteration-against-n--d30.svg"),

@@ -16,14 +16,14 @@ from rich.table import Table
 from benchmarks.command.failure import fail
 from benchmarks.store.runs import DEFAULT
 
-from ..comparing.compare import QUANTITIES, summaries
+from ..comparing.compare import COMPARE, QUANTITIES, SUMMARY, summaries
 from ..comparing.compare import compare as compare_sides
 from ..comparing.partners import across_machines, partners
 from ..comparing.selection import STORE, Sides, sides
-from ..data.statistics import Estimate, show
 from ..data.targets import GAP
-from ..page.write import caption, write_table
-from ..tables.costs import show_ratio
+from ..page.write import write_table
+from ..statistics.estimate import Estimate, show
+from ..text import show_ratio
 
 FEW = 8  # cells without a partner that are named; the others are counted
 TITLES = {"run": "The whole run", "gap": "Time to a relative gap of {gap:g}", "iteration": "An iteration"}
@@ -66,8 +66,8 @@ def compare(
     if out is not None:
         try:
             out.mkdir(parents=True, exist_ok=True)
-            write_table(table, f"A: {a}. B: {b}. {caption(compare_sides)}", out / "compare")
-            write_table(summaries(table), f"A: {a}. B: {b}. {caption(summaries)}", out / "compare-summary")
+            write_table(table, f"A: {a}. B: {b}. {COMPARE.caption}", out / "compare")
+            write_table(summaries(table), f"A: {a}. B: {b}. {SUMMARY.caption}", out / "compare-summary")
             without = pd.DataFrame(alone, columns=["side", "cell"])
             write_table(without, "Cells without a partner on the other side.", out / "compare-without-partner")
         except OSError as error:

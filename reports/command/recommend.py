@@ -18,13 +18,13 @@ from benchmarks.runner.suites import DTYPES
 from benchmarks.store.runs import DEFAULT
 
 from ..data.runs import load
-from ..data.statistics import seconds
 from ..data.targets import GAP
 from ..recommend.coverage import coverage, covered
 from ..recommend.experience import experience
-from ..recommend.recommend import MORE, Answer, Question, too_few, verdict
+from ..recommend.recommend import Answer, Question
 from ..recommend.recommend import recommend as answer
-from ..recommend.regret import regret
+from ..recommend.regret import MORE, regret, too_few, verdict
+from ..text import seconds
 
 
 def recommend(

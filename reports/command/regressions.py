@@ -17,10 +17,10 @@ from benchmarks.command.failure import fail
 from benchmarks.runner.environment import ROOT
 
 from ..comparing.commits import git_history
-from ..comparing.regressions import THRESHOLD, changes, worse_now
+from ..comparing.regressions import REGRESSIONS, THRESHOLD, changes, worse_now
 from ..comparing.regressions import regressions as find_regressions
 from ..data.asv_results import asv_results
-from ..page.write import caption, write_table
+from ..page.write import write_table
 
 ASV = ROOT / ".asv" / "results"
 
@@ -63,7 +63,7 @@ def regressions(
     if out is not None:
         try:
             out.mkdir(parents=True, exist_ok=True)
-            write_table(table.drop(columns="place"), caption(find_regressions), out / "regressions")
+            write_table(table.drop(columns="place"), REGRESSIONS.caption, out / "regressions")
         except OSError as error:
             fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}): name another folder with --out")
     shown = changes(table)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from ..data.statistics import CONFIDENCE, FEWEST
+from ..statistics.bootstrap import CONFIDENCE, FEWEST
+from ..statistics.scatter import robust_scale, t_quantile
+from ..tables.record import Table
 from .commits import SERIES, Measured, all_series, baseline_place, commit_places
 
 THRESHOLD = 0.05  # a change below 5 % is not worth a line
@@ -115,11 +115,6 @@ def scatters(pairs: Sequence[Pair]) -> dict[tuple, tuple[float, int]]:
     return found
 
 
-def robust_scale(values: Sequence[float]) -> float:
-    """1.4826 median |x - median x|: the standard deviation of normal x, of which less than half may be anything."""
-    return 1.4826 * float(np.median(np.abs(np.asarray(values) - np.median(values))))
-
-
 def judge(low: float, high: float, threshold: float) -> str:
     """The verdict on a ratio that lies between low and high, or NaN; as strict for better as for worse."""
     if low > 1 + threshold:
@@ -127,12 +122,6 @@ def judge(low: float, high: float, threshold: float) -> str:
     if high < 1 / (1 + threshold):
         return BETTER
     return SAME if low >= 1 / (1 + threshold) and high <= 1 + threshold else INCONCLUSIVE
-
-
-@cache
-def quantile(share: float, freedom: int) -> float:
-    """Of Student's t."""
-    return float(stats.t.ppf(share, freedom))
 
 
 def interval(pair: Pair, scatter: tuple[float, int], comparisons: int) -> tuple[float, float, float]:
@@ -148,7 +137,7 @@ def interval(pair: Pair, scatter: tuple[float, int], comparisons: int) -> tuple[
     samples = pair.before.samples + pair.after.samples - 2 or scatter[1] - 1  # of single observations: the steps
     if math.isnan(pair.before.error + pair.after.error):
         return ratio, math.nan, math.nan
-    reach = error * quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), samples) if error else 0.0
+    reach = error * t_quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), samples) if error else 0.0
     return ratio, ratio * math.exp(-reach), ratio * math.exp(reach)
 
 
@@ -202,3 +191,6 @@ def newest(table: pd.DataFrame) -> pd.Series:
     """Which rows are of the newest commit of their cell."""
     cell = ["benchmark", "parameters", "quantity", "host", "machine", "environment"]
     return table["place"] == table.groupby(cell, dropna=False)["place"].transform("max")
+
+
+REGRESSIONS = Table("regressions", regressions)

@@ -12,8 +12,8 @@ import pandas as pd
 
 from benchmarks.store.runs import SUFFIX
 
-from ..data.provenance import distinct
 from ..data.runs import Runs, load, newest_code
+from ..text import distinct
 
 STORE, COMMIT, MACHINE = "store", "commit", "machine"
 COLUMNS = {

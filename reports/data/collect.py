@@ -12,9 +12,9 @@ import pandas as pd
 from .asv_results import asv_results
 from .measurements import DIGITS, Measurements, parameter_columns, tidy
 from .pytest_results import pytest_results
+from .repeats import seconds_waited
 from .runs import Runs
-from .statistics import waited
-from .targets import TARGETS, absent, reached
+from .targets import TARGETS, reached, why_no_target
 
 
 def measurements(
@@ -99,7 +99,7 @@ def run_rows(runs: Runs) -> Iterator[dict[str, Any]]:
             continue
         for kind, goals in TARGETS.items():
             for goal in goals:
-                why = absent(run, kind)
+                why = why_no_target(run, kind)
                 found = {"value": math.nan, "status": "n/a", "reason": why} if why else time_to(run, kind, goal)
                 goal_columns = parameter_columns(case | {kind: goal}) | {"benchmark": f"time to {kind}"}
                 yield common | goal_columns | {"quantity": "time", "unit": "s"} | found
@@ -111,7 +111,7 @@ def time_to(run: pd.DataFrame, kind: str, goal: float) -> dict[str, Any]:
     there = reached(run, kind, goal).to_numpy()
     if not there.any():
         missed = {"value": math.nan, "status": "n/a", "high": math.inf, "interval": "censored"}
-        stopped = math.isfinite(waited(run))
+        stopped = math.isfinite(seconds_waited(run).iloc[0])
         reason = "not reached" if stopped else f"never reached: {run['status'].iloc[0]}"
         return missed | {"low": float(run["total_seconds"].iloc[0]), "reason": reason}
     first, seconds = int(there.argmax()), run["seconds"].to_numpy()

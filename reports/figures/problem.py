@@ -10,9 +10,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from ..data.statistics import endings, estimate, one_row_a_run, seconds
+from ..data.repeats import endings, last_rows
+from ..statistics.estimate import estimate
+from ..text import seconds
 from . import style
-from .foremost import draw_behind, foremost
+from .highlight import draw_grey, highlighted
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption; a page says which of the two it is
@@ -60,7 +62,7 @@ def decades(axes: Axes, which: str) -> None:
 
 
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
-    front, count = foremost(frame), frame["label"].nunique()
+    front, count = highlighted(frame), frame["label"].nunique()
     for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
         path = path[np.isfinite(path[quantity])]
         if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
@@ -68,7 +70,7 @@ def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float 
         y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
         at = path.index if x == "iteration" else path["seconds"] * 1e3
         if label not in front:
-            draw_behind(axes, at, y, count - len(front))
+            draw_grey(axes, at, y, count - len(front))
             continue
         spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
         axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label)
@@ -124,7 +126,7 @@ def gap_time(frame: pd.DataFrame, axes: Axes) -> None:
 def run_time(frame: pd.DataFrame, axes: Axes) -> None:
     labels, least, seen = [], np.inf, 0.0
     for row, ((solver, label), cell) in enumerate(frame.groupby(["solver", "label"], sort=False)):
-        last = one_row_a_run(cell)
+        last = last_rows(cell)
         found = estimate(last["total_seconds"] * 1e3)
         colour, marker = style.look(solver)
         errors = None if np.isnan(found.low) else [[found.median - found.low], [found.high - found.median]]

@@ -8,6 +8,7 @@ from functools import cache
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from solvers import SOLVERS
@@ -84,6 +85,12 @@ def line(variant: int, solver: str = "") -> str:
     return _LINES[1 + variant % 3] if library(solver) else _LINES[variant % len(_LINES)]
 
 
+def canvas(height: float = 4.2) -> tuple[Figure, Axes]:
+    """A figure as wide as the page, and its only axes."""
+    figure = Figure(figsize=(7.2, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
 def height(curves: int) -> float:
     """Inches that a figure with so many curves, or rows, takes: the legend grows, and its axes do not shrink."""
     return 4.2 if curves <= FEW else 4.2 + 0.2 * (curves - FEW)
@@ -91,7 +98,9 @@ def height(curves: int) -> float:
 
 def legend(canvas: Figure, handles: Sequence[Artist]) -> None:
     """Below the axes, what stands for many last; in smaller letters where there are many, in columns as wide as the
-    longest label needs."""
+    longest label needs. None where nothing has a label."""
+    if not handles:
+        return
     handles = sorted(handles, key=lambda handle: str(handle.get_label()).endswith(OTHERS))
     many = {"fontsize": 8, "columnspacing": 1.0} if len(handles) > FEW else {}
     longest = max(len(str(handle.get_label())) for handle in handles)

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from ..data.provenance import APPENDIX, Sources
+from ..text import caption as caption  # for the sections
+from .sources import APPENDIX, Sources
 
 DIGITS = {"test accuracy": 4, "f* from": 15, "to": 15, "margin": 3, "cond H": 2, "rate of D^-1 H": 3}
 RUNS = "runs"  # the column of the runs behind a row: tuples of their keys
@@ -22,11 +23,6 @@ NUMBER = re.compile(r"(>|<|above|below)?\s*(-?\d[\d,]*(?:\.\d*)?(?:e[+-]?\d+)?)(
 NEVER = re.compile(r"never( \(.*\))?")
 LONG = 40  # characters: from there on a cell may break into lines
 BEYOND = 1e100  # times what was not reached within a time: it sorts behind all that was
-
-
-def caption(function: Any) -> str:
-    """The docstring of a table as one line."""
-    return re.sub(r"\s+", " ", function.__doc__ or "").strip()
 
 
 def text(value: Any, digits: int = 5) -> str:

@@ -16,9 +16,9 @@ from solvers.common.instrumentation import COUNTERS
 from solvers.common.names import library
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 
-from ..data.provenance import keys
+from ..data.repeats import keys, last_rows
 from ..data.runs import Runs
-from ..data.statistics import one_row_a_run
+from ..data.targets import reached
 from .cost_model import Iteration
 
 ARRIVED, FAILED, OUT_OF_TIME, NOT_ASKED = "arrived", "failed", "out of time", "not asked"
@@ -88,9 +88,8 @@ def _tells(cell: Experience) -> tuple[bool, int]:
 def _experience(
     setup: Setup, linear: Linear, problem: str, solver: str, cell: pd.DataFrame, runs: Runs, gap: float
 ) -> Experience:
-    ends = one_row_a_run(cell)
-    start = cell[cell["iteration"] == 0].set_index("run")["gap"]
-    there = cell[cell["gap"] <= gap * cell["run"].map(start)].sort_values("iteration").drop_duplicates("run")
+    ends = last_rows(cell)
+    there = cell[reached(cell, "gap", gap)].drop_duplicates("run")
     missing = ends[~ends["run"].isin(there["run"])]
     never = [math.inf] * len(missing)
     iterations, time = (float(np.median([*there[name], *never])) for name in ("iteration", "seconds"))

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from benchmarks.scoreboard.contenders import BY_GRADIENT
@@ -26,12 +25,13 @@ from benchmarks.scoreboard.scores import (
     standing,
 )
 
-from ..data.provenance import distinct, many, when
-from ..data.statistics import Estimate, seconds, show
+from ..data.provenance import when
 from ..figures import style
 from ..figures.problem import plain
-from ..page.page import Section, Shown
-from ..page.write import caption, html_table, write_figure, write_table
+from ..page.section import Section, SectionWriter
+from ..statistics.estimate import Estimate, show
+from ..tables.record import Table
+from ..text import distinct, left_out, many, seconds
 
 NAME, TITLE = "scoreboard", "Beside other libraries"
 MAKE = "no other library has been timed here: `make peers` installs them and runs `python -m benchmarks peers`"
@@ -158,55 +158,44 @@ def _drawn(result: dict[str, Any], score: Score) -> bool:
 
 
 def scoreboard_sections(folder: Path, out: Path) -> list[Section]:
-    """One section a machine and number of threads, from a folder that need not be there; files go below `out`."""
+    """One section a machine and number of threads, from a folder that need not be there."""
     results, skipped = read(folder)
-    left_out = " Left out: " + "; ".join(f"{name} ({why})" for name, why in skipped.items()) + "." if skipped else ""
+    note = left_out(skipped)
     if not results:
-        return [Section(NAME, TITLE, "", "", (), MAKE + left_out)]
+        return [SectionWriter(NAME, TITLE, out).section(f"{MAKE} {note}".strip())]
     cells: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for result in sorted(results, key=lambda result: (result["machine"], result["threads"], result["n"] * result["d"])):
         cells.setdefault((result["machine"], result["threads"]), []).append(result)
     return [
-        _section(f"{NAME}-{number}" if len(cells) > 1 else NAME, cell, out, left_out * (number == 1))
+        _section(f"{NAME}-{number}" if len(cells) > 1 else NAME, cell, out, note * (number == 1))
         for number, cell in enumerate(cells.values(), 1)
     ]
 
 
 def _section(name: str, results: list[dict[str, Any]], out: Path, note: str) -> Section:
-    best, every = best_peers(results), contenders(results)
-    behind = provenance(results)
-    write_table(best, f"{caption(best_peers)} {behind}", out / "tables" / name)
-    write_table(every, f"{caption(contenders)} {behind}", out / "tables" / f"{name}-contenders")
-    canvas = Figure(layout="constrained")
-    axes = canvas.add_subplot()
+    threads = many(results[0]["threads"], "thread")
+    writer = SectionWriter(name, f"{TITLE}, {threads}", out)
+    for record, part in ((BEST_PEERS, ""), (LIMITS, "-limits"), (CONTENDERS, "-contenders")):
+        if len(table := record.make(results)):
+            writer.table(record, table, name=name + part, after=provenance(results))
+    canvas, axes = style.canvas()
     draw(results, axes)
-    title = f"Time to a relative gap of {results[0]['target']:g}, over ours, {_threads(results)}"
+    title = f"Time to a relative gap of {results[0]['target']:g}, over ours, {threads}"
     axes.set_title(title)
     handles, labels = axes.get_legend_handles_labels()
     unique = dict(zip(labels, handles, strict=True))
     canvas.set_size_inches(7.2, 1.6 + 0.6 * len(results) + 0.2 * math.ceil(len(unique) / 3))
-    if unique:
-        style.legend(canvas, [unique[name] for name in sorted(unique, key=lambda name: (":" in name, name))])
-    figure = Shown(name, title, FIGURE, write_figure(canvas, out / "figures" / name))
-    tables = html_table(best)
-    if len(bounds := limits(results)):
-        write_table(bounds, f"{caption(limits)} {behind}", out / "tables" / f"{name}-limits")
-        tables += f'<p class="soft">{caption(limits)}</p>' + html_table(bounds)
-    tables += f'<p class="soft">{caption(contenders)}</p>' + html_table(every)
-    heading = f"{TITLE}, {_threads(results)}"
-    return Section(name, heading, f"{caption(best_peers)} {behind}", tables, [figure], note.strip())
+    style.legend(canvas, [unique[name] for name in sorted(unique, key=lambda name: (":" in name, name))])
+    writer.figure(name, title, canvas, FIGURE)
+    return writer.section(note)
 
 
 def provenance(results: list[dict[str, Any]]) -> str:
     """Where, when, of which commit and with which versions."""
     packages = {f"{name} {version}" for result in results for name, version in result["packages"].items()}
     moments = when(pd.DataFrame([{"date": result["date"], "commit": result["commit"]} for result in results]))
-    return f"Measured on {results[0]['machine']}; {_threads(results)}; {moments}; {distinct(packages)}."
-
-
-def _threads(results: list[dict[str, Any]]) -> str:
-    threads = results[0]["threads"]
-    return f"{threads} thread{'s' * (threads > 1)}"
+    threads = many(results[0]["threads"], "thread")
+    return f"Measured on {results[0]['machine']}; {threads}; {moments}; {distinct(packages)}."
 
 
 def _name(score: Score | None, result: dict[str, Any], whose: str = "") -> str:
@@ -236,3 +225,7 @@ def _ratio(score: Score | None) -> str:
 
 def _estimate(interval: Interval) -> Estimate:
     return Estimate(interval.median, interval.low, interval.high, interval.rounds, interval.rounds)
+
+
+BEST_PEERS = Table("scoreboard", best_peers)
+LIMITS, CONTENDERS = Table("scoreboard-limits", limits), Table("scoreboard-contenders", contenders)

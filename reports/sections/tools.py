@@ -8,17 +8,17 @@ import matplotlib.ticker
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..comparing.commits import commit_places, git_history
 from ..comparing.regressions import INCONCLUSIVE, SAME, changes, regressions
 from ..data.asv_results import asv_results
 from ..data.measurements import Measurements
-from ..data.provenance import many
 from ..data.pytest_results import pytest_results
-from ..data.statistics import FEWEST, seconds
-from ..page.page import Section, Shown
-from ..page.write import caption, html_table, write_figure, write_table
+from ..figures import style
+from ..page.section import Section, SectionWriter
+from ..statistics.bootstrap import FEWEST
+from ..tables.record import Table
+from ..text import left_out, many, seconds
 
 SERIES = ["host", "machine", "environment", "benchmark", "parameters", "quantity"]  # what one cell of asv is named by
 TOOLS = "asv and pytest-benchmark"  # the group of both sections
@@ -98,29 +98,24 @@ def draw(frame: pd.DataFrame, axes: Axes) -> None:
 
 
 def _commits(read: Measurements, folder: Path, out: Path) -> Section:
+    writer = SectionWriter("commits", "Across commits (asv)", out, group=TOOLS)
     if read.frame.empty:
-        return Section("commits", "Across commits (asv)", "", "", (), MAKE_ASV + left_out(read), TOOLS)
-    places = commit_places(read.frame, git_history(folder))
+        return writer.section(f"{MAKE_ASV} {not_shown(read)}".strip())
+    history = git_history(folder)
+    places = commit_places(read.frame, history)
     frame = read.frame.sort_values("commit", key=lambda names: names.map(places), kind="stable")
-    compared = regressions(frame, history=git_history(folder))
-    shown, moved = commits(frame), changed(compared)
-    write_table(shown, caption(commits), out / "tables" / "commits")
-    write_table(moved, caption(changed), out / "tables" / "changes")
-    figures = []
+    compared = regressions(frame, history=history)
+    moved = changed(compared)
+    writer.table(COMMITS, commits(frame))
+    writer.table(CHANGES, moved, show=len(moved) > 0)
     if frame["commit"].nunique() > 1:
-        canvas = Figure(figsize=(7.2, 4.2), layout="constrained")
-        axes = canvas.add_subplot()
+        canvas, axes = style.canvas()
         draw(frame, axes)
         axes.set_title("Times across commits")
-        canvas.legend(handles=axes.get_legend_handles_labels()[0], loc="outside lower center", ncols=3)
+        style.legend(canvas, axes.get_legend_handles_labels()[0])
         words = "The geometric mean over the cells of each benchmark, relative to the first commit that has the cell."
-        svg = write_figure(canvas, out / "figures" / "times-across-commits")
-        figures.append(Shown("times-across-commits", "Times across commits", words, svg))
-    tables = html_table(shown)
-    if len(moved):
-        tables += f'<p class="soft">{caption(changed)}</p>' + html_table(moved)
-    note = "" if len(moved) else unchanged(compared)
-    return Section("commits", "Across commits (asv)", caption(commits), tables, figures, note + left_out(read), TOOLS)
+        writer.figure("times-across-commits", "Times across commits", canvas, words)
+    return writer.section(" ".join(filter(None, ["" if len(moved) else unchanged(compared), not_shown(read)])))
 
 
 def micro_benchmarks(frame: pd.DataFrame) -> pd.DataFrame:
@@ -143,16 +138,18 @@ def micro_benchmarks(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _micro(read: Measurements, out: Path) -> Section:
-    name, title = "micro", "Micro-benchmarks"
+    writer = SectionWriter("micro", "Micro-benchmarks", out, group=TOOLS)
     if read.frame.empty:
-        return Section(name, title, "", "", (), MAKE_MICRO + left_out(read), TOOLS)
-    table = micro_benchmarks(read.frame)
-    write_table(table, caption(micro_benchmarks), out / "tables" / "micro-benchmarks")
-    return Section(name, title, caption(micro_benchmarks), html_table(table), (), left_out(read).strip(), TOOLS)
+        return writer.section(f"{MAKE_MICRO} {not_shown(read)}".strip())
+    writer.table(MICRO, micro_benchmarks(read.frame))
+    return writer.section(not_shown(read))
 
 
-def left_out(read: Measurements) -> str:
+def not_shown(read: Measurements) -> str:
     """What could not be read, and what is of another version."""
-    parts = [f"{name} ({reason})" for name, reason in read.skipped.items()]
-    parts += [f"{name} in {count} files, of another version or gone" for name, count in read.older.items()]
-    return f" Left out: {'; '.join(parts)}." if parts else ""
+    older = {name: f"in {many(count, 'file')} of another version, or gone" for name, count in read.older.items()}
+    return left_out(read.skipped | older)
+
+
+COMMITS, CHANGES = Table("commits", commits), Table("changes", changed)
+MICRO = Table("micro-benchmarks", micro_benchmarks)

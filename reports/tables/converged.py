@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..data.provenance import keys
-from ..data.statistics import one_row_a_run
+from ..data.repeats import keys, last_rows, without_constant
 from ..data.targets import NO_MINIMISER
 
 SLACK = 2.0  # the decrement, which a run tests, is the gap to second order only
@@ -22,7 +21,7 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
     uncertain: half the width of the certificate, and the rounding of f in float64.
     """
     frame = frame.sort_values("iteration", kind="stable")
-    last = one_row_a_run(frame).set_index("run", drop=False)
+    last = last_rows(frame).set_index("run", drop=False)
     start = frame.groupby("run")["value"].first()
     tolerance = last["rules"].str.extract(r"\bgap ([0-9.e+-]+)")[0].astype(float)  # NaN: no such test
     eps = last["dtype"].map(UNIT)
@@ -65,15 +64,10 @@ def honesty(frame: pd.DataFrame) -> pd.DataFrame:
             | {"unclaimed": int((cell["within"] & (cell["status"] != "converged")).sum())}
             | {"false ones": named(false), "runs": keys(cell)}
         )
-    return without_constant(pd.DataFrame(rows))
+    return without_constant(pd.DataFrame(rows), "machine")
 
 
 def named(runs: pd.DataFrame) -> str:
     """iris: 0f3a..., 77b2...; wine: 1d05...: problems and run keys; a dash for none."""
     words = [f"{problem}: {', '.join(sorted(cell['run']))}" for problem, cell in runs.groupby("problem", sort=True)]
     return "; ".join(words) or "-"
-
-
-def without_constant(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the machine where it is the same everywhere."""
-    return table.drop(columns=["machine"] if "machine" in table and table["machine"].nunique() == 1 else [])

@@ -11,17 +11,21 @@ import pandas as pd
 from datasets import DataError, certificate
 from datasets.registry import SIZED
 
-from ..data.provenance import keys
-from ..data.statistics import CELL, estimate, marked, one_row_a_run, show, varying
-from .claims import ratio
+from ..data.repeats import CELL, keys, last_rows, marked, varying, without_constant
+from ..statistics.bootstrap import ratio
+from ..statistics.estimate import estimate, show
+from ..text import show_ratio
 
 GRADIENT_DESCENT = "gradient-descent"
-NO_PAIRS = "no run on another device than the CPU: python -m benchmarks run --suite sweep --device cpu --device cuda"
+NO_PAIRS = (
+    "No run was made on another device than the CPU: "
+    "`python -m benchmarks run --suite sweep --device cpu --device cuda` makes some."
+)
 
 
 def seconds_an_iteration(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a run that took at least one step: the cell's keys, and `cost`, from the start to the last iterate."""
-    last = one_row_a_run(frame[frame["status"] != "error"]).sort_index()
+    last = last_rows(frame[frame["status"] != "error"]).sort_index()
     last = last[last["iteration"] > 0]
     return last.assign(cost=last["seconds"] / last["iteration"])
 
@@ -61,11 +65,6 @@ def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
         )
     columns = [*CELL, "n", "d", "iterations", "an iteration", "times gradient descent's", "runs"]
     return varying(pd.DataFrame(rows, columns=columns))
-
-
-def show_ratio(found: float, low: float, high: float) -> str:
-    """2.10 [1.95, 2.30], and without an interval where there are too few repeats."""
-    return f"{found:.3g}" + ("" if math.isnan(low) else f" [{low:.3g}, {high:.3g}]")
 
 
 def pairs(frame: pd.DataFrame) -> Iterator[dict]:
@@ -128,9 +127,8 @@ def break_even(frame: pd.DataFrame) -> pd.DataFrame:
             | {"rows to break even": crossing(cell["n"].to_numpy(float), cell["speed-up"].to_numpy(float))}
             | {"runs": tuple(run for runs in cell["runs"] for run in runs)}
         )
-    found = pd.DataFrame(rows)
-    constant = ["kind"] if found["kind"].nunique() == 1 else []
-    return found.drop(columns=["host", *constant]).rename(columns={"kind": "problems", "label": "solver"})
+    found = without_constant(pd.DataFrame(rows).drop(columns="host"), "kind")
+    return found.rename(columns={"kind": "problems", "label": "solver"})
 
 
 def crossing(n: np.ndarray, speedup: np.ndarray) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..data.provenance import keys
-from .converged import UNIT, without_constant
+from ..data.repeats import keys, without_constant
+from .converged import UNIT
 
 SETUP = ["machine", "problem", "solver", "label", "device"]
 DTYPES = ("float32", "float64")
@@ -29,11 +29,10 @@ def precision(frame: pd.DataFrame) -> pd.DataFrame:
             | cells
             | {"known to": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)}
         )
-    table = without_constant(pd.DataFrame(rows))
-    if table.empty:
+    if not rows:
         return pd.DataFrame([{"measured": NO_GAPS}])
-    constant = ["device"] if table["device"].nunique() == 1 else []
-    return table.drop(columns=["solver", *constant]).rename(columns={"label": "solver"})
+    table = without_constant(pd.DataFrame(rows).drop(columns="solver"), "machine", "device")
+    return table.rename(columns={"label": "solver"})
 
 
 def _cell(runs: pd.DataFrame, start: float, floor: float) -> str:

@@ -15,12 +15,13 @@ from typer.testing import CliRunner
 from benchmarks.store.layout import constant
 from benchmarks.store.runs import SCHEMA, write_whole
 from reports.__main__ import app
-from reports.comparing.commits import median_error
-from reports.comparing.compare import compare, geometric_mean, judged, summaries
+from reports.comparing.compare import compare, judged, summaries
 from reports.comparing.partners import partners
 from reports.comparing.selection import Sides, meanings, sides
 from reports.data.runs import load, tell_apart
-from reports.data.statistics import Estimate
+from reports.statistics.bootstrap import geometric_mean
+from reports.statistics.estimate import Estimate
+from reports.statistics.scatter import median_error
 
 HOST = "A CPU, 4 cores"
 GPU = f"A GPU, driver 1; {HOST}"

@@ -12,12 +12,14 @@ from typer.testing import CliRunner
 
 from reports.__main__ import app
 from reports.comparing.compare import UNDECIDED, compare, summaries
+from reports.data.repeats import DISTURBED, count_disturbed, marked
 from reports.data.runs import load
-from reports.data.statistics import BESIDE, disturbed, marked
-from reports.findings.sentences import fastest, paired
-from reports.tables.claims import Contest
+from reports.findings.fastest import fastest
+from reports.findings.settings import paired
+from reports.tables.contests import Contest
 from reports.tables.costs import iteration_cost
-from reports.tables.registry import summary, time_to_gap
+from reports.tables.summary import summary
+from reports.tables.times import time_to_gap
 from tests.reports.test_compare import NOISE, frames, pair, repeats, run, stored
 
 
@@ -50,10 +52,10 @@ def test_a_disturbed_run_that_ended_in_another_way_is_not_hidden(tmp_path):
 
 
 def test_old_runs_that_do_not_say_are_not_disturbed(tmp_path):
-    assert disturbed(load(stored(tmp_path / "s", *repeats())).frame) == 0
+    assert count_disturbed(load(stored(tmp_path / "s", *repeats())).frame) == 0
     frame, _ = frames(*three())
-    assert (disturbed(frame), marked("1 s", frame)) == (2, "1 s (2 of 3 disturbed)")
-    assert disturbed(frame.assign(disturbed=None)) == disturbed(frame.drop(columns="disturbed")) == 0
+    assert (count_disturbed(frame), marked("1 s", frame)) == (2, "1 s (2 of 3 disturbed)")
+    assert count_disturbed(frame.assign(disturbed=None)) == count_disturbed(frame.drop(columns="disturbed")) == 0
 
 
 def test_times_in_tables_are_marked():
@@ -72,7 +74,7 @@ FIVE = [*calm(dtype="float32")[:5], *waited((9.0,), dtype="float32")]
 @pytest.mark.parametrize("sides", [(calm(), three(dtype="float32")), (calm(), FIVE)], ids=["three", "five calm ones"])
 def test_a_pair_with_too_few_undisturbed_runs_has_no_ratio_and_is_undecided(sides):
     table = compare(pair("dtype", *sides))
-    assert set(table["verdict"]) == {UNDECIDED} and table["ratio"].isna().all() and BESIDE in UNDECIDED
+    assert set(table["verdict"]) == {UNDECIDED} and table["ratio"].isna().all() and DISTURBED in UNDECIDED
     assert table["A"].notna().all() and (table["B disturbed"] > 0).all()
     counted = summaries(table)
     assert (counted["undecided"] == 1).all() and (counted["no ratio"] == 0).all() and counted["B / A"].isna().all()
@@ -82,7 +84,7 @@ def test_the_command_marks_what_was_disturbed_and_says_no_ratio(tmp_path):
     store = stored(tmp_path / "s", *three(), *calm(dtype="float32", problem="iris"))
     outcome = CliRunner().invoke(app, ["compare", "float64", "float32", "--store", str(store)])
     assert outcome.exit_code == 0, outcome.output
-    assert "(2 of 3 disturbed)" in outcome.stdout and BESIDE in " ".join(outcome.stdout.split())
+    assert "(2 of 3 disturbed)" in outcome.stdout and DISTURBED in " ".join(outcome.stdout.split())
     assert "0 faster, 0 slower, 0 same, 1 undecided" in outcome.stdout
 
 
@@ -99,7 +101,7 @@ def test_who_is_first_is_not_said_of_disturbed_runs_but_who_never_got_there_is()
     assert [still.fastest(name) for name in "abc"] == [True, False, False]
     assert [moved.fastest(name) for name in "abc"] == [None, None, False]
     assert still.slowest("c") is moved.slowest("c") is True
-    assert BESIDE in moved.describe() and BESIDE not in still.describe()
+    assert DISTURBED in moved.describe() and DISTURBED not in still.describe()
 
 
 def test_no_finding_rests_on_disturbed_runs():
@@ -108,10 +110,10 @@ def test_no_finding_rests_on_disturbed_runs():
     assert list(fastest(still)) and not list(fastest(still.assign(disturbed=True)))
     moved, _ = frames(*calm(problem="wine"), *waited((9.0,), problem="wine", solver="newton-cg"))
     (finding,) = fastest(pd.concat([still, moved]))
-    assert "wine" not in finding.text and f"1 problem nothing is said: {BESIDE}" in finding.text
+    assert "wine" not in finding.text and f"1 problem is left out: {DISTURBED}" in finding.text
     both, _ = frames(*calm(), *calm(dtype="float32", seconds=2.0))
-    assert list(paired(both, "dtype", "float32", "float64"))
-    assert not list(paired(both.assign(disturbed=both["dtype"] == "float32"), "dtype", "float32", "float64"))
+    assert len(paired(both, "dtype", "float32", "float64"))
+    assert paired(both.assign(disturbed=both["dtype"] == "float32"), "dtype", "float32", "float64").empty
 
 
 def test_a_store_of_disturbed_runs_alone_is_still_read(tmp_path: Path):

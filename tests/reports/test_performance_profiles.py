@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 
 from reports.sections.performance import performance_section
-from reports.tables.performance import area, flips, pairwise, races, ratios, scores, shares, stability, wins
+from reports.tables.performance import pairwise, scores, stability
+from reports.tables.profiles import area, flips, ratios, shares, wins
+from reports.tables.rankings import rankings
 
 MACHINE = "A CPU, 4 cores"
 NEVER = math.inf
@@ -74,35 +76,35 @@ def test_dropping_a_solver_turns_two_others_around():
 def test_a_race_holds_medians_of_the_problems_that_all_solvers_met():
     missing = {"s": {"gradient-descent": 1.0, "newton": 1.0}}
     odd = {"p": {"newton-damped": 1.0}}
-    (race,) = races(pd.concat([frame(THREE | missing), frame(odd)]))
-    assert [contest.name for contest in race.contests] == ["p", "q", "r"] and race.absent_problems == ("s",)
-    assert race.absent_solvers == ("newton-damped",) and list(race.solvers) == list(THREE["p"])
-    assert race.times[0].tolist() == pytest.approx([4.1, 1.025, 2.05]) and race.times[1, 0] == NEVER
-    assert race.units[0] == pytest.approx(4.1) and race.units[1] == pytest.approx(1.0)
-    assert len(race.runs["newton"]) == 18
+    (ranking,) = rankings(pd.concat([frame(THREE | missing), frame(odd)]))
+    assert [contest.name for contest in ranking.contests] == ["p", "q", "r"] and ranking.other_problems == ("s",)
+    assert ranking.other_solvers == ("newton-damped",) and list(ranking.solvers) == list(THREE["p"])
+    assert ranking.times[0].tolist() == pytest.approx([4.1, 1.025, 2.05]) and ranking.times[1, 0] == NEVER
+    assert ranking.units[0] == pytest.approx(4.1) and ranking.units[1] == pytest.approx(1.0)
+    assert len(ranking.runs["newton"]) == 18
 
 
 def test_only_float64_on_one_cpu_thread_with_a_certified_optimum_and_a_test_takes_part():
     others = [{"dtype": "float32"}, {"threads": 2}, {"device": "cuda"}, {"no_gap": "no minimiser"}]
-    assert all(races(frame(THREE, **other)) == [] for other in [*others, {"rules": "10 iterations"}])
-    assert races(pd.DataFrame()) == []
+    assert all(rankings(frame(THREE, **other)) == [] for other in [*others, {"rules": "10 iterations"}])
+    assert rankings(pd.DataFrame()) == []
 
 
 def test_a_problem_under_two_rules_counts_under_those_that_most_solvers_share():
     long = frame({"p": {"newton": 0.001}}, rules="gap 1e-10, 20000 iterations")
-    (race,) = races(pd.concat([frame(THREE), long]))
-    assert race.times[0, 1] == pytest.approx(1.025)
+    (ranking,) = rankings(pd.concat([frame(THREE), long]))
+    assert ranking.times[0, 1] == pytest.approx(1.025)
 
 
 def test_machines_are_kept_apart():
-    found = races(pd.concat([frame(THREE), frame(THREE, machine="Another CPU")]))
-    assert [race.machine for race in found] == [MACHINE, "Another CPU"]
-    assert all(len(runs) == 18 for race in found for runs in race.runs.values())
+    found = rankings(pd.concat([frame(THREE), frame(THREE, machine="Another CPU")]))
+    assert [ranking.machine for ranking in found] == [MACHINE, "Another CPU"]
+    assert all(len(runs) == 18 for ranking in found for runs in ranking.runs.values())
 
 
 def test_a_pair_is_told_only_where_the_repeats_tell_it():
-    (race,) = races(frame(THREE))
-    table = pairwise(race).set_index("solver")
+    (ranking,) = rankings(frame(THREE))
+    table = pairwise(ranking).set_index("solver")
     assert table.loc["newton", "before newton-cg"] == "33 %"  # on p alone
     assert table.loc["newton-cg", "before newton"] == "67 %"  # on q, and on r, where newton never gets there
     assert table.loc["gradient-descent", "before newton-cg"] == "0 %"  # 8.0 and 8.1 scatter more than they differ
@@ -111,12 +113,12 @@ def test_a_pair_is_told_only_where_the_repeats_tell_it():
 
 
 def test_pairs_do_not_change_with_who_else_takes_part_and_scores_do():
-    (full,) = races(frame(THREE))
-    (two,) = races(frame(THREE)[lambda rows: rows["solver"] != "newton"])
+    (full,) = rankings(frame(THREE))
+    (two,) = rankings(frame(THREE)[lambda rows: rows["solver"] != "newton"])
     names = ["gradient-descent", "newton-cg"]
     cells = [f"before {name}" for name in names]
     assert pairwise(full).set_index("solver").loc[names, cells].equals(pairwise(two).set_index("solver")[cells])
-    first = [scores(race).set_index("solver")["first"]["newton-cg"] for race in (full, two)]
+    first = [scores(ranking).set_index("solver")["first"]["newton-cg"] for ranking in (full, two)]
     assert first == ["33 %", "67 %"]
 
 
@@ -124,10 +126,10 @@ def test_whether_the_ranking_holds_is_a_sentence_computed_from_the_times():
     flip = {f"p{k}": dict(zip(("newton", "newton-cg", "newton-damped"), t, strict=True)) for k, t in enumerate(
         [(1.0, 2.0, 3.0)] * 2 + [(3.0, 2.0, 1.0)] * 3
     )}  # fmt: skip
-    (race,) = races(frame(flip))
-    assert "without newton-damped, newton-cg passes newton." in stability(race)
-    (race,) = races(frame({f"p{k}": {"newton": 1.0, "newton-cg": 2.0, "newton-damped": 4.0} for k in range(3)}))
-    assert stability(race).count("stays as it is") == 2
+    (ranking,) = rankings(frame(flip))
+    assert "without newton-damped, newton-cg passes newton." in stability(ranking)
+    (ranking,) = rankings(frame({f"p{k}": {"newton": 1.0, "newton-cg": 2.0, "newton-damped": 4.0} for k in range(3)}))
+    assert stability(ranking).count("stays as it is") == 2
 
 
 def folders(out):
@@ -140,7 +142,7 @@ def test_the_section_names_solvers_problems_and_what_was_left_out(tmp_path):
     section = performance_section(frame(THREE | {"s": {"newton": 1.0}}), folders(tmp_path))
     assert [figure.name for figure in section.figures] == ["performance-profile", "data-profile"]
     assert "3 solvers (gradient-descent, newton, newton-cg) on 3 problems (p, q, r)" in section.figures[0].caption
-    assert "1 problem that not all of these solvers met (s)" in section.note
+    assert "1 problem that not all of these solvers were run on (s)" in section.note
     assert (tmp_path / "tables" / "pairwise.csv").exists() and (tmp_path / "figures" / "data-profile.png").exists()
 
 

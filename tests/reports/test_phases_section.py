@@ -83,7 +83,7 @@ def test_cut_off_foreign_and_newer_files_are_named_and_skipped(tmp_path, out):
     assert len(found) == 1 and set(skipped) == {f"{name}.json" for name in ("cut", "foreign", "list", "phase", "newer")}
     assert "schema 2" in skipped["newer.json"] and skipped["foreign.json"] == "not a profile of this suite"
     section = phases_section(tmp_path, out)
-    assert "5 files left out" in section.note and "cut.json" in section.note and len(section.figures) == 2
+    assert all(name in section.note for name in skipped) and len(section.figures) == 2
 
 
 def test_a_phase_has_its_share_of_the_time_and_of_what_the_machine_reaches():

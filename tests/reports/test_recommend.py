@@ -31,8 +31,9 @@ from reports.recommend.experience import (
     outcome,
 )
 from reports.recommend.prediction import FEW, Record, Target, learn, predict, records, rounded
-from reports.recommend.recommend import Question, best_calibration, recommend, recommend_sections, too_few, verdict
-from reports.recommend.regret import regret
+from reports.recommend.recommend import Question, best_calibration, recommend
+from reports.recommend.regret import regret, too_few, verdict
+from reports.sections.recommendations import recommendation_section
 from solvers.common.instrumentation import COUNTERS
 from tests.reports.test_compare import frames, run
 
@@ -477,11 +478,11 @@ def test_sparse_data_take_less_than_dense_ones_of_the_same_size(store):
 @pytest.mark.slow
 def test_the_section_shows_the_regret_or_the_command_that_makes_more_runs(store, tmp_path):
     (tmp_path / "tables").mkdir()
-    (section,) = recommend_sections(load(store), tmp_path)
+    section = recommendation_section(load(store), tmp_path)
     assert "beat the trivial rule" in section.note and "synthetic-sparse" in section.table
     assert (tmp_path / "tables" / "regret.md").exists()
     few = load(stored(tmp_path / "few", PROBLEMS[:2]))
-    (section,) = recommend_sections(few, tmp_path)
+    section = recommendation_section(few, tmp_path)
     assert not section.table and "python -m benchmarks run --suite quick" in section.note
     assert too_few(pd.DataFrame([{}] * 3)) and not too_few(pd.DataFrame([{}] * 4))
 

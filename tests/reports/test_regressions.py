@@ -18,11 +18,12 @@ from typer.testing import CliRunner
 
 from benchmarks.runner.environment import ROOT
 from reports.__main__ import app
-from reports.comparing.commits import git_history, median_error
-from reports.comparing.regressions import changes, judge, regressions, robust_scale, worse_now
+from reports.comparing.commits import git_history
+from reports.comparing.regressions import changes, judge, regressions, worse_now
 from reports.data.asv_results import asv_results
 from reports.data.measurements import tidy
-from reports.tables.claims import ratio
+from reports.statistics.bootstrap import ratio
+from reports.statistics.scatter import median_error, robust_scale
 
 EXAMPLE = ROOT / "tests" / "examples" / "asv"
 CHANGES = ("worse", "better")

@@ -25,16 +25,20 @@ from benchmarks.runner.suites import SUITES, every_solver
 from benchmarks.store.runs import Store, run_key
 from reports.__main__ import app
 from reports.build import build
+from reports.data.repeats import last_rows
 from reports.data.runs import NO_MINIMISER, load, newest_code
-from reports.data.statistics import Estimate, estimate, estimate_censored, one_row_a_run, seconds, show
-from reports.data.targets import time_to_target
+from reports.data.targets import times_to_target
 from reports.figures.problem import FIGURES
+from reports.findings.finding import BELIEVED, FASTEST
 from reports.findings.findings import SHOWN, findings
-from reports.findings.sentences import BELIEVED, FASTEST
 from reports.page.write import unique_ids
 from reports.sections.data import data_sections
-from reports.tables.claims import Contest, claims, verdict
-from reports.tables.registry import raced, summary, targets, time_to_accuracy, time_to_gap
+from reports.statistics.estimate import Estimate, estimate, estimate_censored, show
+from reports.tables.claims import claims, verdict
+from reports.tables.contests import Contest
+from reports.tables.summary import summary
+from reports.tables.times import targets, time_to_accuracy, time_to_gap, with_a_target
+from reports.text import seconds
 from solvers import SOLVERS, Stop
 from solvers.objectives import residual_mlp
 
@@ -156,8 +160,8 @@ def test_times_have_the_unit_that_suits_them(value, text):
 
 def test_the_time_to_a_target_is_that_of_the_first_iterate_there():
     run = pd.DataFrame({"run": "r", "seconds": [0.0, 1.0, 2.0, 3.0], "gap": [4.0, 1.0, 2.0, 0.5]})
-    assert time_to_target(run, "gap", 0.25) == 1.0
-    assert time_to_target(run, "gap", 0.025) == math.inf
+    assert times_to_target(run, "gap", 0.25) == 1.0
+    assert times_to_target(run, "gap", 0.025) == math.inf
 
 
 # --- tables
@@ -275,7 +279,7 @@ def test_without_the_runs_the_claims_stay_open_and_name_the_command(runs):
 
 @pytest.mark.slow
 def test_runs_of_another_suite_alone_make_a_report_with_open_claims(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    monkeypatch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
     tables = build(replace(runs, frame=runs.frame.assign(case="of another suite")), tmp_path, data=False)
     assert list(tables["claims"]["verdict"]) == ["open"] and list(tables["claims"]["runs"]) == [()]
     assert "What the runs show" in (tmp_path / "index.html").read_text()
@@ -286,7 +290,7 @@ def told(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def said_converged(runs) -> int:
-    return int((one_row_a_run(runs.frame)["status"] == "converged").sum())
+    return int((last_rows(runs.frame)["status"] == "converged").sum())
 
 
 def test_findings_are_sentences_about_these_very_runs(runs):
@@ -338,10 +342,10 @@ def test_runs_of_a_fixed_number_of_iterations_on_sized_problems_are_no_race(runs
     told_to_stop = frame.assign(rules="10 iterations")
     assert findings(frame)[0].question == FASTEST and findings(told_to_stop) == []
     both = pd.concat([told_to_stop.assign(label="told"), frame], ignore_index=True)
-    assert "told" not in set(raced(both)["label"]) and len(raced(both)) == len(frame)
-    assert raced(told_to_stop) is told_to_stop  # rather than nothing at all
+    assert "told" not in set(with_a_target(both)["label"]) and len(with_a_target(both)) == len(frame)
+    assert with_a_target(told_to_stop) is told_to_stop  # rather than nothing at all
     classic = runs.frame[runs.frame["problem"] == "breast-cancer"]
-    assert raced(classic).equals(classic)  # a fixed number of iterations, and a race all the same
+    assert with_a_target(classic).equals(classic)  # a fixed number of iterations, and a race all the same
 
 
 def test_machines_are_never_pooled(runs):
@@ -381,7 +385,8 @@ def test_the_report_has_every_table_and_figure_in_every_format(report):
 @pytest.mark.slow
 def test_the_same_runs_give_the_same_bytes(runs, report, tmp_path, monkeypatch):
     """Of the figures two kinds, for they take long; every table and what is written of it."""
-    monkeypatch.setattr("reports.build.FIGURES", {name: FIGURES[name] for name in ("gap-time", "test-loss-time")})
+    two = {name: FIGURES[name] for name in ("gap-time", "test-loss-time")}
+    monkeypatch.setattr("reports.sections.problems.FIGURES", two)
     build(runs, tmp_path, data=False)
     files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.parent != tmp_path]
     assert len(files) > 24
@@ -390,7 +395,7 @@ def test_the_same_runs_give_the_same_bytes(runs, report, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_a_build_takes_back_its_own_files_and_no_others(runs, report, tmp_path, monkeypatch):
-    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    monkeypatch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
     (tmp_path / "tables").mkdir()
     (tmp_path / "tables" / "mine.txt").write_text("mine")
     build(runs, tmp_path, data=False)
@@ -418,7 +423,7 @@ def test_ids_of_a_drawing_are_made_its_own():
 
 @pytest.mark.slow
 def test_what_comes_from_a_name_is_escaped(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    monkeypatch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
     frame = runs.frame.copy()
     frame.loc[frame["label"] == "newton-damped", "label"] = "<script>alert(1)</script>"
     frame["commit"] = "<b>"

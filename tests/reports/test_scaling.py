@@ -13,9 +13,11 @@ from matplotlib.figure import Figure
 
 from benchmarks.runner.suites import SUITES
 from datasets.registry import SIZED
-from reports.figures.scaling import cost_figure, panels, sized, slope, slopes
-from reports.sections.device_map import device_map, device_map_section, spans_a_plane
+from reports.figures.device_map import device_map, spans_a_plane
+from reports.figures.scaling import cost_figure, panels, sized, slopes
+from reports.sections.device_map import device_map_section
 from reports.sections.scaling import scaling_section
+from reports.statistics.bootstrap import slope
 
 matplotlib.use("agg")
 HOST = "A CPU, 4 cores"

@@ -24,7 +24,7 @@ from reports.data.collect import measurements
 from reports.data.measurements import COLUMNS, parameter_columns
 from reports.data.pytest_results import pytest_results
 from reports.data.runs import load
-from reports.data.targets import time_to_target
+from reports.data.targets import times_to_target
 
 EXAMPLES = ROOT / "tests" / "examples"
 ASV, MICRO = EXAMPLES / "asv", EXAMPLES / "pytest-benchmark"
@@ -239,7 +239,7 @@ def test_a_run_gives_its_time_its_end_and_its_times_to_the_targets(runs):
     assert len(reached) and ((reached["low"] <= reached["value"]) & (reached["value"] == reached["high"])).all()
     for row in reached.itertuples():
         run = runs.frame[runs.frame["run"] == row.file]
-        assert row.value == time_to_target(run, "gap", row.gap)
+        assert row.value == times_to_target(run, "gap", row.gap).iloc[0]
     absent = frame[(frame["benchmark"] == "time to gap") & (frame["problem"] == "breast-cancer")]
     assert set(absent["status"]) == {"n/a"} and set(absent["reason"]) == {"no minimiser"}
 

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from reports.figures import style
-from reports.figures.foremost import GREY, foremost, others
+from reports.figures.highlight import GREY, grey_note, highlighted
 from reports.figures.problem import gap_time, loss_iteration
 
 NAMES = [f"solver-{k}" for k in range(20)]
@@ -38,13 +38,13 @@ def late_first() -> dict[str, float]:
 
 @pytest.mark.parametrize("no_gap", ["", "f* is not known"])
 def test_those_that_get_there_first_are_in_colour_and_so_is_gradient_descent(no_gap):
-    found = foremost(frame({"gradient-descent": math.inf} | late_first(), no_gap=no_gap))
+    found = highlighted(frame({"gradient-descent": math.inf} | late_first(), no_gap=no_gap))
     assert found == ["gradient-descent", *NAMES[-(style.FEW - 1) :]]
 
 
 def test_where_a_legend_has_room_for_all_all_are_in_colour():
     few = dict(list(late_first().items())[: style.FEW])
-    assert foremost(frame(few)) == list(few) and others(list(few), foremost(frame(few))) == ""
+    assert highlighted(frame(few)) == list(few) and grey_note(list(few), highlighted(frame(few))) == ""
 
 
 @pytest.mark.parametrize("draw", [gap_time, loss_iteration])
@@ -56,5 +56,5 @@ def test_nobody_is_missing_and_grey_ones_share_a_line_of_the_legend_and_are_name
     assert len(axes.get_lines()) == len(NAMES) and len(grey) == len(NAMES) - style.FEW
     labels = axes.get_legend_handles_labels()[1]
     assert labels.count("8 others") == 1 and len(labels) == style.FEW + 1
-    words = others(NAMES, foremost(runs))
+    words = grey_note(NAMES, highlighted(runs))
     assert [name for name in NAMES if f"{name}," in words or f"{name}." in words] == NAMES[: -style.FEW]

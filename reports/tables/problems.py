@@ -1,0 +1,64 @@
+"""What is certified about the problems, and what the machines reach."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from datasets import DataError, certificate
+
+from ..data.repeats import keys
+from ..data.runs import Runs
+
+
+def with_metadata(runs: Runs) -> tuple:
+    return runs.frame, runs.metadata
+
+
+def problems(frame: pd.DataFrame) -> pd.DataFrame:
+    """What is certified about each problem: whether its classes can be separated (the margin is the largest
+    min_i (2 y_i - 1) x_i w with max |w_j| <= 1), whether a minimiser exists, the interval that holds f* (mean loss) and
+    why, the condition number of the Hessian there (at the start if there is none), and the largest eigenvalue of
+    D^-1 H at the start: above 2 unit-step diagonal Newton is unstable. A dash: not known, or without sense."""
+    rows = []
+    for name in frame["problem"].unique():
+        try:
+            c = certificate(name)
+        except (DataError, ValueError):
+            continue  # runs from elsewhere, whose data or whose problem is not here
+        rows.append(
+            {
+                "problem": name,
+                "model": c.family,
+                "n": c.n,
+                "d": c.d,
+                "classes": c.classes or "-",
+                "margin": c.margin,
+                "minimiser": {True: "exists", False: "none", None: "not known"}[c.minimiser],
+                "f* from": c.low,
+                "to": c.high,
+                "certified by": c.bound,
+                "cond H": c.condition,
+                "rate of D^-1 H": c.diagonal_rate,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def environment(frame: pd.DataFrame, metadata: dict[str, dict]) -> pd.DataFrame:
+    """Machines that took part, and what each reached in the same session, best of five: GEMM and Cholesky (POTRF) of
+    order 512 and SYRK (X^T X of 80,000 x 100) in GFLOP/s, triad and copies from host to device (on the CPU within its
+    memory) in GB/s, and in microseconds a kernel of eight numbers and a number read by the host."""
+    rows = []
+    setup = ["machine", "device", "dtype", "threads"]
+    for key, cell in frame.groupby(setup, sort=False):
+        known = metadata[cell["run"].iloc[0]]
+        rows.append(
+            dict(zip(setup, key, strict=True))
+            | {
+                name.replace("_gflops", " GFLOP/s").replace("_gbs", " GB/s").replace("_us", " us"): v
+                for name, v in known["calibration"].items()
+            }
+            | {"torch": known["environment"]["packages"]["torch"], "BLAS": known["environment"]["blas"]}
+            | {"runs": keys(cell)}
+        )
+    return pd.DataFrame(rows)

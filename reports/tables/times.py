@@ -1,0 +1,71 @@
+"""Time to a gap or to a test accuracy: as a table, and as numbers for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from datasets.registry import SIZED
+
+from ..data.repeats import CELL, keys, marked, seconds_waited, varying
+from ..data.runs import Runs
+from ..data.targets import TARGETS, times_to_target, why_no_target
+from ..statistics.estimate import Estimate, estimate_censored, show
+
+
+def competing(runs: Runs) -> tuple:
+    return (with_a_target(runs.frame),)
+
+
+def with_a_target(frame: pd.DataFrame) -> pd.DataFrame:
+    """Without the runs for the cost of an iteration alone (sized problems, no test), unless there are no others."""
+    sized = frame["problem"].map({name: bool(SIZED.fullmatch(name)) for name in frame["problem"].unique()})
+    tested = frame[~sized | frame["rules"].str.contains("gap|gradient")]
+    return frame if tested.empty else tested
+
+
+def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
+    """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row a case and target. A gap is relative
+    to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of the
+    repeats or more ended by themselves and never get there. A repeat that raised is one of these."""
+    rows = []
+    for key, cell in frame.groupby(CELL, sort=False):
+        if (cell["status"] == "error").all() or why_no_target(cell, kind):
+            continue
+        waited = seconds_waited(cell)
+        for target in TARGETS[kind]:
+            found = estimate_censored(times_to_target(cell, kind, target), waited)
+            rows.append(dict(zip(CELL, key, strict=True)) | {"target": target} | vars(found))
+    return pd.DataFrame(rows, columns=[*CELL, "target", *Estimate.__dataclass_fields__])
+
+
+def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.DataFrame:
+    """One row a case, one column a target; a case without the target says why."""
+    found = {
+        (*row[: len(CELL)], row[len(CELL)]): Estimate(*row[len(CELL) + 1 :])
+        for row in targets(frame, kind).itertuples(index=False, name=None)
+    }
+    rows = []
+    for key, cell in frame.groupby(CELL, sort=False):
+        why = "error" if (cell["status"] == "error").all() else why_no_target(cell, kind)
+        cells = {name(t): marked(show(found[*key, t]), cell) if (*key, t) in found else why for t in TARGETS[kind]}
+        rows.append(dict(zip(CELL, key, strict=True)) | cells | {"runs": keys(cell)})
+    return varying(pd.DataFrame(rows))
+
+
+def time_to_gap(frame: pd.DataFrame) -> pd.DataFrame:
+    """Time until f - f* is at most the given part of f(x0) - f*, with f* certified and the same for all: median [95 %
+    bootstrap interval] over the repeats. > t: a limit of time or iterations stopped the runs, and the median is above
+    t. Never: the runs ended by themselves before they were there. Where no minimiser exists or f* is not known there is
+    no such time. Times after iteration 100 are upper ends, of intervals of at most 12 %."""
+    return _wide(frame, "gap", lambda t: f"{t:.0e}")
+
+
+def time_to_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
+    """Time until the share of correctly classified test rows first reaches the given value: median [95 % bootstrap
+    interval] over the repeats. > t: a limit of time or iterations stopped the runs, and the median is above t. Never:
+    the runs ended by themselves before they were there. Times after iteration 100 are upper ends, of intervals of at
+    most 12 %."""
+    held_out = frame.groupby("problem")["test_accuracy"].transform(lambda shares: shares.notna().any())
+    return _wide(frame[held_out], "accuracy", lambda t: f"{t:.2f}")
