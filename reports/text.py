@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
@@ -48,6 +48,12 @@ def distinct(values: Iterable[Any]) -> str:
 def setup(dtype: str, device: str, threads: int) -> str:
     """float64, cpu, 1 thread"""
     return f"{dtype}, {device}, {many(threads, 'thread')}"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """a, b and c; where there are more than so many: a, b and 7 more."""
+    names = list(names) if len(names) <= most else [*names[:most], f"{len(names) - most} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def left_out(skipped: dict[str, str]) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from benchmarks.runner.statistics import FEWEST
+
 from ..data.measurements import DIGITS
-from ..statistics.bootstrap import FEWEST
 from ..statistics.scatter import median_error
 
 SERIES = ["machine", "host", "environment", "threads", "benchmark", "version", "parameters", "quantity", "unit"]

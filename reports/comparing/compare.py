@@ -8,9 +8,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from benchmarks.runner.statistics import CONFIDENCE
+
 from ..data.repeats import DISTURBED, count_disturbed, keys, last_rows, seconds_waited
 from ..data.targets import GAP, times_to_target
-from ..statistics.bootstrap import CONFIDENCE, geometric_mean, ratio
+from ..statistics.bootstrap import geometric_mean, ratio
 from ..statistics.estimate import NOTHING, Estimate, estimate_censored, too_few
 from ..statistics.scatter import median_error, t_quantile
 from ..tables.costs import seconds_an_iteration
@@ -38,14 +40,9 @@ QUANTITIES: dict[str, Callable[[pd.DataFrame, float], np.ndarray]] = {  # of the
 
 
 def compare(sides: Sides, *, quantities: Sequence[str] = tuple(QUANTITIES), gap: float = GAP) -> pd.DataFrame:
-    """A against B, each cell paired with the one that agrees in everything else. Seconds are medians over repeats: of
-    the whole run (where both ended for the same reason, and not by the clock), to the gap (relative to f(x0) - f*), of
-    an iteration. The ratio is B / A with its 95 % bootstrap interval, from six repeats on. Faster and slower: the joint
-    interval lies beyond 1 by more than 5 %; same: within it; else undecided, and where there is no interval it says
-    why. Joint intervals hold all together with 95 % confidence (Bonferroni over the list) as far as repeats scatter: a
-    machine in another mood moves all ratios alike. Where runs were measured beside other work, and not six others,
-    there is no ratio, and the verdict is undecided. Results agree where both ended with the same status and with values
-    that differ by at most the gap times f(x0)."""
+    """Each row pairs a case of A with the same case of B: the seconds of both (medians of the repeats), their ratio B /
+    A with its 95 % interval, and a verdict. Faster and slower: by more than 5 %. Results agree where both ended with
+    the same status and the same value."""
     pairs, _ = partners(sides)
     rows = []
     for quantity in quantities:
@@ -146,9 +143,8 @@ def too_few_to_tell(*sides: Estimate) -> str:
 
 
 def summaries(table: pd.DataFrame) -> pd.DataFrame:
-    """The ratios B / A of each quantity together, machine by machine: their geometric mean (95 % bootstrap interval
-    over the pairs; NaN for fewer than six), and how many pairs are faster, slower, the same, undecided or have no
-    ratio. Pairs of one problem are alike: the interval is of these cells, not of others."""
+    """Each row is a quantity: the geometric mean of the ratios B / A over all pairs with its 95 % interval, and how
+    many pairs are faster, slower, the same, undecided or have no ratio."""
     rows = []
     by = ["quantity", *(["machine"] if "machine" in table else [])]
     for key, cell in table.groupby(by, sort=False):

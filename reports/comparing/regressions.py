@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..statistics.bootstrap import CONFIDENCE, FEWEST
+from benchmarks.runner.statistics import CONFIDENCE, FEWEST
+
 from ..statistics.scatter import robust_scale, t_quantile
 from ..tables.record import Table
 from .commits import SERIES, Measured, all_series, baseline_place, commit_places
@@ -38,15 +39,9 @@ class Pair(NamedTuple):
 def regressions(
     frame: pd.DataFrame, *, baseline: str | None = None, threshold: float = THRESHOLD, history: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """What changed between the commits that asv measured: the ratio after / before of each cell, with its interval.
-    A step compares a commit with the last one before it that has a value; drift compares it with the fixed baseline
-    (the oldest measured commit, unless another is named; for a cell that has no value there, its first after it).
-    Worse and better: the interval lies beyond 1 by more than the threshold; same: within it; else inconclusive. The
-    intervals hold all together with 95 % confidence (Bonferroni over all of the list), so that noise alone puts a
-    change into one list of twenty, however long. Their width is the larger of what the samples of the two commits say
-    and what consecutive commits of the same machine scatter by, once there are enough of them. Iterations are counted,
-    not sampled: any difference is a change. A cell that has no value any more is worse. Typical: the median ratio of
-    all cells between the same two commits, of six or more; if it moves along, suspect the machine before the solver."""
+    """Each row compares a cell at two commits: the ratio after / before with its interval. A step compares with the
+    commit before, drift with the baseline. Worse and better: the interval lies beyond 1 by more than the threshold; all
+    intervals hold together with 95 % confidence. Typical: the median ratio of all cells between these commits."""
     # ln r = ln m_after - ln m_before;  r exp(+- t(1 - alpha / 2m, n_1 + n_2 - 2) s), alpha = 5 %, m comparisons;
     # s = max(sqrt(s_1^2 + s_2^2), scatter), s_i the error of a median: a formula and not resamples, which do not
     # reach as far into the tails as so many comparisons ask for;

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from benchmarks.runner.statistics import FEWEST
 from benchmarks.store.reading import read
 
-from ..statistics.bootstrap import FEWEST
 from .repeats import CELL
 from .targets import NO_MINIMISER
 

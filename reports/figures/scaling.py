@@ -51,11 +51,9 @@ def fitted(cell: pd.DataFrame, against: str) -> pd.DataFrame:
 
 
 def slopes(frame: pd.DataFrame, against: str) -> pd.DataFrame:
-    """The exponent p of the time of an iteration ~ d^p at a fixed n, and likewise ~ n^p at a fixed d: least squares on
-    logarithms over the range that is named, which begins where an iteration takes twice as long as at the smallest
-    size (below, its fixed cost hides the growth), with its 95 % bootstrap interval over the repeats. The interval knows
-    the scatter of the times, not a bend of the curve: an exponent holds for its range. A dash: fewer than two sizes are
-    left. The number of products that newton-cg needs in an iteration changes with the problem, and with it its time."""
+    """Each row is a solver: the exponent p of the time of an iteration, ~ d^p at a fixed n or ~ n^p at a fixed d, with
+    its 95 % interval. It is fitted to the sizes in `fitted`, which begin where an iteration takes twice as long as at
+    the smallest size. A dash: fewer than two sizes are left."""
     rows = []
     for (*setup, other), panel in panels(sized(frame), against):
         for (_, label, rules), cell in panel.groupby(SERIES, sort=False):

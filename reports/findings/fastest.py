@@ -13,7 +13,7 @@ from ..data.repeats import DISTURBED, keys
 from ..statistics.bootstrap import ratio
 from ..statistics.estimate import Estimate, estimate_censored, show
 from ..tables.contests import Contest
-from ..text import many, seconds, setup, show_ratio
+from ..text import listed, many, seconds, setup, show_ratio
 from .finding import FASTEST, NAMED, Finding
 
 LEADERS = 4  # of those that tie for the first place, named
@@ -105,9 +105,8 @@ def order_on(contest: Contest) -> str:
     end = f"; {missing} of {len(ranked)} solvers did not get there." if missing else "."
     if reason := undecided(contest):
         return f"On {contest.name} undecided ({reason}); by their medians {medians(contest, arrived)}{end}"
-    more = f" and {len(front) - LEADERS} more" if len(front) > LEADERS else ""
     verb = "take" if len(front) > 1 else "takes"
-    words = f"On {contest.name} {', '.join(front[:LEADERS])}{more} {verb} {show(arrival(contest.times[front[0]]))}"
+    words = f"On {contest.name} {listed(front, LEADERS)} {verb} {show(arrival(contest.times[front[0]]))}"
     behind = [label for label in arrived if label not in front]
     for label in dict.fromkeys((*behind[:1], *behind[-1:])):
         found = ratio(contest.times[label], contest.times[front[0]])

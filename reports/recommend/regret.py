@@ -17,12 +17,9 @@ MORE = "python -m benchmarks run --suite quick --repeats 6"
 
 
 def regret(cells: Sequence[Experience]) -> pd.DataFrame:
-    """Each problem with two classes held out in turn, with all that was measured on it: the solver that the model of
-    the others recommends, the fastest one that was measured, and the ratio of their times (1: none better). Beside it
-    the trivial rule, that takes the solver which was the fastest most often on the others. Only solvers that were
-    measured on the problem can be recommended. At least: the solver had not arrived when it ended or was stopped (the
-    median over its repeats), and the regret is so much or more. In interval: for how many of the solvers that arrived,
-    of those with a predicted time, the 90 % interval holds the measured one."""
+    """Each row is a problem that was held out: the solver that the model of the other problems recommends, the fastest
+    one, and the ratio of their times (regret). The trivial rule takes the solver that was fastest most often. At least:
+    that solver never arrived, and its regret is so much or more."""
     asked = [cell for cell in cells if cell.outcome != NOT_ASKED]
     setups = dict.fromkeys(cell.setup for cell in asked)
     rows = []

@@ -22,10 +22,9 @@ GROUP = "The data"  # of both sections
 
 
 def gradient_check(checks: dict[str, list]) -> pd.DataFrame:
-    """The residual MLP's hand-derived gradient against autograd and central differences (relative errors, block by
-    block), and the slopes of its first and second Taylor remainders, which are 2 and 3 for correct derivatives (a dash:
-    the loss is quadratic in the block, and the remainder is rounding). Two hidden layers, tanh, float64, at a random
-    start."""
+    """Each row is a block of parameters of the residual MLP (two hidden layers, tanh, float64, at a random start): the
+    relative error of its hand-derived gradient against autograd and central differences, and the slopes of its Taylor
+    remainders, which are 2 and 3 for correct derivatives. A dash: only rounding is left."""
     return pd.DataFrame([{"data": data} | row for data, rows in checks.items() for row in table(rows)])
 
 

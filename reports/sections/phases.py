@@ -30,10 +30,8 @@ HATCHES = dict(zip(LOOKS, ("", "//", "", "\\\\", "..", "", "xx", ""), strict=Tru
 
 
 def phases(saved: Sequence[Saved]) -> pd.DataFrame:
-    """The phases of the profiled runs, of those that took any time: seconds, their share of the run, how often they
-    were entered, and the share of what this machine reaches (the time that it needs for the FLOPs and bytes of a phase,
-    known by formula, over the time that it took; above 100 %, caches or a better kernel than the calibration's; a dash:
-    no formula). Profiled runs are a little slower than others: `python -m benchmarks profile` says by how much."""
+    """Each row is a phase of a profiled run: its time, its share of the run, how often it was entered, and the share of
+    what this machine can reach for its FLOPs and bytes. A dash: no formula gives these."""
     rows = [
         named(found)
         | {"phase": row.name, "time": seconds(row.seconds), "share": f"{100 * row.seconds / found.profile.total:.1f} %"}
@@ -47,10 +45,9 @@ def phases(saved: Sequence[Saved]) -> pd.DataFrame:
 
 
 def starts(saved: Sequence[Saved]) -> pd.DataFrame:
-    """The first time and later ones, in processes that each solved nothing but this. Context: until the device answers.
-    Data: the copy to the device. Cold: the first solve, with the context, the data and what the first factorisation
-    loads before it. Warm: a solve that has everything in place. Then what a solve costs if a process makes so many of
-    them: they share the cold start. Importing torch and making the problem are in none of these."""
+    """Each row is a solver in a fresh process. Context: the time until the device answers. Data: the copy to the
+    device. Cold: the first solve with both. Warm: a later solve. Last, the mean time of a solve in a process that makes
+    10 or 100."""
     rows = []
     for found in saved:
         first = found.profile.cold

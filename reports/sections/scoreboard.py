@@ -11,11 +11,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from benchmarks.runner.statistics import FEWEST, Interval
 from benchmarks.scoreboard.contenders import BY_GRADIENT
 from benchmarks.scoreboard.race import MISSING
 from benchmarks.scoreboard.scores import (
-    FEWEST,
-    Interval,
     Score,
     Standing,
     geometric_mean,
@@ -44,9 +43,8 @@ VERDICTS = {"won": "ours", "lost": "the peer", "open": "open"}
 
 
 def best_peers(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """The fastest of all peers, and of scikit-learn, on each problem: its time over ours to the same gap, with the 95 %
-    bootstrap interval of the pairs of one round (from six rounds on). Above 1 ours is faster; open: the interval holds
-    1. Below: geometric means over the problems that have such a ratio."""
+    """Each row is a problem: the fastest method of all other libraries, and of scikit-learn, to the same certified gap.
+    Ratio: its time over ours [95 % interval]; above 1 ours is faster. Open: the interval holds 1."""
     results = list(results)
     standings = [standing(result) for result in results]
     rows = [
@@ -72,11 +70,9 @@ def best_peers(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 
 def contenders(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Every contender on every problem, the fastest first. Each had its tolerance swept, in float64 and float32 where
-    it takes both, and in dense and CSR layout where most of X is 0; here is its fastest setting (layout, precision,
-    tolerance) that reaches a relative gap (f - f*) / (f0 - f*) of 1e-6, measured in float64 with the certified f*,
-    whatever it claims. The data is in the layout it likes before the clock starts; checks of the input are on it. The
-    median of the rounds, in which all take turns."""
+    """Each row is one of our solvers or a method of another library on a problem, the fastest first, at its fastest
+    setting (layout, precision, tolerance) that reaches a relative gap of 1e-6. The gap is measured in float64 with the
+    certified f*; the time is the median [95 % interval] of the rounds."""
     rows = []
     for result in results:
         size = f"{result['n']:,} x {result['d']:,} ({result['density']:.0%})"
@@ -97,11 +93,9 @@ def contenders(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
 
 
 def limits(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """What bounds the fastest of ours: the share of the time of its run, without the construction of the objective,
-    that its arithmetic would take at the rates of this machine, its reading and writing at the bandwidth, and its
-    tensor operations if each took as long as the smallest. They may be done at the same time. What none of them
-    explains is Python between the operations, functions number by number (sigmoids, logarithms), and kernels below
-    those rates."""
+    """Each row is the fastest of our solvers on a problem: the share of its time that this machine needs at least for
+    its arithmetic, for its memory traffic, and for starting its operations. The rest is Python, and functions such as
+    sigmoids and logarithms."""
     rows = []
     for result in results:
         if not (found := result.get("limits")):

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from benchmarks.runner.statistics import FEWEST
+
 from ..comparing.commits import commit_places, git_history
 from ..comparing.regressions import INCONCLUSIVE, SAME, changes, regressions
 from ..data.asv_results import asv_results
@@ -16,7 +18,6 @@ from ..data.measurements import Measurements
 from ..data.pytest_results import pytest_results
 from ..figures import style
 from ..page.section import Section, SectionWriter
-from ..statistics.bootstrap import FEWEST
 from ..tables.record import Table
 from ..text import left_out, many, seconds
 
@@ -33,9 +34,8 @@ def tool_sections(asv: Path, micro: Path, out: Path) -> list[Section]:
 
 
 def commits(frame: pd.DataFrame) -> pd.DataFrame:
-    """The commits that asv measured, oldest first: cells that have a value, that failed, and that are not available
-    there (no such device, solver or data), and the geometric mean of the times of all cells that both have, as a
-    multiple of the first commit's. Such a mean hides what changed: that is below."""
+    """Each row is a commit that asv measured, oldest first: how many cells have a value, failed, or are not available
+    there; and the geometric mean of their times as a multiple of the first commit's."""
     times = relative_times(frame)
     rows = []
     for (host, commit, date), cell in frame.groupby(["host", "commit", "date"], sort=False):
@@ -59,9 +59,8 @@ def relative_times(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def changed(compared: pd.DataFrame) -> pd.DataFrame:
-    """What changed from one measured commit to the next, and up to the newest since the oldest: the ratio after /
-    before of a cell with an interval; all intervals of the list hold together with 95 % confidence. `python -m reports
-    regressions` prints the whole list."""
+    """Each row is a cell that changed between two commits: the ratio of its values, after / before, with its interval.
+    All intervals hold together with 95 % confidence. `python -m reports regressions` prints the whole list."""
     columns = ["benchmark", "parameters", "kind", "against", "commit", "ratio", "low", "high", "verdict"]
     return changes(compared)[columns].reset_index(drop=True)
 
@@ -119,8 +118,8 @@ def _commits(read: Measurements, folder: Path, out: Path) -> Section:
 
 
 def micro_benchmarks(frame: pd.DataFrame) -> pd.DataFrame:
-    """Micro-benchmarks (pytest-benchmark) as they were saved last: the median time of a call with its quartiles, over
-    so many rounds."""
+    """Each row is a micro-benchmark (pytest-benchmark) as it was saved last: the median time of a call with its
+    quartiles, over so many rounds."""
     times = frame[(frame["quantity"] == "time") & (frame["statistic"] == "median")]
     newest = times[times["file"] == times.loc[times["measured"].idxmax(), "file"]]
     return pd.DataFrame(

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.runner.statistics import FEWEST, bootstrap, medians
+
 from ..text import UNITS, many, rounded_down, seconds
-from .bootstrap import FEWEST, medians, percentiles, resampled
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,7 @@ NOTHING = Estimate(math.nan, math.nan, math.nan, 0, 0)
 def estimate(values: Sequence[float]) -> Estimate:
     """The median and its percentile bootstrap interval."""
     sample = np.asarray(values, dtype=float)
-    enough = len(sample) >= FEWEST
-    low, high = percentiles(resampled(medians, sample)) if enough else (math.nan, math.nan)
-    return Estimate(float(np.median(sample)), low, high, len(sample), len(sample))
+    return Estimate(float(np.median(sample)), *bootstrap(medians, sample), len(sample), len(sample))
 
 
 def estimate_censored(times: Sequence[float], waited: Sequence[float]) -> Estimate:

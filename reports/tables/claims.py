@@ -69,12 +69,8 @@ def verdict(answers: Mapping[str, bool | None], why: Mapping[str, str] | None = 
 
 
 def claims(frame: pd.DataFrame) -> pd.DataFrame:
-    """The original claims, checked. Medians of float64 runs on the CPU with one thread; never: not within the run.
-    Undecided: the intervals of two do not tell which is first, or there are fewer than six repeats to make one.
-    Fastest and slowest are asked four times: for the whole runs as the original comparison made them, for the time to
-    two test accuracies on the same runs, and, where a minimiser exists, for the time to a relative gap of 1e-6. An
-    iteration counts as as cheap as another if it takes at most 1.10 times as long; in all of them the loop reads the
-    loss."""
+    """Each row is a claim of the original comparison, with what was measured and a verdict. Times are medians of
+    float64 runs on the CPU with one thread. Undecided: the repeats do not tell which of two solvers is first."""
     runs = comparable(frame)
     needed = {(CLASSIC, label) for label in UNPENALISED_SOLVERS} | {(PENALISED, label) for label in PENALISED_SOLVERS}
     if runs.empty or not needed <= set(zip(runs["problem"], runs["label"], strict=True)):

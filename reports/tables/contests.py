@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..data.repeats import DISTURBED, count_disturbed
 from ..data.targets import times_to_target
-from ..statistics.bootstrap import FEWEST, mostly_below, ratio
+from ..statistics.bootstrap import mostly_below, ratio
 from ..statistics.estimate import too_few
 from ..text import seconds
 
@@ -53,7 +53,7 @@ class Contest:
         a, b = self.times[first], self.times[second]
         if np.isfinite(a).all() and np.isfinite(b).all():
             return ratio(a, b)[2] < 1
-        return min(len(a), len(b)) >= FEWEST and mostly_below(a, b)
+        return mostly_below(a, b)
 
     def undecided(self, first: str, second: str) -> str:
         """Why the repeats do not tell whether the two are equally fast; empty where they do, or one is ahead."""

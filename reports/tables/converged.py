@@ -43,12 +43,9 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def honesty(frame: pd.DataFrame) -> pd.DataFrame:
-    """How often `converged` was true, over all cases of a solver. False: the certified gap f - f*, less what it is not
-    known by, is above twice what the run was asked for (its tolerance times |f|, or the rounding of its precision), or
-    the problem has no minimiser. Not judged: f* is not known, the run had no tolerance for the gap, or it ended at a
-    known local minimum of a test function. The worst gap of the runs that are judged is a multiple of what they were
-    asked for: up to 2 is within the second-order error of the test. Unclaimed: the run ended in another way, and its
-    gap was certainly within what was asked for."""
+    """Each row is a solver: how many of its runs reported convergence, and how often that was true by the certified gap
+    f - f*. False: the gap is more than twice the tolerance, or there is no minimiser. Unclaimed: a run was within its
+    tolerance and did not report it."""
     rows = []
     ends = judged(frame) if len(frame) else frame
     for key, cell in ends.groupby(COLUMNS, sort=True) if len(frame) else ():

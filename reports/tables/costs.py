@@ -43,9 +43,8 @@ def size(problem: str) -> tuple[int | None, int | None]:
 
 
 def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
-    """Time of an iteration, line searches and all but the last test of convergence included: the median [95 % bootstrap
-    interval] over the repeats, and as a multiple of gradient descent's on the same problem, device and threads. Early
-    iterations of a solver can cost more than late ones: runs of different lengths average over different parts."""
+    """Each row is a case: the time of an iteration, line searches and tests of convergence included, as the median [95
+    % interval] of the repeats, and as a multiple of gradient descent's on the same problem."""
     costs = seconds_an_iteration(frame)
     rows = []
     for key, cell in costs.groupby(CELL, sort=False):
@@ -90,10 +89,9 @@ def pairs(frame: pd.DataFrame) -> Iterator[dict]:
 
 
 def devices(frame: pd.DataFrame) -> pd.DataFrame:
-    """The CPU against another device of the same host, paired case by case: time of an iteration on each (median [95 %
-    bootstrap interval]), and how many times as fast the device is. The data is on the device before the clock starts,
-    and three iterations have warmed it up: these are warm times. What the first solve of a process costs, and what is
-    left of that over many, stands with the profiled runs, in the table of cold starts."""
+    """Each row is a case that was run on the CPU and on another device of the same host: the time of an iteration on
+    each, median [95 % interval] of the repeats, and how many times as fast the device is. The data is on the device
+    before the clock starts."""
     found = [
         {name: pair[name] for name in ("device", "problem", "n", "d", "label", "dtype", "CPU threads")}
         | {
@@ -107,9 +105,9 @@ def devices(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def break_even(frame: pd.DataFrame) -> pd.DataFrame:
-    """The number of rows from which a device makes iterations faster than the CPU does, for each number of columns:
-    where the speed-up, as a straight line in logarithms between neighbouring sizes, crosses 1. Only synthetic problems
-    that differ in nothing but their size take part."""
+    """Each row is a solver and a number of columns d: the number of rows from which the device is faster than the CPU,
+    interpolated between the sizes that were measured. Only synthetic problems that differ in nothing but their size
+    take part."""
     table = pd.DataFrame(pair for pair in pairs(frame) if SIZED.fullmatch(pair["problem"]))
     if table.empty:
         return pd.DataFrame([{"measured": NO_PAIRS}])

@@ -8,7 +8,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from ..statistics.bootstrap import FEWEST
+from benchmarks.runner.statistics import FEWEST
+
 from ..text import distinct, many, percent
 from .contests import Contest
 from .profiles import area, flips, ratios, shares, wins
@@ -19,10 +20,9 @@ FEWEST_PROBLEMS = 3  # a share of two problems is no share
 
 
 def scores(ranking: Ranking) -> pd.DataFrame:
-    """How the solvers fared, by the medians over the repeats: the share of problems on which the target (a relative gap
-    of 1e-6) was reached at all, reached first (the profile at tau = 1) and within twice the time of the first, and the
-    area under the profile up to tau = 100, over log tau. But for the first of these they depend on who else takes part;
-    the table of pairs does not. It alone knows how far the repeats scatter."""
+    """Each row is a solver: the share of problems that it solved (to a relative gap of 1e-6), that it solved first, and
+    that it solved within twice the time of the first; and the area under its performance profile up to tau = 100. All
+    but the first depend on which other solvers take part."""
     ratio = ratios(ranking.times)
     reached, within = np.isfinite(ranking.times).mean(axis=0), shares(ratio, np.array([2.0]))[:, 0]
     rows = [
@@ -37,10 +37,9 @@ def scores(ranking: Ranking) -> pd.DataFrame:
 
 
 def pairwise(ranking: Ranking) -> pd.DataFrame:
-    """The share of problems on which the solver of the row reaches the target before the solver of the column, by more
-    than the repeats scatter (95 % bootstrap interval of the ratio of medians), or alone. What is missing to 100 % with
-    the opposite cell is undecided, for want of repeats or of a difference, or neither of the two gets there. Adding or
-    dropping a solver changes no other cell."""
+    """Each cell is the share of problems that the solver of the row solves before the solver of the column, by more
+    than the repeats scatter. What is missing to 100 % with the opposite cell is undecided, or neither solves the
+    problem."""
     rows = []
     for first in ranking.solvers:
         cells = {

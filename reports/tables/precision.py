@@ -14,10 +14,8 @@ NO_GAPS = "no run on a problem with a certified f*: python -m benchmarks run --s
 
 
 def precision(frame: pd.DataFrame) -> pd.DataFrame:
-    """The smallest relative gap (f - f*) / (f(x0) - f*) at any iterate of any run, in each precision, with the loss
-    evaluated in float64 at the point that the solver found. < t: below what is known of f*, which is half the width of
-    its certificate and the rounding of f in float64 (the column `known to`). Runs of every length take part: a solver
-    that was stopped early shows its budget and not its precision, so its end stands beside the gap."""
+    """Each row is a solver on a problem, each column a precision. A cell is the smallest relative gap (f - f*) / (f(x0)
+    - f*) of any run, and how that run ended. < t: below what is known of f* (the column `known to`)."""
     rows = []
     there = frame[(frame["no_gap"] == "") & (frame["status"] != "error")] if len(frame) else frame
     for key, cell in there.groupby(SETUP, sort=False) if len(there) else ():

@@ -15,10 +15,9 @@ def with_metadata(runs: Runs) -> tuple:
 
 
 def problems(frame: pd.DataFrame) -> pd.DataFrame:
-    """What is certified about each problem: whether its classes can be separated (the margin is the largest
-    min_i (2 y_i - 1) x_i w with max |w_j| <= 1), whether a minimiser exists, the interval that holds f* (mean loss) and
-    why, the condition number of the Hessian there (at the start if there is none), and the largest eigenvalue of
-    D^-1 H at the start: above 2 unit-step diagonal Newton is unstable. A dash: not known, or without sense."""
+    """Each row is a problem: whether its classes can be separated, and by what margin; whether a minimiser exists; the
+    interval that holds f*, and by which proof; the condition number of the Hessian there. Last, the largest eigenvalue
+    of D^-1 H at the start: above 2, unit-step diagonal Newton is unstable."""
     rows = []
     for name in frame["problem"].unique():
         try:
@@ -45,9 +44,9 @@ def problems(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def environment(frame: pd.DataFrame, metadata: dict[str, dict]) -> pd.DataFrame:
-    """Machines that took part, and what each reached in the same session, best of five: GEMM and Cholesky (POTRF) of
-    order 512 and SYRK (X^T X of 80,000 x 100) in GFLOP/s, triad and copies from host to device (on the CPU within its
-    memory) in GB/s, and in microseconds a kernel of eight numbers and a number read by the host."""
+    """Each row is a machine and a setup, with what it reached in the same session, best of five: matrix products (GEMM,
+    SYRK) and Cholesky (POTRF) in GFLOP/s, memory (triad) and copies to the device in GB/s, the shortest kernel and a
+    number read by the host in microseconds."""
     rows = []
     setup = ["machine", "device", "dtype", "threads"]
     for key, cell in frame.groupby(setup, sort=False):

@@ -11,11 +11,9 @@ from ..statistics.estimate import estimate, show
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every case at its end: iterations, seconds of the whole run (median [95 % interval] over the repeats), mean
-    training loss with its penalty at the last iterate and at the best, mean test loss likewise, test accuracy at the
-    last iterate, and how the runs ended: where not all ended alike, how many in which way, and the other columns but
-    the time are of the first that did not raise. Losses and accuracies are computed in float64 after the run.
-    Disturbed: a run that waited for other work on the machine for a tenth of its time or more; its time says little."""
+    """Each row is a case: a solver on a problem. Losses and accuracies are computed in float64 after the run, at its
+    last iterate and at its best. Time: seconds of the whole run, median [95 % interval] of the repeats. Disturbed:
+    other work ran on the machine, so the time says little."""
     rows = []
     for key, cell in frame.groupby(CELL, sort=False):
         last = last_rows(cell).sort_values("repeat", kind="stable")

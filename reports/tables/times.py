@@ -55,17 +55,15 @@ def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.Da
 
 
 def time_to_gap(frame: pd.DataFrame) -> pd.DataFrame:
-    """Time until f - f* is at most the given part of f(x0) - f*, with f* certified and the same for all: median [95 %
-    bootstrap interval] over the repeats. > t: a limit of time or iterations stopped the runs, and the median is above
-    t. Never: the runs ended by themselves before they were there. Where no minimiser exists or f* is not known there is
-    no such time. Times after iteration 100 are upper ends, of intervals of at most 12 %."""
+    """Each row is a case, each column a part of the gap at the start, f(x0) - f*. A cell is the time until f - f* is
+    below that part: median [95 % interval] of the repeats. > t: a limit stopped the runs, and the median is above t.
+    Never: the runs ended by themselves before."""
     return _wide(frame, "gap", lambda t: f"{t:.0e}")
 
 
 def time_to_accuracy(frame: pd.DataFrame) -> pd.DataFrame:
-    """Time until the share of correctly classified test rows first reaches the given value: median [95 % bootstrap
-    interval] over the repeats. > t: a limit of time or iterations stopped the runs, and the median is above t. Never:
-    the runs ended by themselves before they were there. Times after iteration 100 are upper ends, of intervals of at
-    most 12 %."""
+    """Each row is a case, each column a test accuracy. A cell is the time until that share of the test rows is
+    classified correctly: median [95 % interval] of the repeats. > t: a limit stopped the runs, and the median is above
+    t. Never: the runs ended by themselves before."""
     held_out = frame.groupby("problem")["test_accuracy"].transform(lambda shares: shares.notna().any())
     return _wide(frame[held_out], "accuracy", lambda t: f"{t:.2f}")

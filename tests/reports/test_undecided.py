@@ -60,7 +60,7 @@ def test_of_many_the_first_four_and_the_last_are_named_with_their_medians():
 def test_enough_repeats_without_a_difference_tie_and_with_one_have_a_first():
     even, clear = repeated(newton=1.0, auto=1.001, lbfgs=5.0), repeated(newton=1.0, auto=2.0, lbfgs=5.0)
     assert leaders(even) == ["newton", "auto"] and undecided(even) == ""
-    assert order_on(even).startswith("On iris newton, auto take 1.00 s [") and "lbfgs takes 5" in order_on(even)
+    assert order_on(even).startswith("On iris newton and auto take 1.00 s [") and "lbfgs takes 5" in order_on(even)
     assert "auto takes 2 [" in order_on(clear) and "lbfgs takes 5 [" in order_on(clear)
 
 
