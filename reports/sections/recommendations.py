@@ -9,9 +9,9 @@ from ..data.runs import Runs
 from ..data.targets import GAP
 from ..page.section import Section, SectionWriter
 from ..page.sources import Sources
-from ..recommend.coverage import coverage, covered
 from ..recommend.experience import experience
-from ..recommend.regret import regret, too_few, verdict
+from ..recommend.lines import check_lines
+from ..recommend.regret import regret, too_few
 from ..tables.record import Table
 from ..text import distinct
 
@@ -29,5 +29,5 @@ def recommendation_section(runs: Runs, out: Path, sources: Sources | None = None
     shown = without_constant(table, "machine", "device", "dtype", "threads")
     writer.table(REGRET, shown, before=f"To a relative gap of {GAP:g}.")
     where = "; ".join(distinct(table[name]) for name in ("machine", "device", "dtype"))
-    note = f"{'. '.join([*verdict(table), covered(coverage(cells))])}. {where}; threads: {distinct(table['threads'])}."
+    note = f"{'. '.join(check_lines(cells, table))}. {where}; threads: {distinct(table['threads'])}."
     return writer.section(note[0].upper() + note[1:])

@@ -107,7 +107,7 @@ BAD = {
     "the same twice": (["cpu", "cpu"], "both sides are the device"),
     "an unknown quantity": (["newton", "newton-cg", "--quantity", "speed"], "run, gap, iteration"),
     "a gap of nothing": (["newton", "newton-cg", "--gap", "0"], "--gap"),
-    "no partner": (["float32", "float64"], "no cell of A has a partner in B"),
+    "no partner": (["float32", "float64"], "no case of A has a partner in B"),
 }
 
 
@@ -263,4 +263,3 @@ def test_the_command_names_both_sides_prints_every_pair_and_writes_the_list(tmp_
     assert "1 slower, 0 same" in text and "without a partner: 1 of A (wine" in text
     table = pd.read_csv(out / "compare.csv")
     assert list(table["runs"]) == [12, 12, 12] and (out / "compare.tex").exists() and (out / "compare.md").exists()
-    assert "Example: python -m reports compare" in CliRunner().invoke(app, ["compare", "--help"]).stdout

@@ -504,7 +504,6 @@ def test_the_command_ranks_and_checks_itself(store):
     outcome = ask(store, "--check")
     assert outcome.exit_code == 0 and "regret of the model: median 1," in outcome.stdout
     assert "held out one by one, the 90 % intervals held" in outcome.stdout and "larger problem" in outcome.stdout
-    assert "Example: python -m reports recommend" in ask(store, "--help").stdout
 
 
 BAD = {

@@ -425,7 +425,3 @@ def test_what_is_left_out_is_named():
     outcome = command("--results", str(EXAMPLE))
     assert outcome.exit_code == 0 and "left out bench-1/5e1f0c2a" in outcome.stderr
     assert "left out example.IterationCost.time_iterations: in 1 files" in outcome.stderr
-
-
-def test_the_help_has_an_example():
-    assert "Example: python -m reports regressions" in " ".join(command("--help").stdout.split())

@@ -534,7 +534,6 @@ def test_the_summary_is_printed(printed):
     out, text = printed
     assert "Summary" in text and "newton-diagonal rate 0.1" in text
     assert "The original claims, checked" in text and (out / "index.html").name in text
-    assert "Example" in CliRunner().invoke(app, ["build", "--help"]).stdout
 
 
 def test_an_estimate_without_repeats_claims_no_interval():
