@@ -125,7 +125,8 @@ def contents(runs: Runs, found: Collection[str] = ()) -> str:
             words = f"And what `python -m benchmarks {command}` found, at the dates and commits named there:"
             parts.append(f"{words}\n\n{listed(there)}")
     head = f"# The published reference\n\nMade by `make publish`, not by hand: the suites {suites}, {cases}.\n"
-    return f"{head}From {behind}.\n\n" + "\n".join(parts)
+    guide = "What the columns mean is in [docs/reading-the-report.md](../../docs/reading-the-report.md)."
+    return f"{head}From {behind}. {guide}\n\n" + "\n".join(parts)
 
 
 def listed(names: Iterable[str]) -> str:

@@ -10,13 +10,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from ..data.repeats import endings, last_rows
+from ..data.repeats import endings, last_rows, marked
 from ..statistics.estimate import estimate
 from ..text import seconds
 from . import style
 from .highlight import draw_grey, highlighted
 
 Draw = Callable[[pd.DataFrame, Axes], None]
+BAND = "Time is the median over the repeats; the band holds the middle half of them."
 NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption; a page says which of the two it is
 
 
@@ -135,7 +136,8 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
         )
         end = last.iloc[0]
         high = found.median if errors is None else found.high
-        text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {endings(last)}"
+        time = marked(seconds(found.median / 1e3), cell)
+        text = f"{time}, {int(end['iteration'])} iterations, {endings(last)}"
         axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
         labels.append(label)
         least, seen = min(least, found.median if errors is None else found.low), max(seen, high)
@@ -150,23 +152,20 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
 FIGURES: dict[str, Figure] = {
     "test-loss-time": Figure(
         "Test loss against time",
-        "Mean loss on the held-out rows, computed in float64 after the runs; time is the median over the repeats, the "
-        "band its quartiles.",
+        f"Mean loss on the held-out rows. {BAND}",
         test_loss_time,
         held_out=True,
     ),
     "test-accuracy-time": Figure(
         "Test accuracy against time",
-        "Share of held-out rows that are classified correctly; time is the median over the repeats, the band its "
-        "quartiles.",
+        f"Share of the held-out rows that are classified correctly. {BAND}",
         test_accuracy_time,
         held_out=True,
     ),
     "run-time": Figure(
         "Total run time",
-        "Median over the repeats, with its 95 % bootstrap interval from six repeats on, start to end with the tests of "
-        "convergence. Runs end for different reasons, which stand beside the marks: compare times only where the ends "
-        "are the same.",
+        "Time of the whole run: median over the repeats with its 95 % interval. Compare only runs that ended in the same "
+        "way, which stands beside the marks.",
         run_time,
         rows=True,
     ),
@@ -178,13 +177,13 @@ FIGURES: dict[str, Figure] = {
     ),
     "gap-iteration": Figure(
         "Gap against iteration",
-        "Training objective minus the certified optimum, which is the same for all solvers.",
+        "Training objective minus the certified optimum f*, the same for all solvers.",
         gap_iteration,
         has_gap=True,
     ),
     "gap-time": Figure(
         "Gap against time",
-        "Training objective minus the certified optimum; time is the median over the repeats, the band its quartiles.",
+        f"Training objective minus the certified optimum f*. {BAND}",
         gap_time,
         has_gap=True,
     ),
