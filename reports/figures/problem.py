@@ -164,8 +164,8 @@ FIGURES: dict[str, Figure] = {
     ),
     "run-time": Figure(
         "Total run time",
-        "Time of the whole run: median over the repeats with its 95 % interval. Compare only runs that ended in the same "
-        "way, which stands beside the marks.",
+        "Time of the whole run: median over the repeats with its 95 % interval. Compare only runs that ended in the "
+        "same way, which stands beside the marks.",
         run_time,
         rows=True,
     ),

@@ -47,6 +47,9 @@ def test_the_bound_is_below_the_median_whatever_the_repeats_would_have_taken():
 @pytest.mark.parametrize(
     ("times", "budgets", "shown"),
     [
+        ([2e-3], [9.0], "2.00 ms (no interval, n = 1)"),
+        ([2e-3] * 5, [9.0] * 5, "2.00 ms (no interval, n = 5)"),
+        ([2e-3] * 6, [9.0] * 6, "2.00 ms [2, 2]"),
         ([NEVER] * 3, [1.0, 2.0, 9.0], "> 2.00 s"),
         ([1.0, NEVER, NEVER], [9.0, 2.0, 3.0], "> 2.00 s (1 of 3 got there)"),
         ([1.0, NEVER], [9.0, 3.0], "> 2.00 s (1 of 2 got there)"),

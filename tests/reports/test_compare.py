@@ -217,11 +217,6 @@ def test_who_alone_reaches_the_gap_is_named():
     assert wider["verdict"][0] == "same"
 
 
-def test_three_repeats_decide_nothing():
-    table = compare(pair("commit", repeats()[:3], repeats(9.0)[:3]))
-    assert set(table["verdict"]) == {"undecided: 3 repeats are too few, 6 are needed"} and table["low"].isna().all()
-
-
 # --- results
 
 

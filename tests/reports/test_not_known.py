@@ -102,13 +102,11 @@ def test_the_rank_of_a_finding_is_a_number_though_no_loss_is_known():
     assert found.decades == 0.0
 
 
-def test_the_caption_of_a_figure_without_a_gap_says_why(tmp_path):
-    for part in ("tables", "figures"):
-        (tmp_path / part).mkdir()
+def test_the_caption_of_a_figure_without_a_gap_says_why(out):
     for known, words in ((NONE, NO_MINIMISER), (UNKNOWN, NOT_KNOWN)):
         unheld = {"test_loss": math.nan, "test_accuracy": math.nan}
         frame = with_minimiser(frames(run("p", **known, **unheld))[0])
-        (section,) = problem_sections(frame, tmp_path, lambda name: None, sources(Runs(frame, {})))
+        (section,) = problem_sections(frame, out, lambda name: None, sources(Runs(frame, {})))
         (shown,) = (figure for figure in section.figures if figure.name.endswith("loss-iteration"))
         assert shown.caption.startswith(f"No gap can be shown here: {words}.")
     assert NO_GAP in FIGURES["loss-iteration"].caption

@@ -132,23 +132,17 @@ def test_whether_the_ranking_holds_is_a_sentence_computed_from_the_times():
     assert stability(ranking).count("stays as it is") == 2
 
 
-def folders(out):
-    for name in ("tables", "figures"):
-        (out / name).mkdir()
-    return out
-
-
-def test_the_section_names_solvers_problems_and_what_was_left_out(tmp_path):
-    section = performance_section(frame(THREE | {"s": {"newton": 1.0}}), folders(tmp_path))
+def test_the_section_names_solvers_problems_and_what_was_left_out(out):
+    section = performance_section(frame(THREE | {"s": {"newton": 1.0}}), out)
     assert [figure.name for figure in section.figures] == ["performance-profile", "data-profile"]
     assert "3 solvers (gradient-descent, newton, newton-cg) on 3 problems (p, q, r)" in section.figures[0].caption
     assert "1 problem that not all of these solvers were run on (s)" in section.note
-    assert (tmp_path / "tables" / "pairwise.csv").exists() and (tmp_path / "figures" / "data-profile.png").exists()
+    assert (out / "tables" / "pairwise.csv").exists() and (out / "figures" / "data-profile.png").exists()
 
 
 @pytest.mark.parametrize(
     "rows", [pd.DataFrame(), frame({"p": THREE["p"], "q": THREE["q"]}), frame({p: {"newton": 1.0} for p in "pqr"})]
 )
-def test_with_too_little_the_command_that_measures_more_is_named(rows, tmp_path):
-    section = performance_section(rows, folders(tmp_path))
+def test_with_too_little_the_command_that_measures_more_is_named(rows, out):
+    section = performance_section(rows, out)
     assert "benchmarks run --suite quick --repeats 6" in section.note and not section.figures

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import matplotlib
 import pytest
@@ -46,13 +45,6 @@ def made_up(problem="iris", **setup) -> Profile:
 def saved(profile: Profile | None = None, **about: str) -> Saved:
     described = {"machine": "A CPU", "date": "2026-01-02T03:04:05", "commit": "abc", "code_version": "0"} | about
     return Saved(profile or made_up(), **described)
-
-
-@pytest.fixture
-def out(tmp_path) -> Path:
-    for name in ("tables", "figures"):
-        (tmp_path / "out" / name).mkdir(parents=True)
-    return tmp_path / "out"
 
 
 def test_a_profile_is_read_as_it_was_saved(tmp_path):

@@ -476,13 +476,12 @@ def test_sparse_data_take_less_than_dense_ones_of_the_same_size(store):
 
 
 @pytest.mark.slow
-def test_the_section_shows_the_regret_or_the_command_that_makes_more_runs(store, tmp_path):
-    (tmp_path / "tables").mkdir()
-    section = recommendation_section(load(store), tmp_path)
+def test_the_section_shows_the_regret_or_the_command_that_makes_more_runs(store, out, tmp_path):
+    section = recommendation_section(load(store), out)
     assert "beat the trivial rule" in section.note and "synthetic-sparse" in section.table
-    assert (tmp_path / "tables" / "regret.md").exists()
+    assert (out / "tables" / "regret.md").exists()
     few = load(stored(tmp_path / "few", PROBLEMS[:2]))
-    section = recommendation_section(few, tmp_path)
+    section = recommendation_section(few, out)
     assert not section.table and "python -m benchmarks run --suite quick" in section.note
     assert too_few(pd.DataFrame([{}] * 3)) and not too_few(pd.DataFrame([{}] * 4))
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -33,14 +31,15 @@ from reports.findings.finding import BELIEVED, FASTEST
 from reports.findings.findings import SHOWN, findings
 from reports.page.write import unique_ids
 from reports.sections.data import data_sections
-from reports.statistics.estimate import Estimate, estimate, estimate_censored, show
-from reports.tables.claims import claims, verdict
-from reports.tables.contests import Contest
+from reports.statistics.estimate import Estimate, estimate, show
+from reports.tables.claims import claims
+from reports.tables.registry import TABLES
 from reports.tables.summary import summary
 from reports.tables.times import targets, time_to_accuracy, time_to_gap, with_a_target
 from reports.text import seconds
 from solvers import SOLVERS, Stop
 from solvers.objectives import residual_mlp
+from tests.reports.test_page import ask, in_a_browser
 
 REPEATS = 6
 # As many solvers as a reader compares; more of them make pages, and nothing else that these tests are about.
@@ -137,21 +136,6 @@ def test_the_interval_of_a_median_covers_it_at_the_stated_rate():
 
 
 @pytest.mark.parametrize(
-    ("times", "shown"),
-    [
-        ([math.inf] * 3, "> 9.00 s"),
-        ([1.0, math.inf, math.inf], "> 9.00 s (1 of 3 got there)"),
-        ([1.0, 1.5, math.inf], "1.50 s (no interval, 2 of 3)"),
-        ([2e-3], "2.00 ms (no interval, n = 1)"),
-        ([2e-3] * 5, "2.00 ms (no interval, n = 5)"),
-        ([2e-3] * 6, "2.00 ms [2, 2]"),
-    ],
-)
-def test_a_censored_time_is_shown_as_what_was_waited(times, shown):
-    assert show(estimate_censored(times, [9.0] * len(times))) == shown
-
-
-@pytest.mark.parametrize(
     ("value", "text"), [(1.0, "1.00 s"), (0.9999, "1.00 s"), (0.0123, "12.3 ms"), (5e-7, "0.5 us"), (123.0, "123 s")]
 )
 def test_times_have_the_unit_that_suits_them(value, text):
@@ -211,36 +195,6 @@ def test_a_failed_run_is_a_row_and_not_a_missing_one(runs):
 
 
 # --- claims and findings
-
-
-def test_a_verdict_is_true_false_or_names_where_it_holds_and_where_it_is_open():
-    assert verdict({"a": True, "b": True}) == "true"
-    assert verdict({"a": False, "b": False}) == "false"
-    assert verdict({"a": False, "b": True}) == "only for b"
-    assert verdict({"a": True, "b": None, "c": False}) == "only for a. undecided for b"
-    assert verdict({"a": False, "b": None}) == "undecided for b"
-
-
-def contest(**times: list[float]) -> Contest:
-    return Contest("x", {label: np.array(values) for label, values in times.items()})
-
-
-def test_first_and_last_are_named_only_where_the_repeats_decide_them():
-    clear = contest(
-        a=[1.0, 1.1, 1.0, 1.1, 1.0, 1.1], b=[2.0, 2.1, 2.0, 2.1, 2.0, 2.1], c=[3.0, 3.1, 3.0, 3.1, 3.0, 3.1]
-    )
-    assert clear.fastest("a") is True and clear.fastest("b") is False
-    assert clear.slowest("c") is True and clear.slowest("a") is False
-    close = contest(a=[1.0, 3.0, 1.1, 2.9, 1.2, 2.8], b=[1.1, 2.9, 1.0, 3.1, 1.3, 2.8], c=[9.0] * 6)
-    assert close.fastest("a") is None and close.fastest("b") is None and close.fastest("c") is False
-    assert contest(a=[1.0] * 3, b=[2.0] * 3).fastest("a") is None  # too few to tell
-
-
-def test_solvers_that_never_get_there_share_the_last_place():
-    never = [math.inf] * 6
-    assert contest(a=[1.0] * 6, b=[1.0] * 6, c=never).slowest("c") is True
-    assert contest(a=[1.0] * 6, b=never, c=never).slowest("c") is False
-    assert contest(a=[1.0] * 6, b=never, c=never).fastest("a") is True
 
 
 def test_other_runs_in_the_store_change_no_claim_and_have_labels_of_their_own(store, runs, tmp_path):
@@ -369,7 +323,7 @@ def test_machines_are_never_pooled(runs):
 
 
 def test_the_report_has_every_table_and_figure_in_every_format(report):
-    for name in ("claims", "summary", "time-to-gap", "time-to-accuracy", "problems", "environment"):
+    for name in TABLES:
         for suffix in (".csv", ".md", ".tex"):
             assert (report / "tables" / f"{name}{suffix}").stat().st_size > 100
     for problem, left_out in (
@@ -380,17 +334,6 @@ def test_the_report_has_every_table_and_figure_in_every_format(report):
             assert (report / "figures" / f"{problem}--{name}.svg").read_text().startswith("<?xml")
             assert (report / "figures" / f"{problem}--{name}.png").read_bytes().startswith(b"\x89PNG")
     assert r"\toprule" in (report / "tables" / "summary.tex").read_text()
-
-
-@pytest.mark.slow
-def test_the_same_runs_give_the_same_bytes(runs, report, tmp_path, monkeypatch):
-    """Of the figures two kinds, for they take long; every table and what is written of it."""
-    two = {name: FIGURES[name] for name in ("gap-time", "test-loss-time")}
-    monkeypatch.setattr("reports.sections.problems.FIGURES", two)
-    build(runs, tmp_path, data=False)
-    files = [path.relative_to(tmp_path) for path in tmp_path.rglob("*.*") if path.parent != tmp_path]
-    assert len(files) > 24
-    assert all((report / file).read_bytes() == (tmp_path / file).read_bytes() for file in files)
 
 
 @pytest.mark.slow
@@ -421,46 +364,14 @@ def test_ids_of_a_drawing_are_made_its_own():
     )
 
 
+@in_a_browser
 @pytest.mark.slow
-def test_what_comes_from_a_name_is_escaped(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
-    frame = runs.frame.copy()
-    frame.loc[frame["label"] == "newton-damped", "label"] = "<script>alert(1)</script>"
-    frame["commit"] = "<b>"
-    build(replace(runs, frame=frame, skipped={"<i>.parquet": "<u>"}), tmp_path, data=False)
-    page = (tmp_path / "index.html").read_text()
-    assert "&lt;script&gt;" in page and page.count("<script") == 1 and not re.search(r"<b>|<i>|<u>", page)
-
-
-def browser() -> str | None:
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not browser() and "HESSBENCH_NEED_BROWSER" not in os.environ, reason="no Chromium here to open the page in"
-)
 def test_a_browser_shows_every_section_without_complaint(report, tmp_path):
-    command = [
-        *(
-            browser(),
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--no-first-run",
-        ),
-        *("--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path}", "--enable-logging=stderr"),
-        *("--virtual-time-budget=2000", "--dump-dom", (report / "index.html").as_uri()),
-    ]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    for section in (
-        *("findings", "claims", "summary", "time-to-gap", "time-to-accuracy", "problems", "environment"),
-        *("gradient-check", "two-view"),
-    ):
-        assert f'<section id="{section}">' in shown.stdout
-    assert shown.stdout.count("<svg") == len(list((report / "figures").glob("*.svg"))) >= 11
-    assert "CONSOLE" not in shown.stderr
+    script = """return {figures: document.querySelectorAll("svg").length,
+                       sections: [...document.querySelectorAll("main > section")].map((section) => section.id)};"""
+    found = ask(report / "index.html", script, tmp_path)
+    assert {*TABLES, "findings", "gradient-check", "two-view"} <= set(found["sections"])
+    assert found["figures"] == len(list((report / "figures").glob("*.svg"))) >= 11
 
 
 # --- the data
@@ -477,32 +388,26 @@ def small_mnist(folder: Path) -> None:
             (folder / "MNIST" / "raw" / f"{part}-{what}-ubyte").write_bytes(content + numbers.tobytes())
 
 
-def test_without_mnist_the_report_checks_the_rest_and_says_what_is_missing(tmp_path, monkeypatch):
+def test_without_mnist_the_report_checks_the_rest_and_says_what_is_missing(tmp_path, out, monkeypatch):
     monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path / "nothing"))
-    checked, views = data_sections(folders(tmp_path / "out"))
+    checked, views = data_sections(out)
     assert "MNIST is not part of this report" in checked.note and "python -m datasets fetch mnist" in views.note
     assert "breast-cancer" in checked.table and "two-view" not in checked.table and not views.figures
-    assert (tmp_path / "out" / "tables" / "gradient-check.md").exists()
+    assert (out / "tables" / "gradient-check.md").exists()
 
 
 @pytest.mark.slow
-def test_with_mnist_the_report_shows_two_views_and_checks_the_gradient_on_them(tmp_path, monkeypatch):
+def test_with_mnist_the_report_shows_two_views_and_checks_the_gradient_on_them(tmp_path, out, monkeypatch):
     small_mnist(tmp_path)
     monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path))
-    checked, views = data_sections(folders(tmp_path / "out"))
+    checked, views = data_sections(out)
     assert not checked.note and not views.note and "two-view" in checked.table and "FAIL" not in checked.table
     assert [figure.name for figure in views.figures] == ["two-view-mnist"]
     assert views.figures[0].html.count("<image") == 8 * 3
-    assert (tmp_path / "out" / "figures" / "gradient-check--two-view.png").exists()
+    assert (out / "figures" / "gradient-check--two-view.png").exists()
 
 
-def folders(out: Path) -> Path:
-    for name in ("tables", "figures"):
-        (out / name).mkdir(parents=True)
-    return out
-
-
-def test_a_wrong_backpropagation_shows_in_the_report(tmp_path, monkeypatch):
+def test_a_wrong_backpropagation_shows_in_the_report(tmp_path, out, monkeypatch):
     monkeypatch.setenv("HESSBENCH_DATA", str(tmp_path / "nothing"))
     right = residual_mlp.collected
 
@@ -511,7 +416,7 @@ def test_a_wrong_backpropagation_shows_in_the_report(tmp_path, monkeypatch):
         return torch.cat([gradient[:1] * 1.01, gradient[1:]])
 
     monkeypatch.setattr(residual_mlp, "collected", wrong)
-    checked, _ = data_sections(folders(tmp_path / "out"))
+    checked, _ = data_sections(out)
     assert "FAIL" in checked.table
 
 

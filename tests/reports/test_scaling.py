@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -96,14 +95,14 @@ def test_the_figure_has_a_line_a_solver_through_the_medians():
     assert "(ms)" in axes.get_ylabel() and axes.get_xscale() == axes.get_yscale() == "log"
 
 
-def test_the_sections_write_their_figures_or_name_the_command(folders):
+def test_the_sections_write_their_figures_or_name_the_command(out):
     cheap = runs(lambda n, d: 1e-9 * n * d, COLUMNS + ROWS)
-    section = scaling_section(cheap, folders)
+    section = scaling_section(cheap, out)
     assert [figure.name for figure in section.figures] == ["iteration-against-d--n1000", "iteration-against-n--d30"]
-    assert (folders / "tables" / "iteration-slopes.md").exists()
-    assert "--suite sizes" in scaling_section(pd.DataFrame(), folders).note
-    assert "--device cuda" in device_map_section(cheap, folders).note
-    assert "--device cuda" in device_map_section(pd.DataFrame(), folders).note
+    assert (out / "tables" / "iteration-slopes.md").exists()
+    assert "--suite sizes" in scaling_section(pd.DataFrame(), out).note
+    assert "--device cuda" in device_map_section(cheap, out).note
+    assert "--device cuda" in device_map_section(pd.DataFrame(), out).note
 
 
 def test_the_suite_sizes_meets_three_of_each_size():
@@ -146,14 +145,7 @@ def test_sizes_on_one_line_have_numbers_and_no_areas():
     assert len(axes.texts) == 2 and not any(hasattr(c, "levels") for c in axes.collections)
 
 
-def test_the_section_draws_a_map_of_what_both_measured(folders):
-    section = device_map_section(on_both(GRID), folders)
+def test_the_section_draws_a_map_of_what_both_measured(out):
+    section = device_map_section(on_both(GRID), out)
     assert [figure.name for figure in section.figures] == ["break-even-map"] and section.note == ""
-    assert HOST in section.figures[0].caption and (folders / "figures" / "break-even-map.png").exists()
-
-
-@pytest.fixture
-def folders(tmp_path) -> Path:
-    for name in ("tables", "figures"):
-        (tmp_path / name).mkdir()
-    return tmp_path
+    assert HOST in section.figures[0].caption and (out / "figures" / "break-even-map.png").exists()

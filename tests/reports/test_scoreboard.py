@@ -50,13 +50,6 @@ def folder(tmp_path) -> Path:
     return folder
 
 
-@pytest.fixture
-def out(tmp_path) -> Path:
-    for name in ("tables", "figures"):
-        (tmp_path / "out" / name).mkdir(parents=True)
-    return tmp_path / "out"
-
-
 def test_the_best_peer_of_each_problem_stands_with_its_ratio_and_who_is_faster():
     table = best_peers([result("small", 2.0), result("large", 0.5)]).set_index("problem")
     assert list(table["best peer"][:2]) == ["scikit-learn:lbfgs"] * 2

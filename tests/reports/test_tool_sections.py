@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +12,6 @@ from reports.data.asv_results import asv_results
 from reports.sections.tools import commits, relative_times, tool_sections
 
 EXAMPLES = ROOT / "tests" / "examples"
-
-
-@pytest.fixture
-def out(tmp_path) -> Path:
-    for name in ("tables", "figures"):
-        (tmp_path / "out" / name).mkdir(parents=True)
-    return tmp_path / "out"
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from reports.tables.contests import Contest
 from reports.tables.performance import open_pairs
 from reports.tables.rankings import rankings
 from tests.reports.test_compare import pair, repeats
-from tests.reports.test_performance_profiles import THREE, folders, frame
+from tests.reports.test_performance_profiles import THREE, frame
 from tests.reports.test_scoreboard import entry, result
 
 NEVER = math.inf
@@ -97,22 +97,44 @@ def test_a_repeat_that_did_not_get_there_leaves_a_clear_order_clear_and_a_close_
 # --- claims
 
 
-def test_nobody_is_called_slower_than_the_first_where_the_repeats_do_not_tell():
-    few = repeated(count=2, a=1.0, b=2.0, c=3.0)
-    assert [few.fastest(label) for label in "abc"] == [None, None, None]
-    assert [few.slowest(label) for label in "abc"] == [None, None, None]
-    enough = repeated(a=1.0, b=2.0, c=3.0)
-    assert [enough.fastest(label) for label in "abc"] == [True, False, False]
-    assert [enough.slowest(label) for label in "abc"] == [False, False, True]
+CLEAR = repeated(a=1.0, b=2.0, c=3.0)
+CLOSE = contest(a=[1.0, 3.0, 1.1, 2.9, 1.2, 2.8], b=[1.1, 2.9, 1.0, 3.1, 1.3, 2.8], c=[9.0] * 6)
+TOO_FEW = repeated(count=2, a=1.0, b=2.0, c=3.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "fastest", "slowest"),
+    [
+        (CLEAR, [True, False, False], [False, False, True]),
+        (CLOSE, [None, None, False], [False, False, True]),
+        (TOO_FEW, [None, None, None], [None, None, None]),
+        (contest(a=[1.0] * 6, b=[1.0] * 6, c=[NEVER] * 6), [None, None, False], [False, False, True]),
+        (contest(a=[1.0] * 6, b=[NEVER] * 6, c=[NEVER] * 6), [True, False, False], [False, False, False]),
+    ],
+)
+def test_first_and_last_are_named_only_where_the_repeats_decide_them(found, fastest, slowest):
+    """Solvers that never get there share the last place, and then none of them is the slowest."""
+    assert [found.fastest(label) for label in "abc"] == fastest
+    assert [found.slowest(label) for label in "abc"] == slowest
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"a": True, "b": True}, "true"),
+        ({"a": False, "b": False}, "false"),
+        ({"a": False, "b": True}, "only for b"),
+        ({"a": True, "b": None, "c": False}, "only for a. undecided for b"),
+        ({"a": False, "b": None}, "undecided for b"),
+    ],
+)
+def test_a_verdict_is_true_false_or_names_where_it_holds_and_where_it_is_open(answers, words):
+    assert verdict(answers) == words
 
 
 def test_a_verdict_names_how_many_repeats_are_missing():
-    few = repeated(count=2, a=1.0, b=2.0)
-    assert verdict({"iris": few.fastest("a")}, {"iris": few.why_open()}) == (
-        "undecided for iris (2 repeats are too few, 6 are needed)"
-    )
-    close = contest(a=[1.0, 3.0, 1.1, 2.9, 1.2, 2.8], b=[1.1, 2.9, 1.0, 3.1, 1.3, 2.8])
-    assert verdict({"iris": close.fastest("a")}, {"iris": close.why_open()}) == "undecided for iris"
+    assert verdict({"iris": TOO_FEW.fastest("a")}, {"iris": TOO_FEW.why_open()}) == f"undecided for iris ({FEW})"
+    assert verdict({"iris": CLOSE.fastest("a")}, {"iris": CLOSE.why_open()}) == "undecided for iris"
 
 
 LABELS = {
@@ -182,14 +204,14 @@ def test_a_comparison_says_why_it_is_undecided():
     assert compare(pair("commit", repeats(), repeats(1.045)))["verdict"].tolist() == ["undecided"] * 3
 
 
-def test_pairs_with_too_few_repeats_are_counted_beside_the_scores(tmp_path):
+def test_pairs_with_too_few_repeats_are_counted_beside_the_scores(out):
     (few,), (enough,) = rankings(frame(THREE, repeats=2)), rankings(frame(THREE))
     assert open_pairs(few) == (
         "Of 9 pairs of solvers on a problem 5 are undecided because there are too few repeats (2; 6 are needed): of "
         "these the scores show the order of the medians alone."
     )
     assert open_pairs(enough) == ""
-    assert "6 are needed" in performance_section(frame(THREE, repeats=2), folders(tmp_path)).note
+    assert "6 are needed" in performance_section(frame(THREE, repeats=2), out).note
 
 
 # --- other tools
