@@ -41,7 +41,7 @@ FIGURES = (
     "two-view-mnist.png",
 )
 COMPACT = ["solver", "1e-06", "iterations", "status", "runs"]  # the columns of the README's table
-FIRST = 8  # of its rows; the others are the classic comparison's and the one that users are told to take
+FIRST = 8  # of its rows; with them those of the classic comparison, and `auto`
 NAMED = ("auto", "gradient-descent", "newton", "newton-diagonal")
 MARK = "<!-- published: {} -->\n"
 END = "<!-- end -->"
@@ -115,8 +115,8 @@ def swap(new: Path, folder: Path, readme: Path, text: str) -> None:
 
 
 def contents(runs: Runs, found: Collection[str] = ()) -> str:
-    """What stands in the folder, and which runs it is from. found: the names of its files."""
-    behind = sources(runs).words(keys(runs.frame))
+    """The contents of the folder, and which runs it is from. found: the names of its files."""
+    source = sources(runs).words(keys(runs.frame))
     cases = many(runs.frame.drop_duplicates(["machine", "case"]).shape[0], "case")
     suites = " and ".join(f"`{name}`" for name in STATED)
     parts = [listed((*(f"{table}.md" for table in TABLES), *FIGURES))]
@@ -126,7 +126,7 @@ def contents(runs: Runs, found: Collection[str] = ()) -> str:
             parts.append(f"{words}\n\n{listed(there)}")
     head = f"# The published reference\n\nMade by `make publish`, not by hand: the suites {suites}, {cases}.\n"
     guide = "What the columns mean is in [docs/reading-the-report.md](../../docs/reading-the-report.md)."
-    return f"{head}From {behind}. {guide}\n\n" + "\n".join(parts)
+    return f"{head}From {source}. {guide}\n\n" + "\n".join(parts)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -143,8 +143,8 @@ def quotes(folder: Path) -> dict[str, str]:
     some = table[(table.index < FIRST) | table["solver"].isin(NAMED)]
     compact = some[[*(["machine"] if "machine" in table else []), *COMPACT]]
     compact = compact.rename(columns={"1e-06": "time to a gap of 1e-6"}).to_markdown(index=False, disable_numparse=True)
-    behind = re.sub(r"^From [\d,]+ runs? ", "Measured ", (folder / "summary.md").read_text().splitlines()[-1])
-    words = f"The {FIRST} first of {len(table)} solvers, `auto` and the three of the classic comparison. {behind}"
+    source = re.sub(r"^From [\d,]+ runs? ", "Measured ", (folder / "summary.md").read_text().splitlines()[-1])
+    words = f"The {FIRST} first of {len(table)} solvers, `auto` and the three of the classic comparison. {source}"
     return {"findings": (folder / "findings.md").read_text(), "summary": f"{compact}\n\n{words}\n"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.command.failure import fail
 
-# Written out, so that `--help` need not import what measures: a test says that they are the defaults of the code.
+# Written out, so that `--help` need not import what measures; a test compares them with the defaults of the code.
 ROOT = Path(__file__).resolve().parent.parent.parent
 RUNS, PEERS, PROFILES = (ROOT / "reports" / name for name in ("runs", "peers", "profiles"))
 VERDICTS = ROOT / "reports" / "honesty" / "verdicts.parquet"

@@ -73,7 +73,7 @@ def recommend(
 
 
 def _check(n: int | None, d: int | None, density: float, penalty: float, dtype: str, threads: int) -> None:
-    """What cannot be asked ends the verb."""
+    """An option that makes no sense ends the verb."""
     if n is None or d is None:
         fail("give the size with --n and --d, or ask for --check")
     if n < 1 or d < 1 or threads < 1:

@@ -21,7 +21,7 @@ SERIES = ["machine", "host", "environment", "threads", "benchmark", "version", "
 
 
 class Row(NamedTuple):
-    """What is read of a row of `measurements`, beside its series; None where the frame has nothing."""
+    """What is read of a row of `measurements` in addition to its series; None where the frame has nothing."""
 
     commit: str
     date: str | None
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 class Measured(NamedTuple):
     """A cell at a commit: its value, the standard error of log(value), and the number of samples behind both.
 
-    error is NaN where samples are too few to tell, and 0 for a single observation (memory, a tracked number).
+    error is NaN where there are too few samples, and 0 for a single observation (memory, a tracked number).
     """
 
     place: int

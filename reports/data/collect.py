@@ -34,7 +34,7 @@ def measurements(
     - quantity (time, iterations, peak memory, test loss, ...) in unit.
     - statistic: `value`, one observation, whose place in a series is `repeat`; or `median`, by the tool, of so many
       `samples` (seconds a call), with the quartiles q_25 and q_75. A timed asv cell is one median, and its samples as
-      values where they were recorded. pytest-benchmark's are medians, beside the numbers that a benchmark noted.
+      values where they were recorded. pytest-benchmark's are medians, and the numbers that a benchmark noted.
     - low to high holds what was measured, in the sense of `interval`: confidence of a median (`99 %` asv, `95 %` what a
       benchmark noted itself); `between iterates`: a time to a target; `censored`: not within low.
     - status: ok; failed: it raised, was killed, or could not be built; n/a: the benchmark declined (a device or solver

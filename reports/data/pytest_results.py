@@ -1,4 +1,4 @@
-"""The JSON of pytest-benchmark as measurements: the median of every benchmark, and the numbers it noted beside it."""
+"""The JSON of pytest-benchmark as measurements: the median of every benchmark, and the numbers that it noted."""
 
 from __future__ import annotations
 

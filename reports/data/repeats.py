@@ -10,7 +10,7 @@ import pandas as pd
 from solvers.common.names import library
 
 CELL = ["machine", "problem", "solver", "label", "dtype", "device", "threads"]  # what repeats have in common
-LIMITS = {"time limit", "iteration limit"}  # set from outside: behind them a run might have gone on to its target
+LIMITS = {"time limit", "iteration limit"}  # set from outside: without them a run might have reached its target
 DISTURBED = "measured while other work ran on the machine"
 PEERS = (
     "A name library:method is a method of another library, which cannot be stepped: each of its points is a solve of "
@@ -40,7 +40,7 @@ def count_disturbed(frame: pd.DataFrame) -> int:
 
 
 def marked(text: str, frame: pd.DataFrame) -> str:
-    """A time in a table cell, with a mark where some of the runs behind it were disturbed."""
+    """A time in a table cell, with a mark where some of its runs were disturbed."""
     runs = count_disturbed(frame)
     return f"{text} ({runs} of {frame['run'].nunique()} disturbed)" if runs else text
 

@@ -58,8 +58,8 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
 def with_minimiser(frame: pd.DataFrame) -> pd.DataFrame:
     """The same with `no_gap` for older runs too, and with a `minimiser` that is True, False (none, by a proof) or None.
 
-    A stored False alone is no proof: it stands for "not known" too. `no_gap` proves it, and in older runs, which have
-    no such column, an infimum that is exactly 0: every loss of theirs is above 0.
+    A stored False alone is no proof: older code stored it for "not known", too. `no_gap` proves it, and in older runs,
+    which have no such column, an infimum that is exactly 0: every loss of theirs is above 0.
     """
     there = frame["minimiser"].eq(True)
     stored = frame.reindex(columns=["no_gap", "optimum", "optimum_error"])

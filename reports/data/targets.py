@@ -1,4 +1,4 @@
-"""Targets of accuracy, and the one way to tell when a run reached them."""
+"""Targets of accuracy, and the one function that says when a run reached them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,6 @@ def times_to_target(frame: pd.DataFrame, kind: str = "gap", goal: float = GAP) -
     """
     first = frame[reached(frame, kind, goal)].drop_duplicates("run").set_index("run")["seconds"]
     return first.reindex(frame["run"].unique(), fill_value=math.inf).astype(float)
-
-
-def time_to_target(run: pd.DataFrame, kind: str, goal: float) -> float:
-    """`times_to_target` of a single run."""
-    return float(times_to_target(run, kind, goal).iloc[0])
 
 
 def why_no_target(cell: pd.DataFrame, kind: str) -> str:

@@ -17,8 +17,8 @@ GREY = {"color": "#c8c8c8", "linewidth": 0.8, "zorder": 1}
 
 def highlighted(frame: pd.DataFrame) -> list[str]:
     """Labels of one problem's runs, in the order of the frame: all of them where a figure can show them, else those
-    first at a gap of 1e-6 (median over the repeats; behind them those that come closest), and gradient descent. Where
-    no f* is known the least loss that any of them saw stands for it: what is chosen here is a colour, and no number."""
+    first at a gap of 1e-6 (median over the repeats; then those that come closest), and gradient descent. Where no f* is
+    known the lowest loss of any run takes its place, for the choice of colours alone."""
     labels = list(frame["label"].unique())
     if len(labels) <= style.FEW:
         return labels

@@ -18,7 +18,7 @@ from .highlight import draw_grey, highlighted
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 BAND = "Time is the median over the repeats; the band holds the middle half of them."
-NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption; a page says which of the two it is
+NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption, where a page has one of the two
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
     decades(axes, "x")
     axes.set_ylim(len(labels) - 0.5, -0.5)
     span = max(seen / least, 10.0)
-    axes.set_xlim(least / 1.3, least * span**2)  # the right half is for the words behind the marks
+    axes.set_xlim(least / 1.3, least * span**2)  # the right half is for the words after the marks
     axes.set_xlabel("time of the whole run (ms)")
 
 
@@ -165,7 +165,7 @@ FIGURES: dict[str, Figure] = {
     "run-time": Figure(
         "Total run time",
         "Time of the whole run: median over the repeats with its 95 % interval. Compare only runs that ended in the "
-        "same way, which stands beside the marks.",
+        "same way; the labels say how.",
         run_time,
         rows=True,
     ),

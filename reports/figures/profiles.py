@@ -34,7 +34,7 @@ def data_profile(ranking: Ranking, axes: Axes) -> None:
 
 
 def _steps(ranking: Ranking, values: np.ndarray, axes: Axes, *, start: float) -> None:
-    """One staircase a solver, from `start` to behind the last step."""
+    """One staircase a solver, from `start` to beyond the last step."""
     if not len(values):  # no problem was run with what the times are measured by: there is nothing to draw
         return
     finite = values[np.isfinite(values)]

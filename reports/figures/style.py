@@ -15,7 +15,7 @@ from solvers import SOLVERS
 from solvers.adapters import PEERS
 from solvers.common.names import library
 
-# Okabe & Ito's palette, made to be told apart by colour-blind readers; the markers do it in grey.
+# Okabe & Ito's palette, which colour-blind readers can distinguish; in grey the markers do it.
 LOOKS: dict[str, tuple[str, str]] = {
     "gradient-descent": ("#999999", "o"),
     "newton": ("#D55E00", "s"),
@@ -48,7 +48,7 @@ _METHODS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
 _SPARE = [(colour, marker) for colour in _COLOURS for marker in _MARKERS]
 FEW = 12  # curves, whose legend has four rows
 OTHERS = " others"  # ends the label that stands for the curves in grey
-LETTERS = 105  # of labels, beside each other
+LETTERS = 105  # in a row of labels
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -97,8 +97,8 @@ def height(curves: int) -> float:
 
 
 def legend(canvas: Figure, handles: Sequence[Artist]) -> None:
-    """Below the axes, what stands for many last; in smaller letters where there are many, in columns as wide as the
-    longest label needs. None where nothing has a label."""
+    """Below the axes, the label of the grey curves last; in smaller letters where there are many, in columns as wide as
+    the longest label needs. None where nothing has a label."""
     if not handles:
         return
     handles = sorted(handles, key=lambda handle: str(handle.get_label()).endswith(OTHERS))

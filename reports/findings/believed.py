@@ -66,8 +66,7 @@ def no_minimiser(frame: pd.DataFrame) -> Iterator[Finding]:
         BELIEVED,
         decades_fallen(without),
         f"{of_problems(names, frame)} {'has' if len(names) == 1 else 'have'} no minimiser",
-        f"{proof}The loss falls for ever as the weights grow. Tables say “{NO_MINIMISER}” where a time to a gap would "
-        "stand.",
+        f"{proof}The loss falls for ever as the weights grow. Instead of times to a gap, tables show “{NO_MINIMISER}”.",
         keys(without),
     )
 

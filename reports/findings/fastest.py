@@ -33,15 +33,15 @@ def fastest(frame: pd.DataFrame) -> Iterator[Finding]:
         contests = [contest for contest in contests if not contest.disturbed]
         if not contests:
             continue
-        told = sorted(contests, key=spread, reverse=True)
-        more = f" {many(len(told) - NAMED, 'more problem')} in the table of times to a gap." * (len(told) > NAMED)
+        named = sorted(contests, key=spread, reverse=True)
+        more = f" {many(len(named) - NAMED, 'more problem')} in the table of times to a gap." * (len(named) > NAMED)
         are = "is" if disturbed == 1 else "are"
         more += f" {many(disturbed, 'problem')} {are} left out: {DISTURBED}." if disturbed else ""
         yield Finding(
             FASTEST,
             float(np.median([spread(c) for c in contests])),
             first_places(contests),
-            f"{' '.join(map(order_on, told[:NAMED]))}{more} Times to a relative gap of 1e-6; "
+            f"{' '.join(map(order_on, named[:NAMED]))}{more} Times to a relative gap of 1e-6; "
             f"{setup('float64', device, count)}.",
             keys(runs),
         )
@@ -61,7 +61,7 @@ def leaders(contest: Contest) -> list[str]:
 
 
 def undecided(contest: Contest) -> str:
-    """Why the repeats do not tell which solvers tie for the first place; empty where they do."""
+    """Why the repeats do not show which solvers tie for the first place; empty where they do."""
     first, *rest = contest.ranked()
     return next(filter(None, (contest.undecided(first, label) for label in rest)), "")
 

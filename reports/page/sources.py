@@ -1,4 +1,4 @@
-"""Where the numbers of a page come from: the runs behind a table or a figure, in words, as a link, and one by one."""
+"""Where the numbers of a page come from: the runs of a table or a figure, in words, as a link, and as a list."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ APPENDIX = "runs"  # the id of the section that lists all runs
 
 @dataclass(frozen=True)
 class Entry:
-    """A case in the list of runs: where it stands, its columns in words, and its runs with their files."""
+    """A case in the list of runs: its anchor on the page, its columns in words, and its runs with their files."""
 
     anchor: str
     columns: dict[str, str]

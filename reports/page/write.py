@@ -22,7 +22,7 @@ UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 NUMBER = re.compile(r"(>|<|above|below)?\s*(-?\d[\d,]*(?:\.\d*)?(?:e[+-]?\d+)?)(?:\s*(us|ms|s|%))?(?=[\s,;]|$)")
 NEVER = re.compile(r"never( \(.*\))?")
 LONG = 40  # characters: from there on a cell may break into lines
-BEYOND = 1e100  # times what was not reached within a time: it sorts behind all that was
+BEYOND = 1e100  # times what was not reached within a time: it sorts after all that was
 
 
 def text(value: Any, digits: int = 5) -> str:
@@ -44,7 +44,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sort_value(value: Any) -> float:
-    """The number that a cell begins with, in seconds where it is a time; `> 5 s` behind all numbers, `never` behind
+    """The number that a cell begins with, in seconds where it is a time; `> 5 s` after all numbers, `never` after
     these; NaN for words."""
     if isinstance(value, tuple):
         return float(len(value))
@@ -141,7 +141,7 @@ def write_figure(canvas: Canvas, stem: Path, source: str = "") -> str:
 
 
 def unique_ids(svg: str, prefix: str) -> str:
-    """The same drawing with ids of its own, so that many can stand in one page."""
+    """The same drawing with ids of its own, so that one page can hold many."""
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
     svg = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{prefix}-\2"', svg)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)

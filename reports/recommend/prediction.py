@@ -21,8 +21,8 @@ CONFIDENCE = 0.90  # of a predicted time
 ALIKE = 4  # problems from which on only those that are penalised alike count
 PROBLEMS = 3  # on which a solver must have arrived before its time is predicted
 FARTHER = 4  # times: problems that are held out because they are larger have so many times the entries, at least
-GROWTH = 0.35  # of the error of ln(time) for each factor e beyond what was measured, where no held-out size tells
-WIDEST = 10  # a time that may be ten times as long or as short is not told
+GROWTH = 0.35  # of the error of ln(time) for each factor e beyond what was measured, where no held-out size shows it
+WIDEST = 10  # a time that may be ten times as long or as short is not predicted
 FAILURE = 10  # a failure counts as ten times the predicted time: PAR10 (Hutter et al. 2009, ParamILS, JAIR 36)
 
 
@@ -85,8 +85,10 @@ UNKNOWN = Record(0, 0, math.nan, 0)
 
 @dataclass(frozen=True)
 class Model:
-    """time = iterations x seconds of an iteration, for one device, thread count and dtype; cells: behind the costs;
-    sizes: the smallest and the largest of each of their `extents`."""
+    """time = iterations x seconds of an iteration, for one device, thread count and dtype.
+
+    cells: how many the costs are from; sizes: the smallest and the largest of each of their `extents`.
+    """
 
     costs: CostModel
     solvers: Mapping[str, Typical]
@@ -110,7 +112,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Seconds to the gap with their 90 % prediction interval; NaN where the runs do not tell, and reason says why.
+    """Seconds to the gap with their 90 % prediction interval; NaN where there is none, and reason says why.
     part: what most goes to."""
 
     solver: str
@@ -130,7 +132,7 @@ class Prediction:
 
 
 def learn(cells: Sequence[Experience], target: Target) -> Model | None:
-    """The model from all cells that bear on the target; None where none says what an iteration costs there."""
+    """The model from all cells that bear on the target; None where none has the cost of an iteration there."""
     costly = target.costs(cells)
     if not costly:
         return None
@@ -211,7 +213,7 @@ def _growth(
     cells: Sequence[Experience], here: Sequence[Experience], target: Target, scatters: Mapping[str, float]
 ) -> float:
     """g of errors that have the variance s^2 + g^2 b^2 at b beyond: what s leaves of them, the median over the solvers,
-    for one that scatters much tells little. Not less than GROWTH / 2: a cache may end where nothing was measured."""
+    because one that scatters much says little. Not less than GROWTH / 2: a cache may end where nothing was measured."""
     found: dict[str, list[tuple[float, float]]] = {}
     for problem, held_out in grouped(here, "problem").items():
         size = held_out[0].iteration.shape.stored
@@ -247,7 +249,7 @@ def _prediction(model: Model, iteration: Iteration, record: Record) -> Predictio
         return Prediction(iteration.solver, *[math.nan] * 4, part, record, FEW)
     reach = record.reach(model.beyond(iteration.shape))
     if reach > WIDEST:
-        why = f"not told: its 90 % would span a factor of {rounded(min(reach**2, 1e6))}"
+        why = f"not predicted: its 90 % interval would span a factor of {rounded(min(reach**2, 1e6))}"
         return Prediction(iteration.solver, *[math.nan] * 4, part, record, why)
     seconds, iterations = model.seconds(iteration), model.solvers[iteration.solver].iterations
     low = min(max(seconds / reach, model.floor(iteration)), seconds)

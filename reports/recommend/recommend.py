@@ -56,7 +56,7 @@ class Answer:
 
 def recommend(runs: Runs, cells: Sequence[Experience], question: Question) -> Answer:
     """Every solver's time to the gap. A ValueError, naming the command that makes them, where runs are missing, or
-    where those that are there lie too far from the question to tell any solver's time."""
+    where they lie too far from the question to predict any time."""
     target = question.target
     machine = _machine(runs.frame, question)
     model = learn(cells, target)
@@ -79,12 +79,12 @@ def recommend(runs: Runs, cells: Sequence[Experience], question: Question) -> An
             f"lies {rounded(factor)} times beyond the sizes that were measured" if factor > 1 else "was not measured"
         )
         raise ValueError(
-            f"{question.n:,} x {question.d:,} {where}, and the stored runs do not tell any time there to a factor of "
+            f"{question.n:,} x {question.d:,} {where}, and the stored runs predict no time there to a factor of "
             f"{WIDEST}: {measuring(question)}"
         )
     remarks = _remarks(question, target.costs(cells))
     if any(one.reason for one in predictions):
-        remarks.append(f"what is not told can be measured: {measuring(question)}")
+        remarks.append(f"what is not predicted can be measured: {measuring(question)}")
     return Answer(machine, predictions, refused, model.cells, remarks)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence, Set
 import numpy as np
 import pandas as pd
 
-from .experience import ARRIVED, NOT_ASKED, Experience, Setup
+from .experience import ARRIVED, NOT_COUNTED, Experience, Setup
 from .prediction import Target, grouped, learn, predict, records, two_classes
 
 FEWEST_PROBLEMS = 4
@@ -20,7 +20,7 @@ def regret(cells: Sequence[Experience]) -> pd.DataFrame:
     """Each row is a problem that was held out: the solver that the model of the other problems recommends, the fastest
     one, and the ratio of their times (regret). The trivial rule takes the solver that was fastest most often. At least:
     that solver never arrived, and its regret is so much or more."""
-    asked = [cell for cell in cells if cell.outcome != NOT_ASKED]
+    asked = [cell for cell in cells if cell.outcome != NOT_COUNTED]
     setups = dict.fromkeys(cell.setup for cell in asked)
     rows = []
     for setup in setups:

@@ -1,4 +1,4 @@
-"""What the report says of the data itself: the gradient check of the residual MLP, and two-view MNIST."""
+"""The data itself: the gradient check of the residual MLP, and two-view MNIST."""
 
 from __future__ import annotations
 

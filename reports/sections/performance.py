@@ -1,4 +1,4 @@
-"""Solvers ranked over many problems: profiles, pairs, and whether the ranking depends on who takes part."""
+"""Solvers ranked over many problems: profiles, pairs, and whether the ranking depends on which take part."""
 
 from __future__ import annotations
 

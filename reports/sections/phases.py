@@ -66,7 +66,7 @@ def starts(saved: Sequence[Saved]) -> pd.DataFrame:
 
 
 def named(found: Saved) -> dict[str, object]:
-    """What tells a profile from others."""
+    """The columns that name a profile."""
     case = found.profile.case
     rows, size = found.profile.shape
     return {

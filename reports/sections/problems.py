@@ -63,7 +63,7 @@ def problem_sections(
 
 
 def _suffix(of_problem: pd.DataFrame, machine: str, device: str, threads: int) -> str:
-    """What tells this figure's file from others of the same problem; empty where it is the only one."""
+    """What the name of this figure adds to that of the problem; empty where it is the only one."""
     parts = [str(v) for column, v in (("device", device), ("threads", threads)) if of_problem[column].nunique() > 1]
     if of_problem["machine"].nunique() > 1:
         parts.append(f"machine{sorted(of_problem['machine'].unique()).index(machine) + 1}")

@@ -1,4 +1,4 @@
-"""The scoreboard: our solvers beside those of other libraries, as `python -m benchmarks peers` measured them."""
+"""The scoreboard: our solvers and those of other libraries, as `python -m benchmarks peers` measured them."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from ..statistics.estimate import Estimate, show
 from ..tables.record import Table
 from ..text import distinct, left_out, many, seconds
 
-NAME, TITLE = "scoreboard", "Beside other libraries"
+NAME, TITLE = "scoreboard", "Against other libraries"
 MAKE = "no other library has been timed here: `make peers` installs them and runs `python -m benchmarks peers`"
 FIGURE = (
-    "The time of each contender over ours in the same round (the median of the rounds), each at its fastest setting "
-    "that reaches the gap. Right of the line ours is faster. Who does not reach it is in the table alone. Ours are "
-    "filled, and half filled where the gradient stops them and not the certified gap."
+    "The time of each contender over that of the fastest of ours (median of the rounds), each at its fastest setting "
+    "that reaches the gap. Right of the line ours is faster. Our solvers are filled marks, half filled where the "
+    "gradient stops them and not the certified gap."
 )
 VERDICTS = {"won": "ours", "lost": "the peer", "open": "open"}
 
@@ -135,15 +135,15 @@ def draw(results: Iterable[dict[str, Any]], axes: Axes) -> None:
     axes.axvline(1.0, color="0.4", linewidth=1, zorder=0)
     axes.set_xscale("log")
     low, high = axes.get_xlim()
-    axes.set_xlim(min(low, 0.45), max(high, 2.2))  # a lone cluster of dots beside the line still has a scale
+    axes.set_xlim(min(low, 0.45), max(high, 2.2))  # a lone cluster of dots near the line still has a scale
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high / low < 1e3 else (1.0,)))
     axes.xaxis.set_major_formatter(plain)
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_yticks(range(len(results)), [result["problem"] for result in results])
     axes.set_ylim(len(results) - 0.5, -0.5)
     ours = {reference(result) for result in results} - {None}
-    whose = ours.pop().removeprefix("hessbench:") if len(ours) == 1 else "the fastest of ours"
-    axes.set_xlabel(f"time / time of {whose}  (right of the line: slower)")
+    base = ours.pop().removeprefix("hessbench:") if len(ours) == 1 else "the fastest of ours"
+    axes.set_xlabel(f"time / time of {base}  (right of the line: slower)")
 
 
 def _drawn(result: dict[str, Any], score: Score) -> bool:
@@ -192,20 +192,20 @@ def provenance(results: list[dict[str, Any]]) -> str:
     return f"Measured on {results[0]['machine']}; {threads}; {moments}; {distinct(packages)}."
 
 
-def _name(score: Score | None, result: dict[str, Any], whose: str = "") -> str:
+def _name(score: Score | None, result: dict[str, Any], prefix: str = "") -> str:
     if score:
         return score.contender
-    return "none reaches the gap" if _tried(result, whose) else "none installed"
+    return "none reaches the gap" if _tried(result, prefix) else "none installed"
 
 
-def _tried(result: dict[str, Any], whose: str = "") -> bool:
+def _tried(result: dict[str, Any], prefix: str = "") -> bool:
     """Whether any peer with such a name was there to be timed."""
-    peers = [name for name in result["entries"] if not name.startswith("hessbench:") and name.startswith(whose)]
+    peers = [name for name in result["entries"] if not name.startswith("hessbench:") and name.startswith(prefix)]
     return any(result["entries"][name]["status"] != MISSING for name in peers)
 
 
 def _faster(each: Standing, result: dict[str, Any]) -> str:
-    """Who is; of few rounds it says that there are few, and where no peer was there nobody is."""
+    """Which is faster, with the number of rounds where there are too few; a dash where no peer was there."""
     if not _tried(result):
         return "-"
     rounds = each.peer.ratio.rounds if each.peer and each.ours else FEWEST

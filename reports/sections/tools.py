@@ -1,4 +1,4 @@
-"""What asv and pytest-benchmark measured: the sections of the report that stand beside the runs."""
+"""What asv and pytest-benchmark measured."""
 
 from __future__ import annotations
 

@@ -41,22 +41,22 @@ def contests(frame: pd.DataFrame) -> list[Contest]:
     """The whole runs as they were, the time to a test accuracy, and the time to a gap where there is an optimum."""
     classic, penalised = (frame[frame["problem"] == problem] for problem in (CLASSIC, PENALISED))
     whole = classic.drop_duplicates("run").set_index("run")["total_seconds"]
-    asked = [
+    ways = [
         ("the whole run (200, 30, 80, 80 iterations)", classic, whole, UNPENALISED_SOLVERS),
         ("test accuracy 0.90", classic, times_to_target(classic, "accuracy", 0.90), UNPENALISED_SOLVERS),
         ("test accuracy 0.95", classic, times_to_target(classic, "accuracy", 0.95), UNPENALISED_SOLVERS),
         ("gap 1e-6 with penalty", penalised, times_to_target(penalised), PENALISED_SOLVERS),
     ]
     found = []
-    for name, runs, times, labels in asked:
+    for name, runs, times, labels in ways:
         known = by_label(runs, times)
         found.append(Contest(name, {label: known[label] for label in labels}, bool(count_disturbed(runs))))
     return found
 
 
 def verdict(answers: Mapping[str, bool | None], why: Mapping[str, str] | None = None) -> str:
-    """true where it held whenever it was asked, false where never, else where it did; and what stays undecided, with
-    the reason where it is that repeats are too few."""
+    """ "true" where all answers are True, "false" where all are False; else where it holds, and where it is undecided,
+    with the reason."""
     if set(answers.values()) == {True}:
         return "true"
     if set(answers.values()) == {False}:
@@ -78,35 +78,35 @@ def claims(frame: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame([{"claim": "all five", "measured": missing, "verdict": "open", "runs": ()}])
     runs = runs[[pair in needed for pair in zip(runs["problem"], runs["label"], strict=True)]]
     both, classic = keys(runs), keys(runs[runs["problem"] == CLASSIC])
-    asked = contests(runs)
+    ways = contests(runs)
     rows = [
-        (*_fastest(asked), both),
+        (*_fastest(ways), both),
         (*_cheap(runs), classic),
         (*_faster_than_gradient_descent(runs), classic),
         (*_less_stable(runs), classic),
-        (*_slowest(asked), both),
+        (*_slowest(ways), both),
     ]
     return pd.DataFrame(rows, columns=["claim", "measured", "verdict", "runs"])
 
 
-def judged(asked: list[Contest], holds: Callable[[Contest, str], bool | None], label: str) -> str:
-    return verdict({c.name: holds(c, label) for c in asked}, {c.name: c.why_open() for c in asked})
+def judged(ways: list[Contest], holds: Callable[[Contest, str], bool | None], label: str) -> str:
+    return verdict({c.name: holds(c, label) for c in ways}, {c.name: c.why_open() for c in ways})
 
 
-def _fastest(asked: list[Contest]) -> tuple[str, str, str]:
-    measured = ". ".join(contest.describe() for contest in asked)
-    return "exact Newton is the fastest overall", measured, judged(asked, Contest.fastest, NEWTON)
+def _fastest(ways: list[Contest]) -> tuple[str, str, str]:
+    measured = ". ".join(contest.describe() for contest in ways)
+    return "exact Newton is the fastest overall", measured, judged(ways, Contest.fastest, NEWTON)
 
 
-def _slowest(asked: list[Contest]) -> tuple[str, str, str]:
+def _slowest(ways: list[Contest]) -> tuple[str, str, str]:
     described = []
-    for contest in asked:
+    for contest in ways:
         *_, last = contest.ranked()
         never = [label for label in contest.times if math.isinf(contest.median(label))]
         how = f"{' and '.join(never)} never got there" if never else f"{last} took {seconds(contest.median(last))}"
         described.append(f"{contest.name}: {how}")
     measured = ". ".join(described)
-    return "gradient descent is the slowest", measured, judged(asked, Contest.slowest, GD)
+    return "gradient descent is the slowest", measured, judged(ways, Contest.slowest, GD)
 
 
 def _cheap(runs: pd.DataFrame) -> tuple[str, str, str]:

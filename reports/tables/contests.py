@@ -1,4 +1,4 @@
-"""Who is first to a target: the order of several solvers' times, as far as their repeats decide it."""
+"""Which solver is first to a target: the order of their times, as far as the repeats decide it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Contest:
         return mostly_below(a, b)
 
     def undecided(self, first: str, second: str) -> str:
-        """Why the repeats do not tell whether the two are equally fast; empty where they do, or one is ahead."""
+        """Why the repeats do not show whether the two are equally fast; empty where they do, or one is ahead."""
         few = too_few(min(len(self.times[first]), len(self.times[second])))
         if not few and self.disturbed:
             return DISTURBED
@@ -71,15 +71,15 @@ class Contest:
         return next(filter(None, (self.undecided(*two) for two in pairwise(self.ranked()))), "")
 
     def fastest(self, label: str) -> bool | None:
-        """Whether it is; None where it cannot be told from the first, or as the first not from another."""
+        """Whether it is; None where the repeats do not separate it from the first, or as the first from another."""
         first, *others = self.ranked()
         if label == first:
             return True if all(self.ahead(first, other) for other in others) else None
         return False if self.ahead(first, label) else None
 
     def slowest(self, label: str) -> bool | None:
-        """Whether it is; None where it cannot be told from the last, or as the last not from another. Those that never
-        got there share the place."""
+        """Whether it is; None where the repeats do not separate it from the last, or the last from another. Those that
+        never got there share the place."""
         *others, last = self.ranked()
         if math.isinf(self.median(last)):
             return math.isinf(self.median(label)) and math.isfinite(self.median(others[-1]))

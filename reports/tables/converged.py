@@ -15,7 +15,7 @@ COLUMNS = ["machine", "solver", "dtype"]
 
 def judged(frame: pd.DataFrame) -> pd.DataFrame:
     """The end of each run with what its rules allow: the largest gap (`allowed`), how far the gap is known
-    (`uncertain`), and whether the run lies `within` or `beyond` it; neither where that cannot be told.
+    (`uncertain`), and whether the run lies `within` or `beyond` it; neither where that is not known.
 
     allowed = max(gap tolerance, 4 eps) |f| + eps^2 |f(x0)|, the test of `solvers.Stop`, with eps of the run's dtype.
     uncertain: half the width of the certificate, and the rounding of f in float64.
@@ -49,15 +49,15 @@ def honesty(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     ends = judged(frame) if len(frame) else frame
     for key, cell in ends.groupby(COLUMNS, sort=True) if len(frame) else ():
-        said = cell[cell["status"] == "converged"]
-        false = said[said["beyond"]]
-        share = said["gap"] / said["allowed"]
+        converged = cell[cell["status"] == "converged"]
+        false = converged[converged["beyond"]]
+        share = converged["gap"] / converged["allowed"]
         rows.append(
             dict(zip(COLUMNS, key, strict=True))
-            | {"ended": len(cell), "converged": len(said)}
-            | {"true": int((said["judged"] & ~said["beyond"]).sum()), "false": len(false)}
-            | {"not judged": int((~said["judged"]).sum())}
-            | {"worst gap / asked for": float(share[said["judged"]].max())}
+            | {"ended": len(cell), "converged": len(converged)}
+            | {"true": int((converged["judged"] & ~converged["beyond"]).sum()), "false": len(false)}
+            | {"not judged": int((~converged["judged"]).sum())}
+            | {"worst gap / asked for": float(share[converged["judged"]].max())}
             | {"unclaimed": int((cell["within"] & (cell["status"] != "converged")).sum())}
             | {"false ones": named(false), "runs": keys(cell)}
         )

@@ -69,7 +69,7 @@ def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
 def pairs(frame: pd.DataFrame) -> Iterator[dict]:
     """Each cell that was measured on the CPU and on another device of the same host, with both times an iteration."""
     costs = seconds_an_iteration(frame)
-    costs = costs.assign(host=costs["machine"].str.split("; ").str[-1])  # a GPU's machine names its host behind it
+    costs = costs.assign(host=costs["machine"].str.split("; ").str[-1])  # a GPU's machine ends with its host
     for (host, problem, solver, label, dtype), cell in costs.groupby(
         ["host", "problem", "solver", "label", "dtype"], sort=False
     ):

@@ -1,4 +1,4 @@
-"""Solvers compared over many problems: their scores, their pairs, and whether the ranking depends on who takes part."""
+"""Solvers compared over many problems: their scores, their pairs, and whether the ranking is stable."""
 
 from __future__ import annotations
 
@@ -86,8 +86,10 @@ def stability(ranking: Ranking) -> str:
             sentences.append(f"The ranking {name} stays as it is whichever solver is dropped.")
             continue
         a, b, c = found[0]
-        others = f", and {pairs - 1} more {'pairs' if pairs > 2 else 'pair'} turn around likewise" if pairs > 1 else ""
-        sentences.append(f"The ranking {name} depends on who takes part: without {c}, {b} passes {a}{others}.")
+        others = f", and {pairs - 1} more {'pairs' if pairs > 2 else 'pair'} change order too" if pairs > 1 else ""
+        sentences.append(
+            f"The ranking {name} depends on which solvers take part: without {c}, {b} ranks above {a}{others}."
+        )
     return " ".join(sentences)
 
 

@@ -27,7 +27,7 @@ def wins(ratio: np.ndarray) -> np.ndarray:
 
 
 def area(ratio: np.ndarray) -> np.ndarray:
-    """The area under the profile over log tau from 1 to MOST, 1 for who is always the fastest: (solvers,)."""
+    """The area under the profile over log tau from 1 to MOST, 1 for a solver that is always the fastest: (solvers,)."""
     return np.clip(1 - np.log(ratio) / np.log(MOST), 0, None).mean(axis=0)
 
 

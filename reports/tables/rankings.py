@@ -17,8 +17,8 @@ class Ranking:
     """Times to the target of solvers that were all run on the same problems, on one machine.
 
     solvers: label -> name. contests: one a problem, in its order. units: seconds of an iteration of gradient descent on
-    each, NaN where it was not run. runs: label -> the runs behind it. other: problems, and solvers, that were left out
-    so that every solver meets every problem.
+    each, NaN where it was not run. runs: label -> the keys of its runs. other: problems, and solvers, that were left
+    out so that every solver meets every problem.
     """
 
     machine: str

@@ -42,6 +42,6 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def local_minimum(end: pd.Series) -> str:
-    """What the end of a run says after its status, where it is a known minimum and not the lowest."""
+    """What follows the status of a run that ended at a known minimum which is not the lowest."""
     value = end.get("local_minimum", math.nan)  # older runs do not say
     return "" if math.isnan(value) else f", local minimum {value:.6g}"

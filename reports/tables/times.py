@@ -41,7 +41,7 @@ def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.DataFrame:
-    """One row a case, one column a target; a case without the target says why."""
+    """One row a case, one column a target; in the row of a case without targets the reason."""
     found = {
         (*row[: len(CELL)], row[len(CELL)]): Estimate(*row[len(CELL) + 1 :])
         for row in targets(frame, kind).itertuples(index=False, name=None)

@@ -22,7 +22,7 @@ from reports.recommend.coverage import coverage, covered
 from reports.recommend.experience import (
     ARRIVED,
     FAILED,
-    NOT_ASKED,
+    NOT_COUNTED,
     OUT_OF_TIME,
     Experience,
     Setup,
@@ -204,10 +204,14 @@ def test_intervals_widen_with_the_distance_from_what_was_measured():
     assert Record(6, 6, 0.1, 6, growth=0.0).reach(5.0) == pytest.approx(Record(6, 6, 0.1, 6).reach(0.0))
 
 
-def test_what_would_span_too_much_is_not_told_and_says_why():
+def test_what_would_span_too_much_is_not_predicted_and_says_why():
     cells = world()
     (far, *_) = predict(learn(cells, TARGET), records(cells, TARGET), Shape(10**9, 8, 8, 8e9, 8), CALIBRATION)
-    assert math.isnan(far.seconds) and far.score == math.inf and "not told: its 90 % would span" in far.reason
+    assert (
+        math.isnan(far.seconds)
+        and far.score == math.inf
+        and "not predicted: its 90 % interval would span" in far.reason
+    )
     assert FEW not in far.reason and [rounded(x) for x in (1.68, 12.3, 3412.0)] == ["1.7", "12", "3,400"]
 
 
@@ -400,9 +404,9 @@ def test_only_runs_that_could_have_arrived_count_as_failed():
     assert outcome(ends(status="iteration limit", iteration=1000), False) == FAILED
     assert outcome(ends(status="time limit"), False) == OUT_OF_TIME
     assert outcome(ends(status="time limit", iteration=5000), False) == FAILED
-    assert outcome(ends(no_gap="no minimiser"), False) == NOT_ASKED
+    assert outcome(ends(no_gap="no minimiser"), False) == NOT_COUNTED
     for arrived in (True, False):  # ten iterations were all that was asked
-        assert outcome(ends(status="iteration limit", iteration=10), arrived) == NOT_ASKED
+        assert outcome(ends(status="iteration limit", iteration=10), arrived) == NOT_COUNTED
 
 
 PROBLEMS = ("iris", "breast-cancer-l2", "breast-cancer-raw", "synthetic-sparse", "breast-cancer-mean10")
