@@ -56,6 +56,11 @@ def listed(names: Sequence[str], most: int) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return f"{text[0].upper()}{text[1:]}."
+
+
 def left_out(skipped: dict[str, str]) -> str:
     """Left out: a.json (not JSON); b.json (of another version). Empty where nothing was."""
     return f"Left out: {'; '.join(f'{name} ({reason})' for name, reason in skipped.items())}." if skipped else ""

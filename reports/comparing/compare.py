@@ -10,7 +10,7 @@ import pandas as pd
 
 from benchmarks.runner.statistics import CONFIDENCE
 
-from ..data.repeats import DISTURBED, count_disturbed, keys, last_rows, seconds_waited
+from ..data.repeats import DISTURBED, count_disturbed, groups, keys, last_rows, seconds_waited
 from ..data.targets import GAP, times_to_target
 from ..statistics.bootstrap import geometric_mean, ratio
 from ..statistics.estimate import NOTHING, Estimate, estimate_censored, too_few
@@ -146,17 +146,17 @@ def summaries(table: pd.DataFrame) -> pd.DataFrame:
     """Each row is a quantity: the geometric mean of the ratios B / A over all pairs with its 95 % interval, and how
     many pairs are faster, slower, the same, undecided or have no ratio."""
     rows = []
-    by = ["quantity", *(["machine"] if "machine" in table else [])]
-    for key, cell in table.groupby(by, sort=False):
+    for about, cell in groups(table, ["quantity", *(["machine"] if "machine" in table else [])]):
         known = cell["ratio"].dropna()
         middle, low, high = geometric_mean(known) if len(known) else (math.nan,) * 3
         count = cell["verdict"].str.split(":").str[0].value_counts()
-        decided = sum(int(count.get(verdict, 0)) for verdict in VERDICTS.values())
+        verdicts = {verdict: int(count.get(verdict, 0)) for verdict in VERDICTS.values()}
+        differ = int((cell["results"] != "agree").sum())
         rows.append(
-            dict(zip(by, key, strict=True))
+            about
             | {"pairs": len(cell), "ratios": len(known), "B / A": middle, "low": low, "high": high}
-            | {verdict: int(count.get(verdict, 0)) for verdict in VERDICTS.values()}
-            | {"no ratio": len(cell) - decided, "results differ": int((cell["results"] != "agree").sum())}
+            | verdicts
+            | {"no ratio": len(cell) - sum(verdicts.values()), "results differ": differ}
         )
     return pd.DataFrame(rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 
 import pandas as pd
 
@@ -11,11 +12,19 @@ from solvers.common.names import library
 
 CELL = ["machine", "problem", "solver", "label", "dtype", "device", "threads"]  # what repeats have in common
 LIMITS = {"time limit", "iteration limit"}  # set from outside: without them a run might have reached its target
-DISTURBED = "measured while other work ran on the machine"
+DISTURBED = "disturbed by other work"
 PEERS = (
     "A name library:method is a method of another library, which cannot be stepped: each of its points is a solve of "
     "its own from the start, and its time is that of this whole solve. It claims its own convergence."
 )
+
+
+def groups(
+    frame: pd.DataFrame, columns: list[str] = CELL, *, sort: bool = False
+) -> Iterator[tuple[dict, pd.DataFrame]]:
+    """The rows that agree in some columns, and the values of these; without others the repeats of each case."""
+    for key, cell in frame.groupby(columns, sort=sort) if len(frame) else ():
+        yield dict(zip(columns, key, strict=True)), cell
 
 
 def keys(frame: pd.DataFrame) -> tuple[str, ...]:
@@ -80,4 +89,8 @@ def peers_note(frame: pd.DataFrame) -> str:
 def disturbed_note(frame: pd.DataFrame) -> str:
     """What a caption must say of disturbed runs; empty where there are none."""
     runs = count_disturbed(frame)
-    return f"{runs} of these {frame['run'].nunique()} runs were {DISTURBED}: their times are too long." if runs else ""
+    return (
+        f"{runs} of these {frame['run'].nunique()} runs were {DISTURBED} on the machine: their times are too long."
+        if runs
+        else ""
+    )

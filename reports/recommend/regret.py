@@ -102,4 +102,6 @@ def too_few(table: pd.DataFrame) -> str:
     """Why there is no regret to speak of; empty where there is."""
     if len(table) >= FEWEST_PROBLEMS:
         return ""
-    return f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}: {MORE}"
+    return (
+        f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}: `{MORE}` measures more"
+    )

@@ -13,7 +13,7 @@ from ..recommend.experience import experience
 from ..recommend.lines import check_lines
 from ..recommend.regret import regret, too_few
 from ..tables.record import Table
-from ..text import distinct
+from ..text import distinct, sentence
 
 NAME, TITLE = "recommend", "Do the recommendations pay?"
 REGRET = Table("regret", regret)
@@ -25,9 +25,9 @@ def recommendation_section(runs: Runs, out: Path, sources: Sources | None = None
     cells = experience(runs, GAP)
     table = regret(cells)
     if reason := too_few(table):
-        return writer.section(f"{reason}.")
+        return writer.section(sentence(reason))
     shown = without_constant(table, "machine", "device", "dtype", "threads")
     writer.table(REGRET, shown, before=f"To a relative gap of {GAP:g}.")
     where = "; ".join(distinct(table[name]) for name in ("machine", "device", "dtype"))
-    note = f"{'. '.join(check_lines(cells, table))}. {where}; threads: {distinct(table['threads'])}."
-    return writer.section(note[0].upper() + note[1:])
+    note = f"{'. '.join(check_lines(cells, table))}. {where}; threads: {distinct(table['threads'])}"
+    return writer.section(sentence(note))

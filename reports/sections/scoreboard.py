@@ -33,7 +33,7 @@ from ..tables.record import Table
 from ..text import distinct, left_out, many, seconds
 
 NAME, TITLE = "scoreboard", "Against other libraries"
-MAKE = "no other library has been timed here: `make peers` installs them and runs `python -m benchmarks peers`"
+MAKE = "No other library was timed here: `make peers` installs some and runs `python -m benchmarks peers`."
 FIGURE = (
     "The time of each contender over that of the fastest of ours (median of the rounds), each at its fastest setting "
     "that reaches the gap. Right of the line ours is faster. Our solvers are filled marks, half filled where the "

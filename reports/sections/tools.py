@@ -23,8 +23,8 @@ from ..text import left_out, many, seconds
 
 SERIES = ["host", "machine", "environment", "benchmark", "parameters", "quantity"]  # what one cell of asv is named by
 TOOLS = "asv and pytest-benchmark"  # the group of both sections
-MAKE_ASV = "no commit has been measured by asv here: `asv run --record-samples HEAD~5..HEAD` measures six"
-MAKE_MICRO = "no micro-benchmarks are saved here: `pytest --benchmark-only --benchmark-autosave` saves some"
+MAKE_ASV = "asv has measured no commit here: `asv run --record-samples HEAD~5..HEAD` measures six."
+MAKE_MICRO = "No micro-benchmarks are saved here: `pytest --benchmark-only --benchmark-autosave` saves some."
 
 
 def tool_sections(asv: Path, micro: Path, out: Path) -> list[Section]:

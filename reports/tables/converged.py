@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..data.repeats import keys, last_rows, without_constant
+from ..data.repeats import groups, keys, last_rows, without_constant
 from ..data.targets import NO_MINIMISER
 
 SLACK = 2.0  # the decrement, which a run tests, is the gap to second order only
@@ -47,20 +47,19 @@ def honesty(frame: pd.DataFrame) -> pd.DataFrame:
     f - f*. False: the gap is more than twice the tolerance, or there is no minimiser. Unclaimed: a run was within its
     tolerance and did not report it."""
     rows = []
-    ends = judged(frame) if len(frame) else frame
-    for key, cell in ends.groupby(COLUMNS, sort=True) if len(frame) else ():
+    for about, cell in groups(judged(frame) if len(frame) else frame, COLUMNS, sort=True):
         converged = cell[cell["status"] == "converged"]
-        false = converged[converged["beyond"]]
-        share = converged["gap"] / converged["allowed"]
-        rows.append(
-            dict(zip(COLUMNS, key, strict=True))
-            | {"ended": len(cell), "converged": len(converged)}
-            | {"true": int((converged["judged"] & ~converged["beyond"]).sum()), "false": len(false)}
-            | {"not judged": int((~converged["judged"]).sum())}
-            | {"worst gap / asked for": float(share[converged["judged"]].max())}
-            | {"unclaimed": int((cell["within"] & (cell["status"] != "converged")).sum())}
-            | {"false ones": named(false), "runs": keys(cell)}
-        )
+        checked, false = converged[converged["judged"]], converged[converged["beyond"]]
+        counts = {
+            "ended": len(cell),
+            "converged": len(converged),
+            "true": int((~checked["beyond"]).sum()),
+            "false": len(false),
+            "not judged": len(converged) - len(checked),
+            "worst gap / asked for": float((checked["gap"] / checked["allowed"]).max()),
+            "unclaimed": int((cell["within"] & (cell["status"] != "converged")).sum()),
+        }
+        rows.append(about | counts | {"false ones": named(false), "runs": keys(cell)})
     return without_constant(pd.DataFrame(rows), "machine")
 
 

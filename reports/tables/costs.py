@@ -11,7 +11,7 @@ import pandas as pd
 from datasets import DataError, certificate
 from datasets.registry import SIZED
 
-from ..data.repeats import CELL, keys, last_rows, marked, varying, without_constant
+from ..data.repeats import CELL, groups, keys, last_rows, marked, varying, without_constant
 from ..statistics.bootstrap import ratio
 from ..statistics.estimate import estimate, show
 from ..text import show_ratio
@@ -46,22 +46,19 @@ def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
     """Each row is a case: the time of an iteration, line searches and tests of convergence included, as the median [95
     % interval] of the repeats, and as a multiple of gradient descent's on the same problem."""
     costs = seconds_an_iteration(frame)
+    same = ["machine", "problem", "dtype", "device", "threads"]
     rows = []
-    for key, cell in costs.groupby(CELL, sort=False):
-        named = dict(zip(CELL, key, strict=True))
-        n, d = size(named["problem"])
-        same = ["machine", "problem", "dtype", "device", "threads"]
+    for about, cell in groups(costs):
+        n, d = size(about["problem"])
         base = costs[(costs[same] == cell[same].iloc[0]).all(axis=1) & (costs["label"] == GRADIENT_DESCENT)]
-        times = "-" if base.empty else show_ratio(*ratio(cell["cost"].to_numpy(), base["cost"].to_numpy()))
-        rows.append(
-            named
-            | {"n": n, "d": d, "iterations": int(cell["iteration"].median())}
-            | {
-                "an iteration": marked(show(estimate(cell["cost"])), cell),
-                "times gradient descent's": times,
-                "runs": keys(cell),
-            }
-        )
+        measured = {
+            "n": n,
+            "d": d,
+            "iterations": int(cell["iteration"].median()),
+            "an iteration": marked(show(estimate(cell["cost"])), cell),
+            "times gradient descent's": "-" if base.empty else show_ratio(*ratio(cell["cost"], base["cost"])),
+        }
+        rows.append(about | measured | {"runs": keys(cell)})
     columns = [*CELL, "n", "d", "iterations", "an iteration", "times gradient descent's", "runs"]
     return varying(pd.DataFrame(rows, columns=columns))
 
@@ -70,21 +67,19 @@ def pairs(frame: pd.DataFrame) -> Iterator[dict]:
     """Each cell that was measured on the CPU and on another device of the same host, with both times an iteration."""
     costs = seconds_an_iteration(frame)
     costs = costs.assign(host=costs["machine"].str.split("; ").str[-1])  # a GPU's machine ends with its host
-    for (host, problem, solver, label, dtype), cell in costs.groupby(
-        ["host", "problem", "solver", "label", "dtype"], sort=False
-    ):
+    for about, cell in groups(costs, ["host", "problem", "solver", "label", "dtype"]):
+        n, d = size(about["problem"])
         on_cpu = cell[cell["device"] == "cpu"]
-        for device, elsewhere in cell[cell["device"] != "cpu"].groupby("device", sort=False):
+        for device, there in cell[cell["device"] != "cpu"].groupby("device", sort=False):
             for threads, here in on_cpu.groupby("threads", sort=False):
-                found, low, high = ratio(here["cost"].to_numpy(), elsewhere["cost"].to_numpy())
-                n, d = size(problem)
+                found, low, high = ratio(here["cost"], there["cost"])
                 yield {
-                    **{"host": host, "device": device, "problem": problem, "n": n, "d": d},
-                    **{"solver": solver, "label": label, "dtype": dtype, "CPU threads": threads},
-                    **{"CPU": estimate(here["cost"]), "other": estimate(elsewhere["cost"])},
+                    **about,
+                    **{"device": device, "n": n, "d": d, "CPU threads": threads},
+                    "on the CPU": marked(show(estimate(here["cost"])), here),
+                    "on the device": marked(show(estimate(there["cost"])), there),
                     **{"speed-up": found, "low": low, "high": high},
-                    **{"CPU marked": marked("", here), "other marked": marked("", elsewhere)},
-                    "runs": (*keys(here), *keys(elsewhere)),
+                    "runs": (*keys(here), *keys(there)),
                 }
 
 
@@ -92,12 +87,9 @@ def devices(frame: pd.DataFrame) -> pd.DataFrame:
     """Each row is a case that was run on the CPU and on another device of the same host: the time of an iteration on
     each, median [95 % interval] of the repeats, and how many times as fast the device is. The data is on the device
     before the clock starts."""
+    columns = ("device", "problem", "n", "d", "label", "dtype", "CPU threads", "on the CPU", "on the device")
     found = [
-        {name: pair[name] for name in ("device", "problem", "n", "d", "label", "dtype", "CPU threads")}
-        | {
-            "on the CPU": show(pair["CPU"]) + pair["CPU marked"],
-            "on the device": show(pair["other"]) + pair["other marked"],
-        }
+        {name: pair[name] for name in columns}
         | {"speed-up": show_ratio(pair["speed-up"], pair["low"], pair["high"]), "runs": pair["runs"]}
         for pair in pairs(frame)
     ]
@@ -114,17 +106,14 @@ def break_even(frame: pd.DataFrame) -> pd.DataFrame:
     rows = []
     table["kind"] = table["problem"].str.rsplit("-", n=1).str[0]
     same = ["host", "kind", "device", "label", "dtype", "CPU threads", "d"]
-    for key, cell in table.groupby(same, sort=False):
+    for about, cell in groups(table, same):
         cell = cell.sort_values("n")
-        rows.append(
-            dict(zip(same, key, strict=True))
-            | {
-                "sizes": ", ".join(f"{n:,}" for n in cell["n"]),
-                "speed-ups": ", ".join(f"{s:.3g}" for s in cell["speed-up"]),
-            }
-            | {"rows to break even": crossing(cell["n"].to_numpy(float), cell["speed-up"].to_numpy(float))}
-            | {"runs": tuple(run for runs in cell["runs"] for run in runs)}
-        )
+        measured = {
+            "sizes": ", ".join(f"{n:,}" for n in cell["n"]),
+            "speed-ups": ", ".join(f"{s:.3g}" for s in cell["speed-up"]),
+            "rows to break even": crossing(cell["n"].to_numpy(float), cell["speed-up"].to_numpy(float)),
+        }
+        rows.append(about | measured | {"runs": tuple(run for runs in cell["runs"] for run in runs)})
     found = without_constant(pd.DataFrame(rows).drop(columns="host"), "kind")
     return found.rename(columns={"kind": "problems", "label": "solver"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..data.repeats import keys, without_constant
+from ..data.repeats import groups, keys, without_constant
 from .converged import UNIT
 
 SETUP = ["machine", "problem", "solver", "label", "device"]
@@ -18,15 +18,11 @@ def precision(frame: pd.DataFrame) -> pd.DataFrame:
     - f*) of any run, and how that run ended. < t: below what is known of f* (the column `known to`)."""
     rows = []
     there = frame[(frame["no_gap"] == "") & (frame["status"] != "error")] if len(frame) else frame
-    for key, cell in there.groupby(SETUP, sort=False) if len(there) else ():
+    for about, cell in groups(there, SETUP):
         start = cell.loc[cell["iteration"] == 0, "gap"].iloc[0]
         floor = (cell["optimum_error"].iloc[0] + UNIT["float64"] * abs(cell["optimum"].iloc[0])) / start
         cells = {dtype: _cell(cell[cell["dtype"] == dtype], start, floor) for dtype in DTYPES}
-        rows.append(
-            dict(zip(SETUP, key, strict=True))
-            | cells
-            | {"known to": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)}
-        )
+        rows.append(about | cells | {"known to": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)})
     if not rows:
         return pd.DataFrame([{"measured": NO_GAPS}])
     table = without_constant(pd.DataFrame(rows).drop(columns="solver"), "machine", "device")

@@ -6,7 +6,7 @@ import pandas as pd
 
 from datasets import DataError, certificate
 
-from ..data.repeats import keys
+from ..data.repeats import groups, keys
 from ..data.runs import Runs
 
 
@@ -47,17 +47,13 @@ def environment(frame: pd.DataFrame, metadata: dict[str, dict]) -> pd.DataFrame:
     """Each row is a machine and a setup, with what it reached in the same session, best of five: matrix products (GEMM,
     SYRK) and Cholesky (POTRF) in GFLOP/s, memory (triad) and copies to the device in GB/s, the shortest kernel and a
     number read by the host in microseconds."""
+    units = {"_gflops": " GFLOP/s", "_gbs": " GB/s", "_us": " us"}
     rows = []
-    setup = ["machine", "device", "dtype", "threads"]
-    for key, cell in frame.groupby(setup, sort=False):
+    for about, cell in groups(frame, ["machine", "device", "dtype", "threads"]):
         known = metadata[cell["run"].iloc[0]]
-        rows.append(
-            dict(zip(setup, key, strict=True))
-            | {
-                name.replace("_gflops", " GFLOP/s").replace("_gbs", " GB/s").replace("_us", " us"): v
-                for name, v in known["calibration"].items()
-            }
-            | {"torch": known["environment"]["packages"]["torch"], "BLAS": known["environment"]["blas"]}
-            | {"runs": keys(cell)}
-        )
+        rates = known["calibration"]
+        for suffix, unit in units.items():
+            rates = {name.replace(suffix, unit): rate for name, rate in rates.items()}
+        built = {"torch": known["environment"]["packages"]["torch"], "BLAS": known["environment"]["blas"]}
+        rows.append(about | rates | built | {"runs": keys(cell)})
     return pd.DataFrame(rows)

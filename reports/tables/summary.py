@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from ..data.repeats import CELL, endings, keys, last_rows, marked, varying
+from ..data.repeats import endings, groups, keys, last_rows, marked, varying
 from ..statistics.estimate import estimate, show
 
 
@@ -15,29 +15,24 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     last iterate and at its best. Time: seconds of the whole run, median [95 % interval] of the repeats. Disturbed:
     other work ran on the machine, so the time says little."""
     rows = []
-    for key, cell in frame.groupby(CELL, sort=False):
+    for about, cell in groups(frame):
         last = last_rows(cell).sort_values("repeat", kind="stable")
         ran = last[last["status"] != "error"]
-        failed = ran.empty
-        end = last.iloc[0] if failed else ran.iloc[0]
-        example = cell[cell["run"] == end["run"]]
-        rows.append(
-            dict(zip(CELL, key, strict=True))
-            | {
-                "iterations": int(end["iteration"]),
-                "time": "-" if failed else marked(show(estimate(ran["total_seconds"])), cell),
-                "loss": end["value"],
-                "best loss": example["value"].min(),
-                "test loss": end["test_loss"],
-                "best test loss": example["test_loss"].min(),
-                "at iteration": "-"
-                if failed or example["test_loss"].isna().all()
-                else int(example.loc[example["test_loss"].idxmin(), "iteration"]),
-                "test accuracy": end["test_accuracy"],
-                "status": endings(last) + local_minimum(end),
-                "runs": keys(cell),
-            }
-        )
+        end = (last if ran.empty else ran).iloc[0]
+        example = cell[cell["run"] == end["run"]].set_index("iteration")
+        tested = not ran.empty and example["test_loss"].notna().any()
+        measured = {
+            "iterations": int(end["iteration"]),
+            "time": "-" if ran.empty else marked(show(estimate(ran["total_seconds"])), cell),
+            "loss": end["value"],
+            "best loss": example["value"].min(),
+            "test loss": end["test_loss"],
+            "best test loss": example["test_loss"].min(),
+            "at iteration": int(example["test_loss"].idxmin()) if tested else "-",
+            "test accuracy": end["test_accuracy"],
+            "status": endings(last) + local_minimum(end),
+        }
+        rows.append(about | measured | {"runs": keys(cell)})
     return varying(pd.DataFrame(rows))
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from datasets.registry import SIZED
 
-from ..data.repeats import CELL, keys, marked, seconds_waited, varying
+from ..data.repeats import CELL, groups, keys, marked, seconds_waited, varying
 from ..data.runs import Runs
 from ..data.targets import TARGETS, times_to_target, why_no_target
 from ..statistics.estimate import Estimate, estimate_censored, show
@@ -30,13 +30,13 @@ def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of the
     repeats or more ended by themselves and never get there. A repeat that raised is one of these."""
     rows = []
-    for key, cell in frame.groupby(CELL, sort=False):
+    for about, cell in groups(frame):
         if (cell["status"] == "error").all() or why_no_target(cell, kind):
             continue
         waited = seconds_waited(cell)
         for target in TARGETS[kind]:
             found = estimate_censored(times_to_target(cell, kind, target), waited)
-            rows.append(dict(zip(CELL, key, strict=True)) | {"target": target} | vars(found))
+            rows.append(about | {"target": target} | vars(found))
     return pd.DataFrame(rows, columns=[*CELL, "target", *Estimate.__dataclass_fields__])
 
 
@@ -47,10 +47,11 @@ def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.Da
         for row in targets(frame, kind).itertuples(index=False, name=None)
     }
     rows = []
-    for key, cell in frame.groupby(CELL, sort=False):
+    for about, cell in groups(frame):
+        key = tuple(about.values())
         why = "error" if (cell["status"] == "error").all() else why_no_target(cell, kind)
         cells = {name(t): marked(show(found[*key, t]), cell) if (*key, t) in found else why for t in TARGETS[kind]}
-        rows.append(dict(zip(CELL, key, strict=True)) | cells | {"runs": keys(cell)})
+        rows.append(about | cells | {"runs": keys(cell)})
     return varying(pd.DataFrame(rows))
 
 
