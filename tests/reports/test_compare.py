@@ -119,11 +119,6 @@ def test_bad_input_is_one_sentence(what, tmp_path):
     assert outcome.exit_code == 2 and named in outcome.stderr and len(outcome.stderr.splitlines()) == 1
 
 
-def test_an_empty_store_names_the_command_that_fills_it(tmp_path):
-    outcome = CliRunner().invoke(app, ["compare", "cpu", "cuda", "--store", str(tmp_path)])
-    assert outcome.exit_code == 2 and "python -m benchmarks run" in outcome.stderr
-
-
 # --- which cells belong together
 
 

@@ -102,11 +102,6 @@ def test_the_bars_are_cut_into_shares_that_fill_them():
     assert axes.get_legend_handles_labels()[1] == ["hessian", "solve"]
 
 
-def test_without_profiles_the_command_is_named(tmp_path, out):
-    section = phases_section(tmp_path / "absent", out)
-    assert "benchmarks profile --save" in section.note and not section.figures and not section.table
-
-
 def test_the_section_shows_phases_cold_starts_and_a_roofline_each(tmp_path, out):
     for problem in ("iris", "wine"):
         save(made_up(problem), tmp_path)

@@ -536,11 +536,6 @@ def test_what_cannot_be_known_is_one_sentence_that_names_the_remedy(what, store)
     assert outcome.exit_code == 2 and named in outcome.stderr and len(outcome.stderr.splitlines()) == 1
 
 
-def test_an_empty_store_names_the_command_that_fills_it(tmp_path):
-    outcome = ask(tmp_path, "--check")
-    assert outcome.exit_code == 2 and "python -m benchmarks run" in outcome.stderr
-
-
 def test_several_machines_are_not_mixed_up(store):
     runs = load(store)
     more = runs.frame.assign(machine="B CPU", run=runs.frame["run"] + "b")

@@ -403,7 +403,6 @@ def test_an_empty_folder_a_foreign_baseline_and_an_unknown_machine_are_one_sente
     results, commits = throw_away
     for options, words in (
         (["--results", str(tmp_path)], "asv run"),
-        (["--results", str(tmp_path / "absent")], "asv run"),
         (["--results", str(results), "--baseline", "beef"], commits["base"]),
         (["--results", str(results), "--machine", "other"], "bench"),
         (["--results", str(results), "--out", str(results / "benchmarks.json")], "--out"),

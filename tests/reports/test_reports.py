@@ -423,12 +423,6 @@ def test_a_wrong_backpropagation_shows_in_the_report(tmp_path, out, monkeypatch)
 # --- command line
 
 
-def test_without_runs_the_command_that_makes_some_is_named(tmp_path):
-    result = CliRunner().invoke(app, ["build", "--store", str(tmp_path), "--out", str(tmp_path / "out")])
-    assert result.exit_code == 2 and "python -m benchmarks run" in result.stderr
-    assert len(result.stderr.strip().splitlines()) == 1 and not (tmp_path / "out").exists()
-
-
 def test_a_folder_that_cannot_be_written_to_is_found_before_work_starts(store, tmp_path):
     (tmp_path / "file").write_text("")
     result = CliRunner().invoke(app, ["build", "--store", str(store), "--out", str(tmp_path / "file" / "out")])

@@ -104,11 +104,6 @@ def test_machines_and_thread_counts_have_sections_of_their_own(folder, out):
     assert len({section.name for section in sections}) == 2
 
 
-def test_without_results_the_command_that_makes_them_is_named(out, tmp_path):
-    (section,) = scoreboard_sections(tmp_path / "nothing", out)
-    assert "python -m benchmarks peers" in section.note and not section.table and not section.figures
-
-
 def test_old_and_foreign_files_are_named_and_skipped(folder, out):
     (folder / "foreign.json").write_text('["what", "is", "this"]')
     (folder / "old.json").write_text(json.dumps(result("small", 2.0, schema=0)))

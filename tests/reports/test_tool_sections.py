@@ -43,12 +43,6 @@ def test_both_tools_have_a_section_with_tables_and_a_figure(out):
     assert (out / "tables" / "commits.md").exists() and (out / "tables" / "micro-benchmarks.csv").exists()
 
 
-def test_without_results_the_commands_that_make_them_are_named(out, tmp_path):
-    across, micro = tool_sections(tmp_path / "no-asv", tmp_path / "no-micro", out)
-    assert "asv run" in across.note and "--benchmark-autosave" in micro.note
-    assert not (across.table or across.figures or micro.table or micro.figures)
-
-
 def test_a_truncated_file_is_named_and_the_rest_is_shown(out, tmp_path):
     folder = shutil.copytree(EXAMPLES / "asv", tmp_path / "asv")
     results = sorted(path for path in folder.rglob("*.json") if path.name not in ("benchmarks.json", "machine.json"))
