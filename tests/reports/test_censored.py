@@ -19,7 +19,7 @@ from reports.statistics.estimate import estimate_censored, show
 from reports.tables.summary import summary
 from reports.tables.times import targets, time_to_accuracy, time_to_gap
 from reports.text import rounded_down, seconds
-from tests.reports.test_compare import frames, pair, run
+from tests.reports.made_up import frames, pair, run
 
 NEVER = math.inf
 LIMIT = {"status": "time limit"}

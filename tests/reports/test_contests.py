@@ -18,7 +18,7 @@ from reports.tables.claims import claims, comparable, verdict
 from reports.tables.contests import Contest
 from reports.tables.performance import open_pairs
 from reports.tables.rankings import rankings
-from tests.reports.test_compare import pair, repeats
+from tests.reports.made_up import pair, repeats
 from tests.reports.test_performance_profiles import THREE, frame
 from tests.reports.test_scoreboard import entry, result
 

@@ -20,7 +20,7 @@ from reports.tables.contests import Contest
 from reports.tables.costs import iteration_cost
 from reports.tables.summary import summary
 from reports.tables.times import time_to_gap
-from tests.reports.test_compare import NOISE, frames, pair, repeats, run, stored
+from tests.reports.made_up import NOISE, frames, pair, repeats, run, stored
 
 
 def waited(times: tuple[float, ...], **other) -> list[dict]:

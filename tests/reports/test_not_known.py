@@ -17,7 +17,7 @@ from reports.page.sources import sources
 from reports.sections.collection import COLLECTED, solved_runs
 from reports.sections.problems import problem_sections
 from reports.tables.converged import judged
-from tests.reports.test_compare import HOST, frames, run, stored
+from tests.reports.made_up import HOST, frames, run, stored
 
 UNKNOWN = {
     "status": "stalled",

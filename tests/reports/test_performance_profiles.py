@@ -12,33 +12,22 @@ from reports.sections.performance import performance_section
 from reports.tables.performance import pairwise, scores, stability
 from reports.tables.profiles import area, flips, ratios, shares, wins
 from reports.tables.rankings import rankings
+from tests.reports.made_up import HOST, frames, run
 
-MACHINE = "A CPU, 4 cores"
 NEVER = math.inf
+RULES = "gap 1e-10, 1000 iterations"
 
 
-def run(problem, solver, time, *, repeat=0, machine=MACHINE, rules="gap 1e-10, 1000 iterations", **other) -> list[dict]:
-    """A run of one step that takes `time`; for NEVER a run that ends after a second at a gap of 1/2."""
-    same = {
-        **{"machine": machine, "problem": problem, "solver": solver, "label": solver, "plain_label": solver},
-        **{"dtype": "float64", "device": "cpu", "threads": 1, "no_gap": "", "rules": rules, "repeat": repeat},
-        **{"status": "converged", "case": f"{problem} {solver} {rules}"},
-    } | other
-    same["run"] = f"{same['case']} {machine} {repeat}"
-    end = (1.0, 0.5) if time == NEVER else (time, 1e-9)
-    return [same | {"iteration": k, "seconds": s, "gap": g} for k, (s, g) in enumerate(((0.0, 1.0), end))]
-
-
-def frame(times: dict[str, dict[str, float]], repeats=6, **other) -> pd.DataFrame:
-    """problem -> solver -> time; the repeats scatter by five per cent."""
-    rows = [
-        row
+def frame(times: dict[str, dict[str, float]], repeats=6, rules=RULES, **other) -> pd.DataFrame:
+    """problem -> solver -> time; the repeats scatter by five per cent. NEVER: the end is at a gap of 1/2."""
+    runs = [
+        run(problem, solver, 1.0 if time == NEVER else time * (1 + 0.01 * repeat), repeat=repeat, rules=rules,
+            gap=0.5 if time == NEVER else 1e-9, iterations=1, case=f"{problem} {solver} {rules}", **other)
         for problem, solvers in times.items()
         for solver, time in solvers.items()
         for repeat in range(repeats)
-        for row in run(problem, solver, time * (1 + 0.01 * repeat), repeat=repeat, **other)
-    ]
-    return pd.DataFrame(rows)
+    ]  # fmt: skip
+    return frames(*runs)[0]
 
 
 THREE = {
@@ -98,7 +87,7 @@ def test_a_problem_under_two_rules_counts_under_those_that_most_solvers_share():
 
 def test_machines_are_kept_apart():
     found = rankings(pd.concat([frame(THREE), frame(THREE, machine="Another CPU")]))
-    assert [ranking.machine for ranking in found] == [MACHINE, "Another CPU"]
+    assert [ranking.machine for ranking in found] == [HOST, "Another CPU"]
     assert all(len(runs) == 18 for ranking in found for runs in ranking.runs.values())
 
 

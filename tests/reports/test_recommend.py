@@ -35,7 +35,7 @@ from reports.recommend.recommend import Question, best_calibration, recommend
 from reports.recommend.regret import regret, too_few, verdict
 from reports.sections.recommendations import recommendation_section
 from solvers.common.instrumentation import COUNTERS
-from tests.reports.test_compare import frames, run
+from tests.reports.made_up import frames, run
 
 CALIBRATION = {"kernel_us": 1.0, "triad_gbs": 10.0, "syrk_gflops": 50.0, "potrf_gflops": 20.0}
 HERE = Setup("A CPU", "cpu", "float64", 1)
