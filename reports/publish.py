@@ -24,9 +24,10 @@ from .page.write import sort_value
 from .sections.data import CHECK
 from .sections.hard_cases import FALSE_ONES, hard_case_sections
 from .sections.hard_cases import NAME as HARD_CASES
-from .sections.scoreboard import BEST_PEERS, CONTENDERS, LIMITS, scoreboard_sections
+from .sections.scoreboard import scoreboard_sections
 from .tables.claims import PENALISED
 from .tables.registry import TABLES as RECORDS
+from .tables.scoreboard import BEST_PEERS, CONTENDERS, LIMITS
 from .text import many
 
 STATED = ("classic", "sizes")  # the suites that `make report` measures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..tables.profiles import area, ratios, shares
+from ..statistics.profiles import area, ratios, shares
 from ..tables.rankings import Ranking
 from . import style
 from .highlight import chosen, draw_grey

@@ -9,7 +9,9 @@ import pandas as pd
 
 from ..text import percent
 from .experience import ARRIVED, Experience, Setup
-from .prediction import PROBLEMS, Target, grouped, learn, predict, records, two_classes
+from .model import Target, grouped, learn, two_classes
+from .prediction import predict
+from .records import PROBLEMS, records
 
 PARTS = 3  # problems in the order of their size: the first third predicts the rest, and the first two thirds the last
 COLUMNS = [

@@ -13,7 +13,9 @@ from benchmarks.runner.measure import MATRICES, SHARE
 
 from ..data.runs import Runs
 from .experience import ITEM, Experience
-from .prediction import FEW, WIDEST, Prediction, Target, learn, predict, records, rounded
+from .model import Target, learn
+from .prediction import FEW, WIDEST, Prediction, predict, rounded
+from .records import records
 from .regret import MORE
 
 INDEX = 4  # bytes of the index of a stored entry of a sparse X, as products on the CPU read it

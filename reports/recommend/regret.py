@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 
 from .experience import ARRIVED, NOT_COUNTED, Experience, Setup
-from .prediction import Target, grouped, learn, predict, records, two_classes
+from .model import Target, grouped, learn, two_classes
+from .prediction import predict
+from .records import records
 
 FEWEST_PROBLEMS = 4
 MORE = "python -m benchmarks run --suite quick --repeats 6"

@@ -10,9 +10,9 @@ import pandas as pd
 
 from benchmarks.runner.statistics import FEWEST
 
+from ..statistics.profiles import area, flips, ratios, shares, wins
 from ..text import distinct, many, percent
 from .contests import Contest
-from .profiles import area, flips, ratios, shares, wins
 from .rankings import Ranking
 from .record import Table
 

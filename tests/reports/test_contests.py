@@ -12,12 +12,12 @@ from benchmarks.scoreboard.race import MISSING
 from reports.comparing.compare import compare, summaries
 from reports.findings.fastest import first_places, leaders, order_on, undecided
 from reports.sections.performance import performance_section
-from reports.sections.scoreboard import best_peers
 from reports.sections.tools import unchanged
 from reports.tables.claims import claims, comparable, verdict
 from reports.tables.contests import Contest
 from reports.tables.performance import open_pairs
 from reports.tables.rankings import rankings
+from reports.tables.scoreboard import best_peers
 from tests.reports.made_up import pair, repeats
 from tests.reports.test_performance_profiles import THREE, frame
 from tests.reports.test_scoreboard import entry, result

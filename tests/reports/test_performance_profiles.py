@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from reports.sections.performance import performance_section
+from reports.statistics.profiles import area, flips, ratios, shares, wins
 from reports.tables.performance import pairwise, scores, stability
-from reports.tables.profiles import area, flips, ratios, shares, wins
 from reports.tables.rankings import rankings
 from tests.reports.made_up import HOST, frames, run
 

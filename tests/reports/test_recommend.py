@@ -30,8 +30,10 @@ from reports.recommend.experience import (
     linear_problem,
     outcome,
 )
-from reports.recommend.prediction import FEW, Record, Target, learn, predict, records, rounded
+from reports.recommend.model import Target, learn
+from reports.recommend.prediction import FEW, predict, rounded
 from reports.recommend.recommend import Question, best_calibration, recommend
+from reports.recommend.records import Record, records
 from reports.recommend.regret import regret, too_few, verdict
 from reports.sections.recommendations import recommendation_section
 from solvers.common.instrumentation import COUNTERS

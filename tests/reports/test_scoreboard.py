@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.scoreboard import scores
 from benchmarks.scoreboard.race import MISSING, REACHED
-from reports.sections.scoreboard import best_peers, contenders, draw, limits, scoreboard_sections
+from reports.figures.scoreboard import draw
+from reports.sections.scoreboard import scoreboard_sections
+from reports.tables.scoreboard import best_peers, contenders, limits
 
 
 def entry(seconds, **more) -> dict:
