@@ -28,7 +28,7 @@ from .sections.scoreboard import scoreboard_sections
 from .tables.claims import PENALISED
 from .tables.registry import TABLES as RECORDS
 from .tables.scoreboard import BEST_PEERS, CONTENDERS, LIMITS
-from .text import many
+from .text import plural
 
 STATED = ("classic", "sizes")  # the suites that `make report` measures
 TABLES = ("findings", *(record.name for record in (*RECORDS.values(), SLOPES, CHECK) if record.published))
@@ -118,7 +118,7 @@ def swap(new: Path, folder: Path, readme: Path, text: str) -> None:
 def contents(runs: Runs, found: Collection[str] = ()) -> str:
     """The contents of the folder, and which runs it is from. found: the names of its files."""
     source = sources(runs).words(keys(runs.frame))
-    cases = many(runs.frame.drop_duplicates(["machine", "case"]).shape[0], "case")
+    cases = plural(runs.frame.drop_duplicates(["machine", "case"]).shape[0], "case")
     suites = " and ".join(f"`{name}`" for name in STATED)
     parts = [listed((*(f"{table}.md" for table in TABLES), *FIGURES))]
     for command, names in STORED.items():

@@ -35,7 +35,7 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
-def many(count: int, noun: str) -> str:
+def plural(count: int, noun: str) -> str:
     """1 run, 2 runs"""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
@@ -47,7 +47,7 @@ def distinct(values: Iterable[Any]) -> str:
 
 def setup(dtype: str, device: str, threads: int) -> str:
     """float64, cpu, 1 thread"""
-    return f"{dtype}, {device}, {many(threads, 'thread')}"
+    return f"{dtype}, {device}, {plural(threads, 'thread')}"
 
 
 def listed(names: Sequence[str], most: int) -> str:

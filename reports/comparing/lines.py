@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..statistics.estimate import Estimate, show
-from ..text import many, show_ratio
+from ..text import plural, show_ratio
 from .compare import summaries
 from .partners import across_machines
 from .selection import STORE, Sides
@@ -64,6 +64,6 @@ def without_partner(alone: Sequence[tuple[str, str]]) -> str:
     parts = []
     for side in ("A", "B"):
         if cells := [cell for owner, cell in alone if owner == side]:
-            more = f", and {many(len(cells) - FEW, 'other')}" if len(cells) > FEW else ""
+            more = f", and {plural(len(cells) - FEW, 'other')}" if len(cells) > FEW else ""
             parts.append(f"{len(cells)} of {side} ({', '.join(cells[:FEW])}{more})")
     return "; ".join(parts)

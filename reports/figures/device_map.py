@@ -11,7 +11,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
-from ..text import many
+from ..text import plural
 from .problem import plain
 
 COLOURS = "PuOr"  # two hues that colour-blind readers tell apart; in grey the numbers and the marks do it
@@ -60,7 +60,7 @@ def device_maps(cell: pd.DataFrame, setup: dict) -> Figure:
         axes.set_title(label)
     for axes in list(grid.flat)[len(solvers) :]:
         axes.set_axis_off()
-    threads = many(setup["CPU threads"], "CPU thread")
+    threads = plural(setup["CPU threads"], "CPU thread")
     canvas.suptitle(f"{setup['device']} against {threads}, {setup['dtype']}", ha="center")
     ticks = range(-WIDEST, WIDEST + 1, 1)
     bar = canvas.colorbar(ScalarMappable(Normalize(-WIDEST, WIDEST), COLOURS), ax=grid, ticks=ticks, shrink=0.8)

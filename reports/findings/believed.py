@@ -13,7 +13,7 @@ from solvers.common.names import library
 from ..data.repeats import keys
 from ..data.targets import NO_MINIMISER
 from ..tables.converged import judged
-from ..text import many
+from ..text import plural
 from .finding import BELIEVED, NAMED, Finding, known
 
 
@@ -41,11 +41,11 @@ def false_convergence(frame: pd.DataFrame) -> Iterator[Finding]:
         named = ", ".join(sorted(set(wrong["label"] + " on " + wrong["problem"])))
         text = f"Their gap to the certified minimum is above the tolerance, or there is no minimum: {named}."
     unchecked = len(converged) - len(checked)
-    text += f" {many(unchecked, 'more run')} cannot be checked." if unchecked else ""
+    text += f" {plural(unchecked, 'more run')} cannot be checked." if unchecked else ""
     verdict = f"{len(wrong) or 'none'} of them {'were' if len(wrong) > 1 else 'was'} wrong"
     decades = math.log10(len(checked)) if wrong.empty else math.inf
     yield Finding(
-        BELIEVED, decades, f"{many(len(checked), 'run')} reported convergence, and {verdict}", text, keys(checked)
+        BELIEVED, decades, f"{plural(len(checked), 'run')} reported convergence, and {verdict}", text, keys(checked)
     )
 
 

@@ -13,7 +13,7 @@ from ..data.repeats import DISTURBED, keys
 from ..statistics.bootstrap import ratio
 from ..statistics.estimate import Estimate, estimate_censored, show
 from ..tables.contests import Contest
-from ..text import listed, many, seconds, setup, show_ratio
+from ..text import listed, plural, seconds, setup, show_ratio
 from .finding import FASTEST, NAMED, Finding
 
 LEADERS = 4  # of those that tie for the first place, named
@@ -34,9 +34,9 @@ def fastest(frame: pd.DataFrame) -> Iterator[Finding]:
         if not contests:
             continue
         named = sorted(contests, key=spread, reverse=True)
-        more = f" {many(len(named) - NAMED, 'more problem')} in the table of times to a gap." * (len(named) > NAMED)
+        more = f" {plural(len(named) - NAMED, 'more problem')} in the table of times to a gap." * (len(named) > NAMED)
         are = "is" if disturbed == 1 else "are"
-        more += f" {many(disturbed, 'problem')} {are} left out: {DISTURBED}." if disturbed else ""
+        more += f" {plural(disturbed, 'problem')} {are} left out: {DISTURBED}." if disturbed else ""
         yield Finding(
             FASTEST,
             float(np.median([spread(c) for c in contests])),

@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..data.repeats import keys
 from ..tables.costs import seconds_an_iteration
-from ..text import many
+from ..text import plural
 from .finding import MATTERS, Finding
 
 
@@ -40,7 +40,7 @@ def setting(frame: pd.DataFrame, column: str, one: object, other: object, words:
         MATTERS,
         abs(math.log10(middle)),
         f"{words}, an iteration takes {middle:.3g} times as long",
-        f"This is the median over {many(len(pairs), 'case')} that were run both ways, from {low['ratio']:.3g} "
+        f"This is the median over {plural(len(pairs), 'case')} that were run both ways, from {low['ratio']:.3g} "
         f"({low['case']}) to {high['ratio']:.3g} ({high['case']}).",
         tuple(key for runs in pairs["runs"] for key in runs),
     )

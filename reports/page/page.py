@@ -12,7 +12,7 @@ from ..data.provenance import between
 from ..data.runs import Runs
 from ..findings.finding import Finding
 from ..findings.findings import SHOWN
-from ..text import distinct, many
+from ..text import distinct, plural
 from .section import Section
 from .sources import APPENDIX, Sources
 
@@ -26,7 +26,7 @@ def page(runs: Runs, found: Sequence[Finding], sections: Sequence[Section], sour
     return templates.get_template("page.html").render(
         style=Markup((HERE / "page.css").read_text()),
         script=Markup((HERE / "page.js").read_text()),
-        title=f"hessbench: {many(frame['problem'].nunique(), 'problem')}, {between(frame['date'])}",
+        title=f"hessbench: {plural(frame['problem'].nunique(), 'problem')}, {between(frame['date'])}",
         measured=measured(runs),
         machines=sorted(frame["machine"].unique()),
         older=runs.older,
@@ -46,9 +46,9 @@ def measured(runs: Runs) -> dict[str, str]:
     frame = runs.frame
     repeats = frame.groupby(["machine", "problem", "label", "dtype", "device", "threads"])["repeat"].nunique()
     return {
-        "solvers": many(frame["solver"].nunique(), "solver"),
-        "problems": many(frame["problem"].nunique(), "problem"),
-        "runs": many(frame["run"].nunique(), "run"),
+        "solvers": plural(frame["solver"].nunique(), "solver"),
+        "problems": plural(frame["problem"].nunique(), "problem"),
+        "runs": plural(frame["run"].nunique(), "run"),
         "repeats": f"{distinct(repeats)} repeats a case",
         "precision": distinct(frame["dtype"]),
         "devices": distinct(frame["device"]),

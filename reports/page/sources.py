@@ -16,7 +16,7 @@ from benchmarks.store.runs import SUFFIX
 from ..data.provenance import when, where
 from ..data.repeats import CELL
 from ..data.runs import Runs
-from ..text import distinct, many
+from ..text import distinct, plural
 
 APPENDIX = "runs"  # the id of the section that lists all runs
 
@@ -41,7 +41,7 @@ class Sources:
     def words(self, keys: Iterable[str]) -> str:
         """160 runs on AMD EPYC, 2 cores; 2026-11-23 to 2026-11-24; commit 4a5ad3b32c18"""
         chosen = self.runs.loc[sorted(set(keys))]
-        return f"{many(len(chosen), 'run')} {where(chosen)}"
+        return f"{plural(len(chosen), 'run')} {where(chosen)}"
 
     def anchor(self, keys: Iterable[str]) -> str:
         """The narrowest part of the list that holds these runs: a case, the cases of a problem, or all."""
@@ -55,14 +55,14 @@ class Sources:
         chosen = self.runs.loc[sorted(set(keys))]
         if chosen.empty:
             return ""
-        link = f'<a href="#{self.anchor(chosen.index)}">{many(len(chosen), "run")}</a>'
+        link = f'<a href="#{self.anchor(chosen.index)}">{plural(len(chosen), "run")}</a>'
         return f'<p class="source">From {link} {html.escape(where(chosen))}.</p>'
 
     def entries(self) -> dict[str, tuple[str, list[Entry]]]:
         """The list of runs: anchor of a group -> its title and its cases."""
         found = {}
         for group, cases in self.runs.groupby("group", sort=True):
-            title = f"{cases['problem'].iloc[0]} on {cases['machine'].iloc[0]}: {many(len(cases), 'run')}"
+            title = f"{cases['problem'].iloc[0]} on {cases['machine'].iloc[0]}: {plural(len(cases), 'run')}"
             found[f"cases-{group}"] = title, [self._entry(case) for _, case in cases.groupby("entry", sort=True)]
         return found
 

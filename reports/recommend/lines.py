@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ..text import many, seconds
+from ..text import seconds, setup
 from .coverage import coverage, covered
 from .experience import Experience
 from .recommend import Answer, Question
@@ -32,19 +32,19 @@ def prediction_rows(found: Answer) -> Rows:
 def question_title(found: Answer, question: Question, gap: float) -> str:
     return (
         f"{question.n:,} x {question.d:,}, density {question.density:g}, penalty {question.penalty:g}, "
-        f"to a gap of {gap:g}\n{question.dtype}, {question.device}, {many(question.threads, 'thread')}, {found.machine}"
+        f"to a gap of {gap:g}\n{setup(question.dtype, question.device, question.threads)}, {found.machine}"
     )
 
 
 def regret_rows(table: pd.DataFrame) -> Rows:
     rows = []
     for row in table.to_dict("records"):
-        setup = f"{row['dtype']}, {row['device']}, {many(row['threads'], 'thread')}, {row['machine']}"
+        where = f"{setup(row['dtype'], row['device'], row['threads'])}, {row['machine']}"
         regret, its = (
             "> " * row[bound] + f"{row[value]:.3g}"
             for bound, value in (("at least", "regret"), ("its at least", "its regret"))
         )
-        rows.append([row["problem"], setup, row["recommended"], row["best"], regret, row["trivial rule"], its])
+        rows.append([row["problem"], where, row["recommended"], row["best"], regret, row["trivial rule"], its])
     return ("problem", "setup", "recommended", "best", "regret", "best most often", "its regret"), rows
 
 

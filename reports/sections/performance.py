@@ -14,7 +14,7 @@ from ..page.section import Section, SectionWriter
 from ..page.sources import Sources
 from ..tables.performance import FEWEST_PROBLEMS, PAIRS, SCORES, open_pairs, stability
 from ..tables.rankings import Ranking, rankings
-from ..text import many
+from ..text import plural
 
 NAME, TITLE = "performance-profiles", "Which solver is fastest on how many problems"
 MORE = (
@@ -72,7 +72,7 @@ def left_out(ranking: Ranking) -> str:
     """What was measured and takes no part."""
     parts = []
     if ranking.other_problems:
-        problems = many(len(ranking.other_problems), "problem")
+        problems = plural(len(ranking.other_problems), "problem")
         parts.append(f"{problems} that not all of these solvers were run on ({', '.join(ranking.other_problems)})")
     if ranking.other_solvers:
         parts.append(f"solvers that were run on fewer than half of the problems ({', '.join(ranking.other_solvers)})")

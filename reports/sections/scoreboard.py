@@ -15,7 +15,7 @@ from ..figures import style
 from ..figures.scoreboard import draw
 from ..page.section import Section, SectionWriter
 from ..tables.scoreboard import BEST_PEERS, CONTENDERS, LIMITS
-from ..text import distinct, left_out, many
+from ..text import distinct, left_out, plural
 
 NAME, TITLE = "scoreboard", "Against other libraries"
 MAKE = "No other library was timed here: `make peers` installs some and runs `python -m benchmarks peers`."
@@ -42,7 +42,7 @@ def scoreboard_sections(folder: Path, out: Path) -> list[Section]:
 
 
 def _section(name: str, results: list[dict[str, Any]], out: Path, note: str) -> Section:
-    threads = many(results[0]["threads"], "thread")
+    threads = plural(results[0]["threads"], "thread")
     writer = SectionWriter(name, f"{TITLE}, {threads}", out)
     for record, part in ((BEST_PEERS, ""), (LIMITS, "-limits"), (CONTENDERS, "-contenders")):
         if len(table := record.make(results)):
@@ -63,5 +63,5 @@ def provenance(results: list[dict[str, Any]]) -> str:
     """Where, when, of which commit and with which versions."""
     packages = {f"{name} {version}" for result in results for name, version in result["packages"].items()}
     moments = when(pd.DataFrame([{"date": result["date"], "commit": result["commit"]} for result in results]))
-    threads = many(results[0]["threads"], "thread")
+    threads = plural(results[0]["threads"], "thread")
     return f"Measured on {results[0]['machine']}; {threads}; {moments}; {distinct(packages)}."

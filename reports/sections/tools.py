@@ -19,7 +19,7 @@ from ..data.pytest_results import pytest_results
 from ..figures import style
 from ..page.section import Section, SectionWriter
 from ..tables.record import Table
-from ..text import left_out, many, seconds
+from ..text import left_out, plural, seconds
 
 SERIES = ["host", "machine", "environment", "benchmark", "parameters", "quantity"]  # what one cell of asv is named by
 TOOLS = "asv and pytest-benchmark"  # the group of both sections
@@ -76,7 +76,7 @@ def unchanged(compared: pd.DataFrame) -> str:
     parts += [f"{len(open_) - few} have intervals that neither show a change nor exclude one"] * (len(open_) > few)
     same = int((compared["verdict"] == SAME).sum())
     rest = f"; {len(open_)} are undecided: {', '.join(parts)}" if len(open_) else ""
-    return f"No change was found: of {many(len(compared), 'comparison')} {same} are the same{rest}."
+    return f"No change was found: of {plural(len(compared), 'comparison')} {same} are the same{rest}."
 
 
 def draw(frame: pd.DataFrame, axes: Axes) -> None:
@@ -146,7 +146,7 @@ def _micro(read: Measurements, out: Path) -> Section:
 
 def not_shown(read: Measurements) -> str:
     """What could not be read, and what is of another version."""
-    older = {name: f"in {many(count, 'file')} of another version, or gone" for name, count in read.older.items()}
+    older = {name: f"in {plural(count, 'file')} of another version, or gone" for name, count in read.older.items()}
     return left_out(read.skipped | older)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.runner.statistics import FEWEST, bootstrap, medians
 
-from ..text import UNITS, many, rounded_down, seconds
+from ..text import UNITS, plural, rounded_down, seconds
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def estimate_censored(times: Sequence[float], waited: Sequence[float]) -> Estima
 def too_few(repeats: int) -> str:
     """Why so many repeats decide nothing; empty where they are enough."""
     be = "is" if repeats == 1 else "are"
-    return f"{many(repeats, 'repeat')} {be} too few, {FEWEST} are needed" if repeats < FEWEST else ""
+    return f"{plural(repeats, 'repeat')} {be} too few, {FEWEST} are needed" if repeats < FEWEST else ""
 
 
 def show(found: Estimate) -> str:

@@ -11,7 +11,7 @@ import pandas as pd
 from benchmarks.runner.statistics import FEWEST
 
 from ..statistics.profiles import area, flips, ratios, shares, wins
-from ..text import distinct, many, percent
+from ..text import distinct, percent, plural
 from .contests import Contest
 from .rankings import Ranking
 from .record import Table
@@ -69,7 +69,7 @@ def open_pairs(ranking: Ranking) -> str:
         return ""
     every = len(ranking.contests) * math.comb(len(ranking.solvers), 2)
     return (
-        f"Of {many(every, 'pair')} of solvers on a problem {len(few)} are undecided because there are too few repeats "
+        f"Of {plural(every, 'pair')} of solvers on a problem {len(few)} are undecided because of too few repeats "
         f"({distinct(few)}; {FEWEST} are needed): of these the scores show the order of the medians alone."
     )
 

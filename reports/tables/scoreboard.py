@@ -12,7 +12,7 @@ from benchmarks.scoreboard.race import MISSING
 from benchmarks.scoreboard.scores import Score, Standing, geometric_mean, reference, scores, standing
 
 from ..statistics.estimate import Estimate, show
-from ..text import many, seconds
+from ..text import plural, seconds
 from .record import Table
 
 VERDICTS = {"won": "ours", "lost": "the peer", "open": "open"}
@@ -109,7 +109,9 @@ def _faster(each: Standing, result: dict[str, Any]) -> str:
     if not _tried(result):
         return "-"
     rounds = each.peer.ratio.rounds if each.peer and each.ours else FEWEST
-    few = f" (by the median of {many(rounds, 'round')}: {FEWEST} are needed for an interval)" if rounds < FEWEST else ""
+    few = (
+        f" (by the median of {plural(rounds, 'round')}: {FEWEST} are needed for an interval)" if rounds < FEWEST else ""
+    )
     return VERDICTS[each.verdict] + few
 
 

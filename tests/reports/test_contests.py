@@ -207,7 +207,7 @@ def test_a_comparison_says_why_it_is_undecided():
 def test_pairs_with_too_few_repeats_are_counted_beside_the_scores(out):
     (few,), (enough,) = rankings(frame(THREE, repeats=2)), rankings(frame(THREE))
     assert open_pairs(few) == (
-        "Of 9 pairs of solvers on a problem 5 are undecided because there are too few repeats (2; 6 are needed): of "
+        "Of 9 pairs of solvers on a problem 5 are undecided because of too few repeats (2; 6 are needed): of "
         "these the scores show the order of the medians alone."
     )
     assert open_pairs(enough) == ""
