@@ -10,8 +10,8 @@ A table is a selection and a `groupby` (with dropna=False: what a tool does not 
   name where it would be one of these columns.
 - quantity (time, iterations, peak memory, ...) in unit.
 - statistic: `value`, one observation, whose place in a series is `repeat`; or `median`, by the tool, of so many
-  `samples` (seconds a call), with the quartiles q_25 and q_75. A timed asv cell is one median, and its samples as values
-  where they were recorded. pytest-benchmark's are medians, and the numbers that a benchmark noted.
+  `samples` (seconds a call), with the quartiles q_25 and q_75. A timed asv cell is one median, and its samples as
+  values where they were recorded. pytest-benchmark's are medians, and the numbers that a benchmark noted.
 - low to high is the confidence interval of a median: `interval` is `99 %` (asv) or `95 %` (noted by a benchmark).
 - status: ok; failed: it raised, was killed, or could not be built; n/a: the benchmark declined (a device or solver that
   is not there) or the target was not reached. The value of both is NaN. A value may be infinite.

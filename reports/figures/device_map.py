@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from ..text import plural
-from .problem import plain
+from .axes import plain
 
 COLOURS = "PuOr"  # two hues that colour-blind readers tell apart; in grey the numbers and the marks do it
 WIDEST = 5  # powers of two at the ends of the colours

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 
 from ..data.repeats import endings, last_rows, marked
 from ..statistics.estimate import estimate
 from ..text import seconds
 from . import style
+from .axes import decades, iterations
 from .highlight import draw_grey, highlighted
 
 Draw = Callable[[pd.DataFrame, Axes], None]
@@ -46,22 +46,6 @@ def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str
         yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), path
 
 
-def plain(value: float, _: int = 0) -> str:
-    """The label of a decade: 0.01, 1, 1000, 1e-6."""
-    if 1e-3 <= value < 1e5:
-        return f"{value:g}"
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
-
-
-def decades(axes: Axes, which: str) -> None:
-    """Make the axis "x" or "y" logarithmic, with plain labels."""
-    axes.set(**{f"{which}scale": "log"})
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(plain)
-    axis.set_minor_formatter(NullFormatter())
-
-
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
     front, count = highlighted(frame), frame["label"].nunique()
     for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
@@ -81,12 +65,7 @@ def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float 
     if x == "seconds":
         decades(axes, "x")
     else:
-        axes.set_xscale("symlog", linthresh=1)  # iteration 0 is there
-        last = int(frame["iteration"].max())
-        ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= last)]
-        axes.set_xticks(ticks, [str(t) for t in ticks])
-        axes.minorticks_off()
-        axes.set_xlim(0, last * 1.1)
+        iterations(axes, int(frame["iteration"].max()))
 
 
 def test_loss_time(frame: pd.DataFrame, axes: Axes) -> None:

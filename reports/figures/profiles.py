@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from ..statistics.profiles import area, ratios, shares
 from ..tables.rankings import Ranking
 from . import style
+from .axes import decades
 from .highlight import chosen, draw_grey
-from .problem import decades
 
 
 def best(ranking: Ranking) -> list[str]:

@@ -15,7 +15,7 @@ from ..statistics.bootstrap import slope
 from ..tables.costs import seconds_an_iteration
 from ..tables.record import Table
 from . import style
-from .problem import decades
+from .axes import decades
 
 OTHER = {"d": "n", "n": "d"}
 FIXED_COST = 2.0  # times the least time: below it the fixed cost of an iteration is half of it and more

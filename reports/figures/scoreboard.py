@@ -12,7 +12,7 @@ from benchmarks.scoreboard.contenders import BY_GRADIENT
 from benchmarks.scoreboard.scores import Score, reference, scores
 
 from . import style
-from .problem import plain
+from .axes import plain
 
 
 def draw(results: Iterable[dict[str, Any]], axes: Axes) -> None:
