@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -83,5 +84,5 @@ class SectionWriter:
     def section(self, note: str = "", *, caption: str = "", folded: bool = False) -> Section:
         first, *others = self.captions or [caption]
         rest = zip(others, self.tables[1:], strict=True)
-        shown = "".join([*self.tables[:1], *(f'<p class="soft">{words}</p>{table}' for words, table in rest)])
+        shown = "".join([*self.tables[:1], *(f'<p class="soft">{escape(words)}</p>{table}' for words, table in rest)])
         return Section(self.name, self.title, first, shown, self.figures, note, self.group, folded)

@@ -129,6 +129,12 @@ def test_the_section_names_solvers_problems_and_what_was_left_out(out):
     assert (out / "tables" / "pairwise.csv").exists() and (out / "figures" / "data-profile.png").exists()
 
 
+def test_the_name_of_a_machine_stays_a_name_in_every_caption(out):
+    both = pd.concat([frame(THREE), frame(THREE, machine="<b>")], ignore_index=True)
+    section = performance_section(both, out)
+    assert "&lt;b&gt;" in section.table and "<b>" not in section.table and len(section.figures) == 4
+
+
 @pytest.mark.parametrize(
     "rows", [pd.DataFrame(), frame({"p": THREE["p"], "q": THREE["q"]}), frame({p: {"newton": 1.0} for p in "pqr"})]
 )
