@@ -17,17 +17,28 @@ from .page.page import page
 from .page.section import TABLES as GROUP
 from .page.section import SectionWriter
 from .page.sources import sources
+from .sections.collection import collection_section
 from .sections.data import data_sections
+from .sections.device_map import device_map_section
 from .sections.hard_cases import hard_case_sections
-from .sections.overall import overall_sections
+from .sections.performance import performance_section
+from .sections.phases import phases_section
 from .sections.problems import problem_sections
 from .sections.recommendations import recommendation_section
+from .sections.scaling import scaling_section
 from .sections.scoreboard import scoreboard_sections
 from .sections.tools import tool_sections
 from .tables.registry import TABLES
 from .tables.times import targets, with_a_target
 
 MANIFEST = ".written"  # the files of a report, so that the next build can take them back
+
+ACROSS = {  # sections of the frame of all runs
+    "performance profiles": performance_section,
+    "time against size": scaling_section,
+    "devices": device_map_section,
+    "test functions": collection_section,
+}
 
 
 def build(
@@ -69,7 +80,10 @@ def build(
     found = findings(runs.frame)
     (out / "tables" / "findings.md").write_text(markdown(found))
     sections += problem_sections(competing, out, progress, known)
-    sections += overall_sections(runs, out, progress, known, profiles)
+    for name, make in ACROSS.items():
+        progress(name)
+        sections += filter(None, [make(runs.frame, out, known)])
+    sections += [phases_section(profiles, out)] if profiles is not None else []
     progress("recommendations")
     sections.append(recommendation_section(runs, out, known))
     sections += scoreboard_sections(peers, out) if peers is not None else []
