@@ -16,7 +16,7 @@ from ..figures.problem import FIGURES, NO_GAP
 from ..page.section import FIGURES as GROUP
 from ..page.section import Section, SectionWriter
 from ..page.sources import Sources
-from ..text import setup
+from ..text import sentence, setup
 from .collection import COLLECTED
 
 OPEN = 2  # problems whose figures show at once; those of the others unfold
@@ -54,12 +54,14 @@ def problem_sections(
             style.legend(canvas, axes.get_legend_handles_labels()[0])
             words = figure.caption.replace(NO_GAP, cell["no_gap"].iloc[0])
             grey = "" if figure.rows else grey_note(labels, front)
-            words = " ".join(filter(None, [words, grey, peers_note(cell), disturbed_note(cell)]))
+            words = " ".join(filter(None, [words, grey, peers_note(cell)]))
             writer.figure(stem, f"{figure.title}: {where}", canvas, words, keys(cell))
-    return [
-        writer.section(caption=summary(problem), folded=number > OPEN)
-        for number, (problem, writer) in enumerate(writers.items(), 1)
-    ]
+    sections = []
+    for number, (problem, writer) in enumerate(writers.items(), 1):
+        about = summary(problem)
+        notes = [sentence(about) if about else "", disturbed_note(frame[frame["problem"] == problem])]
+        sections.append(writer.section(caption=" ".join(filter(None, notes)), folded=number > OPEN))
+    return sections
 
 
 def _suffix(of_problem: pd.DataFrame, machine: str, device: str, threads: int) -> str:

@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 from reports.__main__ import app
 from reports.comparing.compare import UNDECIDED, compare, summaries
 from reports.data.repeats import DISTURBED, count_disturbed, marked
-from reports.data.runs import load
+from reports.data.runs import Runs, load
 from reports.findings.fastest import fastest
 from reports.findings.settings import paired
+from reports.page.sources import sources
+from reports.sections.problems import problem_sections
 from reports.tables.contests import Contest
 from reports.tables.costs import iteration_cost
 from reports.tables.summary import summary
@@ -118,3 +120,9 @@ def test_no_finding_rests_on_disturbed_runs():
 
 def test_a_store_of_disturbed_runs_alone_is_still_read(tmp_path: Path):
     assert load(stored(tmp_path / "s", *three())).frame["run"].nunique() == 3
+
+
+def test_the_figures_of_a_problem_say_once_that_runs_were_disturbed(out):
+    frame, _ = frames(*three(problem="iris", optimum_error=0.0, test_loss=0.1, test_accuracy=0.9))
+    (section,) = problem_sections(frame, out, lambda name: None, sources(Runs(frame, {})))
+    assert "2 of these 3 runs were disturbed by other work" in section.caption
