@@ -100,7 +100,7 @@ def test_a_run_that_ended_by_itself_never_gets_there_and_one_that_a_limit_stoppe
         assert only(time_to_gap(frame), "1e-06") == only(time_to_accuracy(frame), "0.90") == "> 500 ms"
 
 
-def test_the_numbers_beside_the_table_say_the_same():
+def test_the_table_of_numbers_agrees_with_the_table_of_cells():
     rows = [run("p", seconds=s, gap=0.5, repeat=k, **LIMIT) for k, s in enumerate((0.066, 0.068, 0.107))]
     table = targets(cells(*rows), "gap").set_index("target")
     assert table.loc[1e-6, "median"] == NEVER and table.loc[1e-6, "beyond"] == 0.068

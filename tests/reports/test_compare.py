@@ -34,7 +34,7 @@ def test_a_word_is_what_it_names_in_full_else_what_it_begins_or_is_part_of():
         meanings(frame, "4 cores")
 
 
-def test_stored_folders_and_commits_are_told_by_what_is_stored(tmp_path):
+def test_folders_and_commits_are_found_in_what_is_stored(tmp_path):
     old = run(code_version="1", commit="aaaa00000000", date="2026-01-01")
     new = run(code_version="2", commit="bbbb11111111", date="2026-01-02")
     store, other = stored(tmp_path / "one", old, new), stored(tmp_path / "two", run(seconds=2.0))
@@ -145,7 +145,7 @@ def test_runs_that_ended_otherwise_or_by_the_clock_have_no_ratio_of_the_whole():
     assert table["verdict"][0] == "stopped by the clock"
 
 
-def test_who_alone_reaches_the_gap_is_named():
+def test_the_side_that_alone_reaches_the_gap_is_named():
     never = repeats(gap=0.1)
     named = {
         "only A gets there": (repeats(), never),

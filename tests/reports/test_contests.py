@@ -204,7 +204,7 @@ def test_a_comparison_says_why_it_is_undecided():
     assert compare(pair("commit", repeats(), repeats(1.045)))["verdict"].tolist() == ["undecided"] * 3
 
 
-def test_pairs_with_too_few_repeats_are_counted_beside_the_scores(out):
+def test_pairs_with_too_few_repeats_are_counted(out):
     (few,), (enough,) = rankings(frame(THREE, repeats=2)), rankings(frame(THREE))
     assert open_pairs(few) == (
         "Of 9 pairs of solvers on a problem 5 are undecided because of too few repeats (2; 6 are needed): of "
@@ -217,7 +217,7 @@ def test_pairs_with_too_few_repeats_are_counted_beside_the_scores(out):
 # --- other tools
 
 
-def test_few_rounds_stand_beside_the_verdict_and_where_no_peer_is_there_is_none():
+def test_a_verdict_names_too_few_rounds_and_is_missing_where_no_peer_is_installed():
     few = result("few", 2.0, entries={"hessbench:newton": entry([1e-3] * 3), "glum:irls-ls": entry([2e-3] * 3)})
     gone = {"status": MISSING, "best": None, "message": "not installed"}
     alone = result("alone", 1.0, entries={"hessbench:newton": entry([1e-3] * 7), "glum:irls-ls": entry([], **gone)})

@@ -97,7 +97,7 @@ def test_with_six_others_the_verdict_is_theirs(tmp_path):
     assert "1 faster" in outcome.stdout and "disturbed" not in outcome.stdout
 
 
-def test_who_is_first_is_not_said_of_disturbed_runs_but_who_never_got_there_is():
+def test_disturbed_runs_decide_only_which_solvers_never_got_there():
     times = {"a": np.full(6, 1.0), "b": np.full(6, 50.0), "c": np.full(6, math.inf)}
     still, moved = Contest("x", times), Contest("x", times, disturbed=True)
     assert [still.fastest(name) for name in "abc"] == [True, False, False]

@@ -40,7 +40,7 @@ def test_where_a_legend_has_room_for_all_all_are_in_colour():
 
 
 @pytest.mark.parametrize("draw", [gap_time, loss_iteration])
-def test_nobody_is_missing_and_grey_ones_share_a_line_of_the_legend_and_are_named(draw):
+def test_all_are_drawn_and_grey_ones_share_a_line_of_the_legend_and_are_named(draw):
     runs = made(late_first())
     axes = Figure().add_subplot()
     draw(runs, axes)

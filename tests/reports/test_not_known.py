@@ -78,7 +78,7 @@ def test_of_older_runs_a_minimiser_is_denied_only_where_their_columns_prove_it(w
     assert list(frame["no_gap"]) == [no_gap] * 2 and list(frame["minimiser"]) == [minimiser] * 2
 
 
-def test_runs_of_earlier_and_of_this_code_stand_beside_each_other(tmp_path):
+def test_runs_of_earlier_and_of_this_code_are_read_together(tmp_path):
     old, new = run("p", minimiser=False, optimum=0.35, optimum_error=0.35), run("q", **NONE)
     del old["no_gap"]
     frame = load(stored(tmp_path / "runs", old, new)).frame.drop_duplicates("run").set_index("problem")
@@ -88,7 +88,7 @@ def test_runs_of_earlier_and_of_this_code_stand_beside_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("problem", "minimiser"), [("breast-cancer", False), ("breast-cancer-l2", True), ("mlp-breast-cancer-mean10", None)]
 )
-def test_what_a_run_stores_tells_the_three_apart(problem, minimiser):
+def test_what_a_run_stores_distinguishes_the_three(problem, minimiser):
     """Of runs that raised, which say of a problem what all runs say."""
     from benchmarks.runner.suites import every_solver
 

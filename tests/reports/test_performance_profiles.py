@@ -37,7 +37,7 @@ THREE = {
 }
 
 
-def test_ratios_are_to_the_fastest_and_who_never_gets_there_has_an_infinite_one():
+def test_ratios_are_to_the_fastest_and_infinite_where_a_solver_never_gets_there():
     found = ratios(np.array([[1.0, 3.0, NEVER], [4.0, 2.0, 2.0], [NEVER, NEVER, NEVER]]))
     assert found.tolist() == [[1.0, 3.0, NEVER], [2.0, 1.0, 1.0], [NEVER] * 3]
 
@@ -49,7 +49,7 @@ def test_a_profile_rises_from_the_share_of_wins_to_the_share_of_problems_that_we
     assert wins(found).tolist() == [0.5, 0.25]
 
 
-def test_the_area_is_one_for_who_always_wins_and_a_half_for_ten_times_its_time():
+def test_the_area_is_one_for_a_solver_that_always_wins_and_a_half_for_ten_times_its_time():
     assert area(ratios(np.array([[1.0, 10.0, NEVER, 1000.0]]))).tolist() == pytest.approx([1.0, 0.5, 0.0, 0.0])
 
 
@@ -62,7 +62,7 @@ def test_dropping_a_solver_turns_two_others_around():
     assert flips(times[:, :2], ["a", "b"], wins) == []
 
 
-def test_a_race_holds_medians_of_the_problems_that_all_solvers_met():
+def test_a_ranking_holds_medians_of_the_problems_that_all_solvers_met():
     missing = {"s": {"gradient-descent": 1.0, "newton": 1.0}}
     odd = {"p": {"newton-damped": 1.0}}
     (ranking,) = rankings(pd.concat([frame(THREE | missing), frame(odd)]))
@@ -91,7 +91,7 @@ def test_machines_are_kept_apart():
     assert all(len(runs) == 18 for ranking in found for runs in ranking.runs.values())
 
 
-def test_a_pair_is_told_only_where_the_repeats_tell_it():
+def test_a_pair_is_ordered_only_where_the_repeats_decide_it():
     (ranking,) = rankings(frame(THREE))
     table = pairwise(ranking).set_index("solver")
     assert table.loc["newton", "before newton-cg"] == "33 %"  # on p alone
@@ -101,7 +101,7 @@ def test_a_pair_is_told_only_where_the_repeats_tell_it():
     assert table.loc["newton", "before newton"] == "-" and list(table.columns)[-1] == "runs"
 
 
-def test_pairs_do_not_change_with_who_else_takes_part_and_scores_do():
+def test_scores_change_with_the_solvers_that_take_part_and_pairs_do_not():
     (full,) = rankings(frame(THREE))
     (two,) = rankings(frame(THREE)[lambda rows: rows["solver"] != "newton"])
     names = ["gradient-descent", "newton-cg"]

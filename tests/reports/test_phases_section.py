@@ -57,7 +57,7 @@ def test_a_profile_is_read_as_it_was_saved(tmp_path):
     assert found.machine and found.date and path.name.startswith("iris--newton-cholesky--")
 
 
-def test_the_same_case_replaces_its_profile_and_another_stands_beside_it(tmp_path):
+def test_the_same_case_replaces_its_profile_and_another_adds_one(tmp_path):
     assert save(made_up(), tmp_path) == save(replace(made_up(), total=0.2), tmp_path)
     save(made_up(threads=2), tmp_path)
     found, _ = load(tmp_path)

@@ -386,7 +386,7 @@ def test_how_long_a_solver_tried_is_the_median_of_its_repeats_and_not_the_longes
     assert (found.outcome, found.time, found.waited) == (OUT_OF_TIME, math.inf, 1.0)
 
 
-def test_a_model_that_does_not_beat_the_trivial_rule_is_told_so():
+def test_a_model_that_does_not_beat_the_trivial_rule_is_reported():
     table = regret(world()).assign(regret=3.0)
     table["its regret"] = 1.0
     assert any("does not beat the trivial rule" in line for line in verdict(table))

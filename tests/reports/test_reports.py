@@ -291,7 +291,7 @@ def test_the_fastest_is_named_only_where_the_repeats_decide_it(runs):
     assert all(label in findings(even)[0].text for label in newtons)
 
 
-def test_runs_of_a_fixed_number_of_iterations_on_sized_problems_are_no_race(runs):
+def test_runs_of_a_fixed_number_of_iterations_on_sized_problems_do_not_compete(runs):
     frame = runs.frame[runs.frame["problem"] == "breast-cancer-l2"].assign(problem="synthetic-20x3")
     told_to_stop = frame.assign(rules="10 iterations")
     assert findings(frame)[0].question == FASTEST and findings(told_to_stop) == []

@@ -52,7 +52,7 @@ def folder(tmp_path) -> Path:
     return folder
 
 
-def test_the_best_peer_of_each_problem_stands_with_its_ratio_and_who_is_faster():
+def test_the_best_peer_of_each_problem_has_a_ratio_and_a_verdict():
     table = best_peers([result("small", 2.0), result("large", 0.5)]).set_index("problem")
     assert list(table["best peer"][:2]) == ["scikit-learn:lbfgs"] * 2
     assert list(table["faster"]) == ["ours", "the peer", ""]

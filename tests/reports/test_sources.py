@@ -176,7 +176,7 @@ def test_machine_and_environment_travel_with_each_row(asv, copied):
 # --- pytest-benchmark
 
 
-def test_each_micro_benchmark_is_a_median_and_what_it_noted_is_beside_it():
+def test_each_micro_benchmark_is_a_median_with_the_numbers_that_it_noted():
     frame = pytest_results(MICRO).frame
     product = frame[frame["benchmark"].str.endswith("::test_product") & (frame["how"] == "naive")]
     time = only(product, quantity="time")
@@ -198,7 +198,7 @@ def test_a_commit_with_changes_on_top_is_marked(tmp_path):
     assert set(pytest_results(tmp_path).frame["commit"]) == {"0b3014e0a2e8+"}
 
 
-def test_a_foreign_or_cut_off_file_beside_the_micro_benchmarks_is_named_and_skipped(tmp_path):
+def test_a_foreign_or_cut_off_file_among_micro_benchmarks_is_named_and_skipped(tmp_path):
     whole = (MICRO / "micro.json").read_text()
     for name, text in (("whole", whole), ("half", whole[:900]), ("list", "[]"), ("asv", '{"version": 2}'), ("no", "3")):
         (tmp_path / f"{name}.json").write_text(text)
