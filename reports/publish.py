@@ -16,34 +16,33 @@ from benchmarks.runner.suites import SUITES
 from datasets import MNISTTwoView
 
 from .build import build
-from .data.provenance import keys, many, sources
+from .data.repeats import keys
 from .data.runs import Runs, tell_apart
+from .figures.scaling import SLOPES
+from .page.sources import sources
 from .page.write import sort_value
+from .sections.data import CHECK
 from .sections.hard_cases import FALSE_ONES, hard_case_sections
 from .sections.hard_cases import NAME as HARD_CASES
-from .sections.scoreboard import NAME as SCOREBOARD
 from .sections.scoreboard import scoreboard_sections
 from .tables.claims import PENALISED
+from .tables.registry import TABLES as RECORDS
+from .tables.scoreboard import BEST_PEERS, CONTENDERS, LIMITS
+from .text import plural
 
 STATED = ("classic", "sizes")  # the suites that `make report` measures
-TABLES = (
-    *("findings", "claims", "summary", "honesty", "time-to-gap", "iteration-slopes", "problems", "environment"),
-    "gradient-check",
-)
+TABLES = ("findings", *(record.name for record in (*RECORDS.values(), SLOPES, CHECK) if record.published))
 # From what these commands stored; where there is nothing the published ones stay.
 STORED = {
     "honesty": (f"{HARD_CASES}.md", f"{FALSE_ONES}.md"),
-    "peers": (
-        *(f"{SCOREBOARD}{part}.md" for part in ("", "-limits", "-contenders")),
-        f"{SCOREBOARD}.svg",
-    ),
+    "peers": (*(f"{record.name}.md" for record in (BEST_PEERS, LIMITS, CONTENDERS)), f"{BEST_PEERS.name}.svg"),
 }
 FIGURES = (
     *("breast-cancer--test-loss-time.svg", f"{PENALISED}--gap-time.svg", "iteration-against-n--d30.svg"),
     "two-view-mnist.png",
 )
 COMPACT = ["solver", "1e-06", "iterations", "status", "runs"]  # the columns of the README's table
-FIRST = 8  # of its rows; the others are the classic comparison's and the one that users are told to take
+FIRST = 8  # of its rows; with them those of the classic comparison, and `auto`
 NAMED = ("auto", "gradient-descent", "newton", "newton-diagonal")
 MARK = "<!-- published: {} -->\n"
 END = "<!-- end -->"
@@ -117,9 +116,9 @@ def swap(new: Path, folder: Path, readme: Path, text: str) -> None:
 
 
 def contents(runs: Runs, found: Collection[str] = ()) -> str:
-    """What stands in the folder, and which runs it is from. found: the names of its files."""
-    behind = sources(runs).words(keys(runs.frame))
-    cases = many(runs.frame.drop_duplicates(["machine", "case"]).shape[0], "case")
+    """The contents of the folder, and which runs it is from. found: the names of its files."""
+    source = sources(runs).words(keys(runs.frame))
+    cases = plural(runs.frame.drop_duplicates(["machine", "case"]).shape[0], "case")
     suites = " and ".join(f"`{name}`" for name in STATED)
     parts = [listed((*(f"{table}.md" for table in TABLES), *FIGURES))]
     for command, names in STORED.items():
@@ -127,7 +126,8 @@ def contents(runs: Runs, found: Collection[str] = ()) -> str:
             words = f"And what `python -m benchmarks {command}` found, at the dates and commits named there:"
             parts.append(f"{words}\n\n{listed(there)}")
     head = f"# The published reference\n\nMade by `make publish`, not by hand: the suites {suites}, {cases}.\n"
-    return f"{head}From {behind}.\n\n" + "\n".join(parts)
+    guide = "What the columns mean is in [docs/reading-the-report.md](../../docs/reading-the-report.md)."
+    return f"{head}From {source}. {guide}\n\n" + "\n".join(parts)
 
 
 def listed(names: Iterable[str]) -> str:
@@ -144,8 +144,8 @@ def quotes(folder: Path) -> dict[str, str]:
     some = table[(table.index < FIRST) | table["solver"].isin(NAMED)]
     compact = some[[*(["machine"] if "machine" in table else []), *COMPACT]]
     compact = compact.rename(columns={"1e-06": "time to a gap of 1e-6"}).to_markdown(index=False, disable_numparse=True)
-    behind = re.sub(r"^From [\d,]+ runs? ", "Measured ", (folder / "summary.md").read_text().splitlines()[-1])
-    words = f"The {FIRST} first of {len(table)} solvers, `auto` and the three of the classic comparison. {behind}"
+    source = re.sub(r"^From [\d,]+ runs? ", "Measured ", (folder / "summary.md").read_text().splitlines()[-1])
+    words = f"The {FIRST} first of {len(table)} solvers, `auto` and the three of the classic comparison. {source}"
     return {"findings": (folder / "findings.md").read_text(), "summary": f"{compact}\n\n{words}\n"}
 
 

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import math
-import sys
 from pathlib import Path
 from typing import Annotated
 
-import pandas as pd
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from benchmarks.command.failure import fail
-from benchmarks.runner.environment import ROOT
 
-from ..comparing.commits import git_history
-from ..comparing.regressions import THRESHOLD, changes, worse_now
-from ..comparing.regressions import regressions as find_regressions
-from ..data.asv_results import asv_results
-from ..page.write import caption, write_table
+from .output import ASV, THRESHOLD, print_table, writing
 
-ASV = ROOT / ".asv" / "results"
+SHOWN = ["verdict", "commit", "against", "kind", "benchmark", "quantity", "ratio", "interval", "typical", "remark"]
 
 
 def regressions(
@@ -37,13 +27,18 @@ def regressions(
         bool, typer.Option("--fail", help="Exit with 1 if the newest commit is worse than the last or the baseline.")
     ] = False,
 ) -> None:
-    """What became slower, or needs more iterations, between the commits that asv has measured, and since a baseline.
+    """List what became slower, or needs more iterations, between commits that asv has measured, and since a baseline.
 
-    Measure with samples, and in turns, so that a mood of the machine touches all commits:
+    Measure with samples, and in turns, so that a slow hour of the machine touches all commits:
     asv run --record-samples --interleave-rounds 'HEAD~5..HEAD'
 
     Example: python -m reports regressions --threshold 0.1
     """
+    from ..comparing.commits import git_history
+    from ..comparing.regressions import REGRESSIONS, changes, worse_now
+    from ..data.asv_results import asv_results
+    from ..page.write import write_table
+
     read = asv_results(results)
     for name, reason in read.skipped.items():
         typer.echo(f"left out {name}: {reason}", err=True)
@@ -57,17 +52,16 @@ def regressions(
     if machine is not None:
         frame = frame[frame["host"] == machine]
     try:
-        table = find_regressions(frame, baseline=baseline, threshold=threshold, history=git_history(results))
+        table = REGRESSIONS.make(frame, baseline=baseline, threshold=threshold, history=git_history(results))
     except ValueError as error:
         fail(str(error))
     if out is not None:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            write_table(table.drop(columns="place"), caption(find_regressions), out / "regressions")
-        except OSError as error:
-            fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}): name another folder with --out")
-    shown = changes(table)
-    _print_changes(shown, several=frame["host"].nunique() > 1)
+        with writing(out):
+            write_table(table.drop(columns="place"), REGRESSIONS.caption, out / "regressions")
+    rows = [_row(row) for row in changes(table).to_dict("records")]
+    columns = [*SHOWN, *(["host"] if frame["host"].nunique() > 1 else [])]
+    if rows:
+        print_table(columns, ([row[name] for name in columns] for row in rows), "Changes between commits")
     count = table["verdict"].value_counts()
     words = ", ".join(f"{count.get(verdict, 0)} {verdict}" for verdict in ("worse", "better", "same", "inconclusive"))
     typer.echo(f"{frame['commit'].nunique()} commits, {len(table)} comparisons: {words}")
@@ -77,15 +71,9 @@ def regressions(
         raise typer.Exit(1)
 
 
-def _print_changes(shown: pd.DataFrame, *, several: bool) -> None:
-    """What changed, one line a cell; the machine's name where there are several."""
-    names = ["verdict", "commit", "against", "kind", "benchmark", "quantity", "ratio", "interval", "typical", "remark"]
-    table = Table(*names, *(["host"] if several else []), title="Changes between commits", title_justify="left")
-    for row in shown.to_dict("records"):
-        cell = f"{row['benchmark'].rsplit('.', 1)[-1]} ({row['parameters']})".removesuffix(" ()")
-        interval = "-" if math.isnan(row["low"]) else f"[{row['low']:.3g}, {row['high']:.3g}]"
-        typical = "-" if math.isnan(row["typical"]) else f"{row['typical']:.3g}"
-        told = {"benchmark": cell, "ratio": f"{row['ratio']:.3g}", "interval": interval, "typical": typical}
-        table.add_row(*(escape(str((row | told)[name])) for name in [*names, *(["host"] if several else [])]))
-    if len(shown):
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+def _row(row: dict) -> dict:
+    """A change, as it is printed."""
+    cell = f"{row['benchmark'].rsplit('.', 1)[-1]} ({row['parameters']})".removesuffix(" ()")
+    interval = "-" if math.isnan(row["low"]) else f"[{row['low']:.3g}, {row['high']:.3g}]"
+    typical = "-" if math.isnan(row["typical"]) else f"{row['typical']:.3g}"
+    return row | {"benchmark": cell, "ratio": f"{row['ratio']:.3g}", "interval": interval, "typical": typical}

@@ -5,23 +5,23 @@ from __future__ import annotations
 import math
 import subprocess
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from scipy import stats
-from scipy.special import betainc
+
+from benchmarks.runner.statistics import FEWEST
 
 from ..data.measurements import DIGITS
-from ..data.statistics import FEWEST
+from ..statistics.scatter import median_error
 
 SERIES = ["machine", "host", "environment", "threads", "benchmark", "version", "parameters", "quantity", "unit"]
 
 
 class Row(NamedTuple):
-    """What is read of a row of `measurements`, beside its series; None where the frame has nothing."""
+    """What is read of a row of `measurements.py` in addition to its series; None where the frame has nothing."""
 
     commit: str
     date: str | None
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 class Measured(NamedTuple):
     """A cell at a commit: its value, the standard error of log(value), and the number of samples behind both.
 
-    error is NaN where samples are too few to tell, and 0 for a single observation (memory, a tracked number).
+    error is NaN where there are too few samples, and 0 for a single observation (memory, a tracked number).
     """
 
     place: int
@@ -111,19 +111,3 @@ def measured(rows: Sequence[Row], place: int) -> Measured:
         elif not values and samples >= FEWEST and main.low is not None and main.low > 0:
             error = math.log(main.high / main.low) / (2 * stats.norm.ppf(0.995))
     return Measured(place, main.commit, main.date, value, error, samples, main.status)
-
-
-@cache
-def _median_weights(n: int) -> np.ndarray:
-    """The chance of each of n ordered samples to be the median of a resample: Beta((n+1)/2, (n+1)/2) on [i-1, i]/n."""
-    return np.diff(betainc((n + 1) / 2, (n + 1) / 2, np.arange(n + 1) / n))
-
-
-def median_error(values: np.ndarray) -> float:
-    """The standard error of a median: sqrt(sum w_i x_(i)^2 - (sum w_i x_(i))^2) (Maritz & Jarrett, JASA 73, 1978).
-
-    It is that of the bootstrap with infinitely many resamples; w_i as in Harrell & Davis (Biometrika 69, 1982).
-    """
-    weights, ordered = _median_weights(len(values)), np.sort(values)
-    centre = weights @ ordered
-    return math.sqrt(weights @ (ordered - centre) ** 2)

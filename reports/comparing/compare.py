@@ -7,61 +7,42 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 
-from ..data.provenance import distinct, keys
-from ..data.statistics import (
-    BESIDE,
-    CONFIDENCE,
-    FEWEST,
-    SEED,
-    Estimate,
-    disturbed,
-    estimate_censored,
-    one_row_a_run,
-    waited,
-)
-from ..data.targets import GAP, time_to_target
-from ..tables.claims import ratio, too_few
+from benchmarks.runner.statistics import CONFIDENCE
+
+from ..data.repeats import DISTURBED, count_disturbed, groups, keys, last_rows, seconds_waited
+from ..data.targets import GAP, times_to_target
+from ..statistics.bootstrap import geometric_mean, ratio
+from ..statistics.estimate import NOTHING, Estimate, estimate_censored, too_few
+from ..statistics.scatter import median_error, t_quantile
 from ..tables.costs import seconds_an_iteration
-from .commits import median_error
+from ..tables.record import Table
+from ..text import distinct
 from .partners import KEY, partners
-from .regressions import BETTER, INCONCLUSIVE, SAME, THRESHOLD, WORSE, judge, quantile
+from .regressions import BETTER, INCONCLUSIVE, SAME, THRESHOLD, WORSE, judge
 from .selection import Sides
 
 SIDE = {"": "median", " low": "low", " high": "high", " reached": "reached", " repeats": "repeats", " beyond": "beyond"}
-UNDECIDED = f"undecided: {BESIDE}"
+UNDECIDED = f"undecided: {DISTURBED}"
+ALONE = {
+    **{(True, False): "only A gets there", (False, True): "only B gets there"},
+    (False, False): "neither gets there",
+}
 VERDICTS = {WORSE: "slower", BETTER: "faster", SAME: "same", INCONCLUSIVE: "undecided"}
 TIME_LIMIT = "time limit"
 
 
-def whole_run(cell: pd.DataFrame, gap: float) -> np.ndarray:
-    return one_row_a_run(cell)["total_seconds"].to_numpy(float)
-
-
-def to_gap(cell: pd.DataFrame, gap: float) -> np.ndarray:
-    runs = [run for _, run in cell.groupby("run", sort=False)]
-    return np.array([time_to_target(run, "gap", gap) for run in runs])
-
-
-def an_iteration(cell: pd.DataFrame, gap: float) -> np.ndarray:
-    return seconds_an_iteration(cell)["cost"].to_numpy(float)
-
-
-QUANTITIES: dict[str, Callable[[pd.DataFrame, float], np.ndarray]] = {
-    **{"run": whole_run, "gap": to_gap, "iteration": an_iteration}
+QUANTITIES: dict[str, Callable[[pd.DataFrame, float], np.ndarray]] = {  # of the runs of a cell, and a gap
+    "run": lambda cell, gap: last_rows(cell)["total_seconds"].to_numpy(float),
+    "gap": lambda cell, gap: times_to_target(cell, "gap", gap).to_numpy(),
+    "iteration": lambda cell, gap: seconds_an_iteration(cell)["cost"].to_numpy(float),
 }
 
 
 def compare(sides: Sides, *, quantities: Sequence[str] = tuple(QUANTITIES), gap: float = GAP) -> pd.DataFrame:
-    """A against B, each cell paired with the one that agrees in everything else. Seconds are medians over repeats: of
-    the whole run (where both ended for the same reason, and not by the clock), to the gap (relative to f(x0) - f*), of
-    an iteration. The ratio is B / A with its 95 % bootstrap interval, from six repeats on. Faster and slower: the joint
-    interval lies beyond 1 by more than 5 %; same: within it; else undecided, and where there is no interval it says
-    why. Joint intervals hold all together with 95 % confidence (Bonferroni over the list) as far as repeats scatter: a
-    machine in another mood moves all ratios alike. Where runs were measured beside other work, and not six others,
-    there is no ratio, and the verdict is undecided. Results agree where both ended with the same status and with values
-    that differ by at most the gap times f(x0)."""
+    """Each row pairs a case of A with the same case of B: the seconds of both (medians of the repeats), their ratio B /
+    A with its 95 % interval, and a verdict. Faster and slower: by more than 5 %. Results agree where both ended with
+    the same status and the same value."""
     pairs, _ = partners(sides)
     rows = []
     for quantity in quantities:
@@ -78,35 +59,22 @@ def compare(sides: Sides, *, quantities: Sequence[str] = tuple(QUANTITIES), gap:
 def timed(a: pd.DataFrame, b: pd.DataFrame, quantity: str, gap: float) -> dict:
     """Both medians with their intervals, and their ratio; why there is none, where there is none."""
     reason = incomparable(a, b, quantity)
-    marks = {"A disturbed": disturbed(a), "B disturbed": disturbed(b)}
+    marks = {"A disturbed": count_disturbed(a), "B disturbed": count_disturbed(b)}
     row = {"reason": reason, "runs": keys(pd.concat([a, b])), **marks}
+    nothing = {"A": NOTHING, "B": NOTHING, **dict.fromkeys(("ratio", "low", "high", "error"), math.nan)}
     if reason:
-        nothing = Estimate(math.nan, math.nan, math.nan, 0, 0)
-        return row | {
-            "A": nothing,
-            "B": nothing,
-            "ratio": math.nan,
-            "low": math.nan,
-            "high": math.nan,
-            "error": math.nan,
-        }
+        return row | nothing
     times = [QUANTITIES[quantity](cell, gap) for cell in (a, b)]
-    found = [
-        estimate_censored(sample, [waited(run) for _, run in cell.groupby("run", sort=False)])
-        for sample, cell in zip(times, (a, b), strict=True)
-    ]
-    arrived = [math.isfinite(side.median) for side in found]
-    if not all(arrived):
-        row["reason"] = {(True, False): "only A gets there", (False, True): "only B gets there"}.get(
-            tuple(arrived), "neither gets there"
-        )
-        middle, low, high = math.nan, math.nan, math.nan
-    elif any(marks.values()):  # `load` leaves them out where it can
-        row["reason"], middle, low, high = UNDECIDED, math.nan, math.nan, math.nan
-    else:
-        middle, low, high = ratio(times[1], times[0])
+    found = [estimate_censored(own, seconds_waited(cell)) for own, cell in zip(times, (a, b), strict=True)]
+    row |= nothing | {"A": found[0], "B": found[1]}
+    arrived = tuple(math.isfinite(side.median) for side in found)
+    if arrived != (True, True):
+        return row | {"reason": ALONE[arrived]}
+    if any(marks.values()):  # `load` leaves them out where it can
+        return row | {"reason": UNDECIDED}
+    middle, low, high = ratio(times[1], times[0])
     error = math.nan if math.isnan(low) else math.hypot(*(median_error(np.log(sample)) for sample in times))
-    return row | {"A": found[0], "B": found[1], "ratio": middle, "low": low, "high": high, "error": error}
+    return row | {"ratio": middle, "low": low, "high": high, "error": error}
 
 
 def incomparable(a: pd.DataFrame, b: pd.DataFrame, quantity: str) -> str:
@@ -117,7 +85,7 @@ def incomparable(a: pd.DataFrame, b: pd.DataFrame, quantity: str) -> str:
     if quantity == "gap":
         return a["no_gap"].iloc[0] or b["no_gap"].iloc[0]
     if quantity == "iteration":
-        return "" if all((one_row_a_run(cell)["iteration"] > 0).all() for cell in (a, b)) else "no iteration"
+        return "" if all((last_rows(cell)["iteration"] > 0).all() for cell in (a, b)) else "no iteration"
     if statuses[0] != statuses[1]:
         return f"{distinct(statuses[0])} against {distinct(statuses[1])}"
     return "stopped by the clock" if TIME_LIMIT in statuses[0] else ""
@@ -125,7 +93,7 @@ def incomparable(a: pd.DataFrame, b: pd.DataFrame, quantity: str) -> str:
 
 def results(a: pd.DataFrame, b: pd.DataFrame, gap: float) -> dict:
     """Whether two cells found the same: status, iterations and final value (medians over repeats)."""
-    ends = [one_row_a_run(cell) for cell in (a, b)]
+    ends = [last_rows(cell) for cell in (a, b)]
     statuses = [distinct(end["status"]) for end in ends]
     values = [float(end["value"].median()) for end in ends]
     iterations = [float(end["iteration"].median()) for end in ends]
@@ -151,7 +119,7 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
         if math.isnan(row.error):
             ends = (math.nan, math.nan)
         else:
-            reach = quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), row.A.repeats + row.B.repeats - 2) * row.error
+            reach = t_quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), row.A.repeats + row.B.repeats - 2) * row.error
             ends = (row.ratio * math.exp(-reach), row.ratio * math.exp(reach))
         joint.append(ends)
         verdicts.append(row.reason or too_few_to_tell(row.A, row.B) or VERDICTS[judge(*ends, THRESHOLD)])
@@ -174,34 +142,23 @@ def too_few_to_tell(*sides: Estimate) -> str:
     return f"{VERDICTS[INCONCLUSIVE]}: {reason}" if reason else ""
 
 
-def geometric_mean(ratios: Sequence[float]) -> tuple[float, float, float]:
-    """exp(mean(ln r)) with its 95 % bootstrap interval over the pairs; NaN for fewer than six."""
-    logs = np.log(np.asarray(ratios, dtype=float))
-    middle = float(np.exp(logs.mean()))
-    if len(logs) < FEWEST or np.ptp(logs) == 0:
-        return middle, math.nan, math.nan
-    found = bootstrap(
-        (logs,), np.mean, confidence_level=CONFIDENCE, n_resamples=2000, method="percentile",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval  # fmt: skip
-    return middle, math.exp(found.low), math.exp(found.high)
-
-
 def summaries(table: pd.DataFrame) -> pd.DataFrame:
-    """The ratios B / A of each quantity together, machine by machine: their geometric mean (95 % bootstrap interval
-    over the pairs; NaN for fewer than six), and how many pairs are faster, slower, the same, undecided or have no
-    ratio. Pairs of one problem are alike: the interval is of these cells, not of others."""
+    """Each row is a quantity: the geometric mean of the ratios B / A over all pairs with its 95 % interval, and how
+    many pairs are faster, slower, the same, undecided or have no ratio."""
     rows = []
-    by = ["quantity", *(["machine"] if "machine" in table else [])]
-    for key, cell in table.groupby(by, sort=False):
+    for about, cell in groups(table, ["quantity", *(["machine"] if "machine" in table else [])]):
         known = cell["ratio"].dropna()
         middle, low, high = geometric_mean(known) if len(known) else (math.nan,) * 3
         count = cell["verdict"].str.split(":").str[0].value_counts()
-        decided = sum(int(count.get(verdict, 0)) for verdict in VERDICTS.values())
+        verdicts = {verdict: int(count.get(verdict, 0)) for verdict in VERDICTS.values()}
+        differ = int((cell["results"] != "agree").sum())
         rows.append(
-            dict(zip(by, key, strict=True))
+            about
             | {"pairs": len(cell), "ratios": len(known), "B / A": middle, "low": low, "high": high}
-            | {verdict: int(count.get(verdict, 0)) for verdict in VERDICTS.values()}
-            | {"no ratio": len(cell) - decided, "results differ": int((cell["results"] != "agree").sum())}
+            | verdicts
+            | {"no ratio": len(cell) - sum(verdicts.values()), "results differ": differ}
         )
     return pd.DataFrame(rows)
+
+
+COMPARE, SUMMARY = Table("compare", compare), Table("compare-summary", summaries)

@@ -45,7 +45,7 @@ def _cells(frame: pd.DataFrame, sides: Sides) -> dict[Key, pd.DataFrame]:
     if sides.kind == "device":
         frame = frame.assign(machine=frame["machine"].str.split("; ").str[-1])
     twins = frame.groupby([name for name in KEY if name != "settings"])["settings"].transform("nunique") > 1
-    frame = frame.assign(settings=frame["settings"].where(twins, ""))  # told only where nothing else tells them apart
+    frame = frame.assign(settings=frame["settings"].where(twins, ""))  # named only where they alone differ
     keys = frame[KEY].astype(str).assign(**dict.fromkeys(free, ""))
     return {key: frame.loc[rows] for key, rows in keys.groupby(KEY, sort=False).groups.items()}
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from ..data.statistics import CONFIDENCE, FEWEST
+from benchmarks.runner.statistics import CONFIDENCE, FEWEST
+
+from ..statistics.scatter import robust_scale, t_quantile
+from ..tables.record import Table
 from .commits import SERIES, Measured, all_series, baseline_place, commit_places
 
 THRESHOLD = 0.05  # a change below 5 % is not worth a line
@@ -38,15 +39,9 @@ class Pair(NamedTuple):
 def regressions(
     frame: pd.DataFrame, *, baseline: str | None = None, threshold: float = THRESHOLD, history: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """What changed between the commits that asv measured: the ratio after / before of each cell, with its interval.
-    A step compares a commit with the last one before it that has a value; drift compares it with the fixed baseline
-    (the oldest measured commit, unless another is named; for a cell that has no value there, its first after it).
-    Worse and better: the interval lies beyond 1 by more than the threshold; same: within it; else inconclusive. The
-    intervals hold all together with 95 % confidence (Bonferroni over all of the list), so that noise alone puts a
-    change into one list of twenty, however long. Their width is the larger of what the samples of the two commits say
-    and what consecutive commits of the same machine scatter by, once there are enough of them. Iterations are counted,
-    not sampled: any difference is a change. A cell that has no value any more is worse. Typical: the median ratio of
-    all cells between the same two commits, of six or more; if it moves along, suspect the machine before the solver."""
+    """Each row compares a cell at two commits: the ratio after / before with its interval. A step compares with the
+    commit before, drift with the baseline. Worse and better: the interval lies beyond 1 by more than the threshold; all
+    intervals hold together with 95 % confidence. Typical: the median ratio of all cells between these commits."""
     # ln r = ln m_after - ln m_before;  r exp(+- t(1 - alpha / 2m, n_1 + n_2 - 2) s), alpha = 5 %, m comparisons;
     # s = max(sqrt(s_1^2 + s_2^2), scatter), s_i the error of a median: a formula and not resamples, which do not
     # reach as far into the tails as so many comparisons ask for;
@@ -115,11 +110,6 @@ def scatters(pairs: Sequence[Pair]) -> dict[tuple, tuple[float, int]]:
     return found
 
 
-def robust_scale(values: Sequence[float]) -> float:
-    """1.4826 median |x - median x|: the standard deviation of normal x, of which less than half may be anything."""
-    return 1.4826 * float(np.median(np.abs(np.asarray(values) - np.median(values))))
-
-
 def judge(low: float, high: float, threshold: float) -> str:
     """The verdict on a ratio that lies between low and high, or NaN; as strict for better as for worse."""
     if low > 1 + threshold:
@@ -127,12 +117,6 @@ def judge(low: float, high: float, threshold: float) -> str:
     if high < 1 / (1 + threshold):
         return BETTER
     return SAME if low >= 1 / (1 + threshold) and high <= 1 + threshold else INCONCLUSIVE
-
-
-@cache
-def quantile(share: float, freedom: int) -> float:
-    """Of Student's t."""
-    return float(stats.t.ppf(share, freedom))
 
 
 def interval(pair: Pair, scatter: tuple[float, int], comparisons: int) -> tuple[float, float, float]:
@@ -148,7 +132,7 @@ def interval(pair: Pair, scatter: tuple[float, int], comparisons: int) -> tuple[
     samples = pair.before.samples + pair.after.samples - 2 or scatter[1] - 1  # of single observations: the steps
     if math.isnan(pair.before.error + pair.after.error):
         return ratio, math.nan, math.nan
-    reach = error * quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), samples) if error else 0.0
+    reach = error * t_quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), samples) if error else 0.0
     return ratio, ratio * math.exp(-reach), ratio * math.exp(reach)
 
 
@@ -202,3 +186,6 @@ def newest(table: pd.DataFrame) -> pd.Series:
     """Which rows are of the newest commit of their cell."""
     cell = ["benchmark", "parameters", "quantity", "host", "machine", "environment"]
     return table["place"] == table.groupby(cell, dropna=False)["place"].transform("max")
+
+
+REGRESSIONS = Table("regressions", regressions)

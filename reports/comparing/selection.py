@@ -12,8 +12,8 @@ import pandas as pd
 
 from benchmarks.store.runs import SUFFIX
 
-from ..data.provenance import distinct
 from ..data.runs import Runs, load, newest_code
+from ..text import distinct
 
 STORE, COMMIT, MACHINE = "store", "commit", "machine"
 COLUMNS = {
@@ -94,7 +94,7 @@ def meanings(frame: pd.DataFrame, word: str) -> dict[str, str]:
 
 
 def _number(frame: pd.DataFrame, kind: str, word: str) -> dict[str, str]:
-    """A number of threads says what it is only as threads=2."""
+    """A number of threads is understood only as threads=2."""
     there = kind == "threads" and not frame.empty and (frame["threads"].astype(str) == word).any()
     return {kind: word} if there else {}
 

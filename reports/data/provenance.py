@@ -1,105 +1,10 @@
-"""Where numbers come from: the runs behind a table or a figure, in words, as a link, and one by one."""
+"""Where, when and of which commit runs were measured, in words."""
 
 from __future__ import annotations
 
-import html
-import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
-from urllib.parse import quote
-
 import pandas as pd
 
-from benchmarks.store.runs import SUFFIX
-
-from .runs import Runs
-from .statistics import CELL
-
-APPENDIX = "runs"  # the id of the section that lists all runs
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A case in the list of runs: where it stands, its columns in words, and its runs with their files."""
-
-    anchor: str
-    columns: dict[str, str]
-    files: list[tuple[str, str]]  # run key, path of its file relative to the page ("": not known)
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What is known of each run. folder: of their files, relative to the page; empty if not known."""
-
-    runs: pd.DataFrame  # one row a run, indexed by its key
-    folder: str = ""
-    files: dict[str, str] = field(default_factory=dict)  # of runs that are not in one of their own name
-
-    def words(self, keys: Iterable[str]) -> str:
-        """160 runs on AMD EPYC, 2 cores; 2026-11-23 to 2026-11-24; commit 4a5ad3b32c18"""
-        chosen = self.runs.loc[sorted(set(keys))]
-        return f"{many(len(chosen), 'run')} {where(chosen)}"
-
-    def anchor(self, keys: Iterable[str]) -> str:
-        """The narrowest part of the list that holds these runs: a case, the cases of a problem, or all."""
-        chosen = self.runs.loc[sorted(set(keys))]
-        if chosen["entry"].nunique() == 1:
-            return f"case-{chosen['entry'].iloc[0]}"
-        return f"cases-{chosen['group'].iloc[0]}" if chosen["group"].nunique() == 1 else APPENDIX
-
-    def line(self, keys: Iterable[str]) -> str:
-        """The words as HTML, with a link into the list; empty where no run took part."""
-        chosen = self.runs.loc[sorted(set(keys))]
-        if chosen.empty:
-            return ""
-        link = f'<a href="#{self.anchor(chosen.index)}">{many(len(chosen), "run")}</a>'
-        return f'<p class="source">From {link} {html.escape(where(chosen))}.</p>'
-
-    def entries(self) -> dict[str, tuple[str, list[Entry]]]:
-        """The list of runs: anchor of a group -> its title and its cases."""
-        found = {}
-        for group, cases in self.runs.groupby("group", sort=True):
-            title = f"{cases['problem'].iloc[0]} on {cases['machine'].iloc[0]}: {many(len(cases), 'run')}"
-            found[f"cases-{group}"] = title, [self._entry(case) for _, case in cases.groupby("entry", sort=True)]
-        return found
-
-    def _entry(self, case: pd.DataFrame) -> Entry:
-        first = case.iloc[0]
-        return Entry(
-            f"case-{first['entry']}",
-            {
-                "solver": str(first["label"]),
-                "dtype": str(first["dtype"]),
-                "device": str(first["device"]),
-                "threads": str(first["threads"]),
-                "rules": str(first["rules"]),
-                "measured": when(case),
-                "code": distinct(case["code_version"].str[:12]),
-            },
-            [(str(key), self.file(key)) for key in case.sort_values("repeat").index],
-        )
-
-    def file(self, key: str) -> str:
-        return f"{self.folder}/{quote(self.files.get(key, key + SUFFIX))}" if self.folder else ""
-
-
-def sources(runs: Runs, out: Path | None = None) -> Sources:
-    """The sources of loaded runs; out: the folder of the page that will link to their files."""
-    known = runs.frame.drop_duplicates("run").set_index("run")
-    known = known.assign(
-        entry=known.groupby(CELL, sort=False).ngroup() + 1,
-        group=known.groupby(["machine", "problem"], sort=False).ngroup() + 1,
-    )
-    if runs.folder is None or out is None:
-        return Sources(known)
-    return Sources(known, quote(Path(os.path.relpath(runs.folder, out)).as_posix()), runs.files)
-
-
-def keys(frame: pd.DataFrame) -> tuple[str, ...]:
-    """The runs in a frame, each once: an entry of a table's column `runs`."""
-    return tuple(sorted(frame["run"].unique()))
+from ..text import distinct
 
 
 def where(runs: pd.DataFrame) -> str:
@@ -116,13 +21,3 @@ def between(dates: pd.Series) -> str:
     """The first day and, where it is another, the last."""
     first, last = dates.min()[:10], dates.max()[:10]
     return first if first == last else f"{first} to {last}"
-
-
-def many(count: int, noun: str) -> str:
-    """1 run, 2 runs"""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
-def distinct(values: Iterable[Any]) -> str:
-    """The different values, sorted, as a list in words."""
-    return ", ".join(str(value) for value in sorted(set(values), key=str))

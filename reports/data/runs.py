@@ -9,9 +9,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from benchmarks.runner.statistics import FEWEST
 from benchmarks.store.reading import read
 
-from .statistics import CELL, FEWEST
+from .repeats import CELL
 from .targets import NO_MINIMISER
 
 LATER = ("iterate", "settings", "deterministic", "disturbed")  # not known of runs of schema 1
@@ -23,7 +24,7 @@ class Runs:
     """frame: one row an iterate. metadata: environment and calibration of each run, by its key.
 
     skipped: files that could not be read, with the reason. older: how many runs of earlier code were left out, by
-    machine. disturbed: likewise how many that were measured beside other work, where enough others were not.
+    machine. disturbed: likewise how many that were measured while other work ran, where enough others were not.
     """
 
     frame: pd.DataFrame
@@ -44,7 +45,7 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
     for name in LATER:
         if name not in frame:
             frame[name] = None
-    frame = told(frame)
+    frame = with_minimiser(frame)
     frame, older = newest_code(frame) if code == "newest" else (frame, {})
     frame, disturbed = undisturbed(frame)
     frame = tell_apart(frame)
@@ -54,11 +55,11 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
     return Runs(frame, known, skipped, older, disturbed, Path(folder), stored.files)
 
 
-def told(frame: pd.DataFrame) -> pd.DataFrame:
-    """With `no_gap` for older runs too, and with a `minimiser` that is True, False (none, by a proof) or None.
+def with_minimiser(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same with `no_gap` for older runs too, and with a `minimiser` that is True, False (none, by a proof) or None.
 
-    A stored False alone is no proof: it stands for "not known" too. `no_gap` proves it, and in older runs, which have
-    no such column, an infimum that is exactly 0: every loss of theirs is above 0.
+    A stored False alone is no proof: older code stored it for "not known", too. `no_gap` proves it, and in older runs,
+    which have no such column, an infimum that is exactly 0: every loss of theirs is above 0.
     """
     there = frame["minimiser"].eq(True)
     stored = frame.reindex(columns=["no_gap", "optimum", "optimum_error"])
@@ -78,8 +79,8 @@ def newest_code(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
 
 
 def undisturbed(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Without the runs that were measured beside other work, where six others of the same case ended in the same way,
-    and how many they were on each machine. Where there are fewer the runs stay, and tables mark their times."""
+    """Without the runs that were measured while other work ran, where six others of the same case ended in the same
+    way, and how many they were on each machine. Where there are fewer the runs stay, and tables mark their times."""
     runs = frame.drop_duplicates("run")
     waited = runs["disturbed"].eq(True)
     same = [runs[name] for name in (*CELL, "code_version", "case", "status")]

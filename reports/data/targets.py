@@ -1,4 +1,4 @@
-"""Targets of accuracy, and the one way to tell when a run reached them."""
+"""Targets of accuracy, and the one function that says when a run reached them."""
 
 from __future__ import annotations
 
@@ -12,23 +12,26 @@ NO_MINIMISER = "no minimiser"  # what `no_gap` says where a certificate proves t
 NO_ACCURACY = "no accuracy"  # a test function has no held-out rows
 
 
-def reached(run: pd.DataFrame, kind: str, goal: float) -> pd.Series:
-    """Whether each kept iterate of a run meets a target: gap <= goal times the gap of the start, or test accuracy >=
+def reached(frame: pd.DataFrame, kind: str, goal: float) -> pd.Series:
+    """Whether each kept iterate meets a target: gap <= goal times the gap of its run's start, or test accuracy >=
     goal."""
-    return run["gap"] <= goal * run["gap"].iloc[0] if kind == "gap" else run["test_accuracy"] >= goal
+    if kind == "accuracy":
+        return frame["test_accuracy"] >= goal
+    start = frame.drop_duplicates("run").set_index("run")["gap"]
+    return frame["gap"] <= goal * frame["run"].map(start)
 
 
-def time_to_target(run: pd.DataFrame, kind: str, goal: float) -> float:
-    """Seconds of the first kept iterate of a run that meets a target, else infinity.
+def times_to_target(frame: pd.DataFrame, kind: str = "gap", goal: float = GAP) -> pd.Series:
+    """By run, in the order of the frame, the seconds of its first kept iterate that meets a target, else infinity.
 
     Between kept iterates the time lies after the previous one: this is its upper end. All of the first hundred are
     kept; after them neighbours are 12 % apart.
     """
-    there = reached(run, kind, goal).to_numpy()
-    return float(run["seconds"].to_numpy()[there.argmax()]) if there.any() else math.inf
+    first = frame[reached(frame, kind, goal)].drop_duplicates("run").set_index("run")["seconds"]
+    return first.reindex(frame["run"].unique(), fill_value=math.inf).astype(float)
 
 
-def absent(cell: pd.DataFrame, kind: str) -> str:
+def why_no_target(cell: pd.DataFrame, kind: str) -> str:
     """Why a case has no targets of a kind; empty where it has."""
     if kind == "gap":
         return cell["no_gap"].iloc[0]

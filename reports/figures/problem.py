@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 
-from ..data.statistics import endings, estimate, one_row_a_run, seconds
+from ..data.repeats import endings, last_rows, marked
+from ..statistics.estimate import estimate
+from ..text import seconds
 from . import style
-from .foremost import draw_behind, foremost
+from .axes import decades, iterations
+from .highlight import draw_grey, highlighted
 
 Draw = Callable[[pd.DataFrame, Axes], None]
-NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption; a page says which of the two it is
+BAND = "Time is the median over the repeats; the band holds the middle half of them."
+NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption, where a page has one of the two
 
 
 @dataclass(frozen=True)
@@ -43,24 +46,8 @@ def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str
         yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), path
 
 
-def plain(value: float, _: int = 0) -> str:
-    """The label of a decade: 0.01, 1, 1000, 1e-6."""
-    if 1e-3 <= value < 1e5:
-        return f"{value:g}"
-    mantissa, exponent = f"{value:.0e}".split("e")
-    return f"{mantissa}e{int(exponent)}"
-
-
-def decades(axes: Axes, which: str) -> None:
-    """Make the axis "x" or "y" logarithmic, with plain labels."""
-    axes.set(**{f"{which}scale": "log"})
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_formatter(plain)
-    axis.set_minor_formatter(NullFormatter())
-
-
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
-    front, count = foremost(frame), frame["label"].nunique()
+    front, count = highlighted(frame), frame["label"].nunique()
     for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
         path = path[np.isfinite(path[quantity])]
         if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
@@ -68,7 +55,7 @@ def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float 
         y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
         at = path.index if x == "iteration" else path["seconds"] * 1e3
         if label not in front:
-            draw_behind(axes, at, y, count - len(front))
+            draw_grey(axes, at, y, count - len(front))
             continue
         spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
         axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label)
@@ -78,12 +65,7 @@ def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float 
     if x == "seconds":
         decades(axes, "x")
     else:
-        axes.set_xscale("symlog", linthresh=1)  # iteration 0 is there
-        last = int(frame["iteration"].max())
-        ticks = [0, *(t for k in range(6) for t in (10**k, 3 * 10**k) if t <= last)]
-        axes.set_xticks(ticks, [str(t) for t in ticks])
-        axes.minorticks_off()
-        axes.set_xlim(0, last * 1.1)
+        iterations(axes, int(frame["iteration"].max()))
 
 
 def test_loss_time(frame: pd.DataFrame, axes: Axes) -> None:
@@ -124,7 +106,7 @@ def gap_time(frame: pd.DataFrame, axes: Axes) -> None:
 def run_time(frame: pd.DataFrame, axes: Axes) -> None:
     labels, least, seen = [], np.inf, 0.0
     for row, ((solver, label), cell) in enumerate(frame.groupby(["solver", "label"], sort=False)):
-        last = one_row_a_run(cell)
+        last = last_rows(cell)
         found = estimate(last["total_seconds"] * 1e3)
         colour, marker = style.look(solver)
         errors = None if np.isnan(found.low) else [[found.median - found.low], [found.high - found.median]]
@@ -133,7 +115,8 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
         )
         end = last.iloc[0]
         high = found.median if errors is None else found.high
-        text = f"{seconds(found.median / 1e3)}, {int(end['iteration'])} iterations, {endings(last)}"
+        time = marked(seconds(found.median / 1e3), cell)
+        text = f"{time}, {int(end['iteration'])} iterations, {endings(last)}"
         axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
         labels.append(label)
         least, seen = min(least, found.median if errors is None else found.low), max(seen, high)
@@ -141,30 +124,27 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
     decades(axes, "x")
     axes.set_ylim(len(labels) - 0.5, -0.5)
     span = max(seen / least, 10.0)
-    axes.set_xlim(least / 1.3, least * span**2)  # the right half is for the words behind the marks
+    axes.set_xlim(least / 1.3, least * span**2)  # the right half is for the words after the marks
     axes.set_xlabel("time of the whole run (ms)")
 
 
 FIGURES: dict[str, Figure] = {
     "test-loss-time": Figure(
         "Test loss against time",
-        "Mean loss on the held-out rows, computed in float64 after the runs; time is the median over the repeats, the "
-        "band its quartiles.",
+        f"Mean loss on the held-out rows. {BAND}",
         test_loss_time,
         held_out=True,
     ),
     "test-accuracy-time": Figure(
         "Test accuracy against time",
-        "Share of held-out rows that are classified correctly; time is the median over the repeats, the band its "
-        "quartiles.",
+        f"Share of the held-out rows that are classified correctly. {BAND}",
         test_accuracy_time,
         held_out=True,
     ),
     "run-time": Figure(
         "Total run time",
-        "Median over the repeats, with its 95 % bootstrap interval from six repeats on, start to end with the tests of "
-        "convergence. Runs end for different reasons, which stand beside the marks: compare times only where the ends "
-        "are the same.",
+        "Time of the whole run: median over the repeats with its 95 % interval. Compare only runs that ended in the "
+        "same way; the labels say how.",
         run_time,
         rows=True,
     ),
@@ -176,13 +156,13 @@ FIGURES: dict[str, Figure] = {
     ),
     "gap-iteration": Figure(
         "Gap against iteration",
-        "Training objective minus the certified optimum, which is the same for all solvers.",
+        "Training objective minus the certified optimum f*, the same for all solvers.",
         gap_iteration,
         has_gap=True,
     ),
     "gap-time": Figure(
         "Gap against time",
-        "Training objective minus the certified optimum; time is the median over the repeats, the band its quartiles.",
+        f"Training objective minus the certified optimum f*. {BAND}",
         gap_time,
         has_gap=True,
     ),

@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 
 from datasets.registry import SIZED
 
-from ..data.provenance import keys
-from ..data.statistics import CONFIDENCE, FEWEST, SEED
+from ..data.repeats import keys
+from ..statistics.bootstrap import slope
 from ..tables.costs import seconds_an_iteration
+from ..tables.record import Table
 from . import style
-from .problem import decades
+from .axes import decades
 
 OTHER = {"d": "n", "n": "d"}
 FIXED_COST = 2.0  # times the least time: below it the fixed cost of an iteration is half of it and more
-RESAMPLES = 2000
 SETUP = ["machine", "kind", "dtype", "device", "threads"]  # a figure shows one
 SERIES = ["solver", "plain_label", "rules"]  # and of it one line each
 
@@ -43,23 +43,6 @@ def panels(costs: pd.DataFrame, against: str) -> list[tuple[tuple, pd.DataFrame]
     ]
 
 
-def slope(x: np.ndarray, samples: list[np.ndarray]) -> tuple[float, float, float]:
-    """The slope of log median time over log x by least squares, with its interval: the repeats of each size are
-    resampled (percentile bootstrap). NaN for an interval where a size has fewer than six repeats."""
-    log_x = np.log(x) - np.log(x).mean()
-
-    def fit(log_times: np.ndarray) -> np.ndarray:
-        return log_times @ log_x / (log_x @ log_x)
-
-    found = float(fit(np.log([np.median(sample) for sample in samples])))
-    if min(map(len, samples)) < FEWEST:
-        return found, math.nan, math.nan
-    rng = np.random.default_rng(SEED)
-    resampled = [np.median(rng.choice(sample, (RESAMPLES, len(sample))), axis=1) for sample in samples]
-    low, high = np.quantile(fit(np.log(np.stack(resampled, axis=1))), [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return found, float(low), float(high)
-
-
 def fitted(cell: pd.DataFrame, against: str) -> pd.DataFrame:
     """The runs of the sizes that a slope is fitted to: from the first on that takes FIXED_COST times the least time."""
     medians = cell.groupby(against)["cost"].median()
@@ -68,11 +51,9 @@ def fitted(cell: pd.DataFrame, against: str) -> pd.DataFrame:
 
 
 def slopes(frame: pd.DataFrame, against: str) -> pd.DataFrame:
-    """The exponent p of the time of an iteration ~ d^p at a fixed n, and likewise ~ n^p at a fixed d: least squares on
-    logarithms over the range that is named, which begins where an iteration takes twice as long as at the smallest
-    size (below, its fixed cost hides the growth), with its 95 % bootstrap interval over the repeats. The interval knows
-    the scatter of the times, not a bend of the curve: an exponent holds for its range. A dash: fewer than two sizes are
-    left. The number of products that newton-cg needs in an iteration changes with the problem, and with it its time."""
+    """Each row is a solver: the exponent p of the time of an iteration, ~ d^p at a fixed n or ~ n^p at a fixed d, with
+    its 95 % interval. It is fitted to the sizes in `fitted`, which begin where an iteration takes twice as long as at
+    the smallest size. A dash: fewer than two sizes are left."""
     rows = []
     for (*setup, other), panel in panels(sized(frame), against):
         for (_, label, rules), cell in panel.groupby(SERIES, sort=False):
@@ -85,15 +66,18 @@ def slopes(frame: pd.DataFrame, against: str) -> pd.DataFrame:
                 | {"against": against, "at": f"{OTHER[against]} = {other:,}"}
                 | {"measured": f"{cell[against].min():,} to {cell[against].max():,}"}
                 | {"fitted": f"{groups[0][0]:,} to {groups[-1][0]:,}" if found else "-"}
-                | {"sizes": len(groups) if found else 0, "exponent": show_slope(found) if found else "-"}
+                | {"sizes": len(groups) if found else 0, "exponent": show_exponent(found) if found else "-"}
                 | {"runs": keys(cell)}
             )
     return pd.DataFrame(rows)
 
 
-def show_slope(found: tuple[float, float, float]) -> str:
+def show_exponent(found: tuple[float, float, float]) -> str:
     middle, low, high = found
     return f"{middle:.2f}" + (" (no interval)" if math.isnan(low) else f" [{low:.2f}, {high:.2f}]")
+
+
+SLOPES = Table("iteration-slopes", slopes, published=True)
 
 
 def cost_figure(panel: pd.DataFrame, against: str, axes: Axes) -> None:

@@ -8,13 +8,14 @@ from functools import cache
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from solvers import SOLVERS
 from solvers.adapters import PEERS
 from solvers.common.names import library
 
-# Okabe & Ito's palette, made to be told apart by colour-blind readers; the markers do it in grey.
+# Okabe & Ito's palette, which colour-blind readers can distinguish; in grey the markers do it.
 LOOKS: dict[str, tuple[str, str]] = {
     "gradient-descent": ("#999999", "o"),
     "newton": ("#D55E00", "s"),
@@ -47,7 +48,7 @@ _METHODS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
 _SPARE = [(colour, marker) for colour in _COLOURS for marker in _MARKERS]
 FEW = 12  # curves, whose legend has four rows
 OTHERS = " others"  # ends the label that stands for the curves in grey
-LETTERS = 105  # of labels, beside each other
+LETTERS = 105  # in a row of labels
 _LINES = ("-", "--", ":", "-.")
 
 
@@ -84,14 +85,22 @@ def line(variant: int, solver: str = "") -> str:
     return _LINES[1 + variant % 3] if library(solver) else _LINES[variant % len(_LINES)]
 
 
+def canvas(height: float = 4.2) -> tuple[Figure, Axes]:
+    """A figure as wide as the page, and its only axes."""
+    figure = Figure(figsize=(7.2, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
 def height(curves: int) -> float:
     """Inches that a figure with so many curves, or rows, takes: the legend grows, and its axes do not shrink."""
     return 4.2 if curves <= FEW else 4.2 + 0.2 * (curves - FEW)
 
 
 def legend(canvas: Figure, handles: Sequence[Artist]) -> None:
-    """Below the axes, what stands for many last; in smaller letters where there are many, in columns as wide as the
-    longest label needs."""
+    """Below the axes, the label of the grey curves last; in smaller letters where there are many, in columns as wide as
+    the longest label needs. None where nothing has a label."""
+    if not handles:
+        return
     handles = sorted(handles, key=lambda handle: str(handle.get_label()).endswith(OTHERS))
     many = {"fontsize": 8, "columnspacing": 1.0} if len(handles) > FEW else {}
     longest = max(len(str(handle.get_label())) for handle in handles)

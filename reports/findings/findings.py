@@ -8,25 +8,18 @@ import pandas as pd
 
 from solvers import Status
 
-from .sentences import (
-    FASTEST,
-    Finding,
-    claimed,
-    diverged,
-    fastest,
-    no_minimiser,
-    not_known,
-    overfitted,
-    precision,
-    threads,
-)
+from .believed import false_convergence, no_minimiser, not_known
+from .fastest import fastest
+from .finding import FASTEST, Finding
+from .misleading import diverged, overfitted
+from .settings import precision, threads
 
 SHOWN = 3  # the rest unfolds
-SENTENCES = (fastest, claimed, no_minimiser, not_known, overfitted, diverged, precision, threads)
+SENTENCES = (fastest, false_convergence, no_minimiser, not_known, overfitted, diverged, precision, threads)
 
 
 def findings(frame: pd.DataFrame) -> list[Finding]:
-    """First who is fastest, then of each other question the answer that is about the most decades, then all the rest.
+    """First which solver is fastest, then of each other question the answer about the most decades, then all the rest.
 
     Machines are never pooled: where there are several, each finding names its own.
     """

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure as Canvas
 
-from ..data.provenance import APPENDIX, Sources
+from ..text import caption as caption  # for the sections
+from .sources import APPENDIX, Sources
 
 DIGITS = {"test accuracy": 4, "f* from": 15, "to": 15, "margin": 3, "cond H": 2, "rate of D^-1 H": 3}
 RUNS = "runs"  # the column of the runs behind a row: tuples of their keys
@@ -21,12 +22,7 @@ UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 NUMBER = re.compile(r"(>|<|above|below)?\s*(-?\d[\d,]*(?:\.\d*)?(?:e[+-]?\d+)?)(?:\s*(us|ms|s|%))?(?=[\s,;]|$)")
 NEVER = re.compile(r"never( \(.*\))?")
 LONG = 40  # characters: from there on a cell may break into lines
-BEYOND = 1e100  # times what was not reached within a time: it sorts behind all that was
-
-
-def caption(function: Any) -> str:
-    """The docstring of a table as one line."""
-    return re.sub(r"\s+", " ", function.__doc__ or "").strip()
+BEYOND = 1e100  # times what was not reached within a time: it sorts after all that was
 
 
 def text(value: Any, digits: int = 5) -> str:
@@ -48,7 +44,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def sort_value(value: Any) -> float:
-    """The number that a cell begins with, in seconds where it is a time; `> 5 s` behind all numbers, `never` behind
+    """The number that a cell begins with, in seconds where it is a time; `> 5 s` after all numbers, `never` after
     these; NaN for words."""
     if isinstance(value, tuple):
         return float(len(value))
@@ -145,7 +141,7 @@ def write_figure(canvas: Canvas, stem: Path, source: str = "") -> str:
 
 
 def unique_ids(svg: str, prefix: str) -> str:
-    """The same drawing with ids of its own, so that many can stand in one page."""
+    """The same drawing with ids of its own, so that one page can hold many."""
     svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
     svg = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{prefix}-\2"', svg)
     return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from ..text import percent
 from .experience import ARRIVED, Experience, Setup
-from .prediction import PROBLEMS, Target, grouped, learn, predict, records, two_classes
+from .model import Target, grouped, learn, two_classes
+from .prediction import predict
+from .records import PROBLEMS, records
 
 PARTS = 3  # problems in the order of their size: the first third predicts the rest, and the first two thirds the last
 COLUMNS = [
@@ -29,7 +32,7 @@ def coverage(cells: Sequence[Experience]) -> pd.DataFrame:
     """Times of problems that were held out because they are larger than those the prediction is from: the first third
     of the problems in the order of their size, or the first two thirds (known: how many). Beyond: how many times as
     large as any of them a problem is, in rows, columns or entries. In interval: whether the 90 % interval holds the
-    measured time; predicted is missing where the time was not told."""
+    measured time; predicted is missing where no time was predicted."""
     asked = [cell for cell in cells if two_classes(cell) and cell.outcome == ARRIVED]
     kinds = dict.fromkeys((cell.setup, cell.penalised) for cell in asked)
     return pd.DataFrame((row for kind in kinds for row in _rows(cells, asked, *kind)), columns=COLUMNS)
@@ -64,12 +67,11 @@ def _rows(cells: Sequence[Experience], asked: Sequence[Experience], setup: Setup
 
 def covered(table: pd.DataFrame) -> str:
     """In one sentence, how often the intervals held."""
-    told = table[table["predicted"].notna()]
-    if told.empty:
+    predicted = table[table["predicted"].notna()]
+    if predicted.empty:
         return "no larger problem was predicted from smaller ones: too few sizes are stored"
-    inside, far = int(told["in interval"].sum()), told["beyond"].max()
-    untold = len(table) - len(told)
-    return (
-        f"of problems up to {far:.3g} times as large as those known, the 90 % intervals held {inside} of {len(told)} "
-        f"measured times ({100 * inside / len(told):.0f} %)" + (f"; {untold} more were not told" if untold else "")
-    )
+    inside, far = int(predicted["in interval"].sum()), predicted["beyond"].max()
+    unpredicted = len(table) - len(predicted)
+    share = f"{inside} of {len(predicted)} measured times ({percent(inside / len(predicted))})"
+    rest = f"; {unpredicted} more were not predicted" if unpredicted else ""
+    return f"of problems up to {far:.3g} times as large as those known, the 90 % intervals held {share}{rest}"

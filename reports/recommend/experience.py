@@ -16,12 +16,12 @@ from solvers.common.instrumentation import COUNTERS
 from solvers.common.names import library
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 
-from ..data.provenance import keys
+from ..data.repeats import keys, last_rows
 from ..data.runs import Runs
-from ..data.statistics import one_row_a_run
+from ..data.targets import reached
 from .cost_model import Iteration
 
-ARRIVED, FAILED, OUT_OF_TIME, NOT_ASKED = "arrived", "failed", "out of time", "not asked"
+ARRIVED, FAILED, OUT_OF_TIME, NOT_COUNTED = "arrived", "failed", "out of time", "not counted"
 ENOUGH = 1000  # iterations after which a run that is not there counts as one that does not get there
 ITEM = {"float32": 4, "float64": 8}  # bytes
 
@@ -35,14 +35,14 @@ class Setup(NamedTuple):
 
 @dataclass(frozen=True)
 class Experience:
-    """A registered solver on a linear problem: medians over the repeats, without those that were measured beside other
-    work where there are any others.
+    """A registered solver on a linear problem: medians over the repeats, without the disturbed ones where there
+    are any others.
 
     iteration, seconds: of one; None and NaN where none was made. iterations, time: to the gap (relative to f(x0) - f*),
     infinite where fewer than half of the repeats arrive, and `waited` is a bound from below, the median of how long
     all of them tried. outcome: arrived, failed
-    (it ended by itself, or after 1000 iterations), out of time, or not asked (no f*, or a fixed number of iterations:
-    who is there early by chance would make a solver look better than it is).
+    (it ended by itself, or after 1000 iterations), out of time, or not counted (no f*, or a fixed number of
+    iterations: those that arrive early by chance would make a solver look better than it is).
     """
 
     setup: Setup
@@ -60,12 +60,12 @@ class Experience:
 
 
 def experience(runs: Runs, gap: float) -> list[Experience]:
-    """One for each setup, problem and solver; of several rules those that tell, with the most repeats."""
+    """One for each setup, problem and solver; of several rules those that count, with the most repeats."""
     frame = runs.frame
     if frame.empty:
         return []
     frame = frame[(frame["status"] != "error") & (frame["plain_label"] == frame["solver"])]
-    frame = frame[frame["solver"].map(library) == ""]  # nobody counts what a peer evaluates
+    frame = frame[frame["solver"].map(library) == ""]  # what a peer evaluates is not counted
     found: dict[tuple, Experience] = {}
     if "disturbed" in frame:
         calm = ~frame["disturbed"].eq(True)
@@ -76,21 +76,20 @@ def experience(runs: Runs, gap: float) -> list[Experience]:
             continue
         new = _experience(Setup(*setup), linear, problem, solver, rows, runs, gap)
         key = (new.setup, problem, solver)
-        if key not in found or _tells(new) > _tells(found[key]):
+        if key not in found or _counts(new) > _counts(found[key]):
             found[key] = new
     return list(found.values())
 
 
-def _tells(cell: Experience) -> tuple[bool, int]:
-    return cell.outcome != NOT_ASKED, cell.repeats
+def _counts(cell: Experience) -> tuple[bool, int]:
+    return cell.outcome != NOT_COUNTED, cell.repeats
 
 
 def _experience(
     setup: Setup, linear: Linear, problem: str, solver: str, cell: pd.DataFrame, runs: Runs, gap: float
 ) -> Experience:
-    ends = one_row_a_run(cell)
-    start = cell[cell["iteration"] == 0].set_index("run")["gap"]
-    there = cell[cell["gap"] <= gap * cell["run"].map(start)].sort_values("iteration").drop_duplicates("run")
+    ends = last_rows(cell)
+    there = cell[reached(cell, "gap", gap)].drop_duplicates("run")
     missing = ends[~ends["run"].isin(there["run"])]
     never = [math.inf] * len(missing)
     iterations, time = (float(np.median([*there[name], *never])) for name in ("iteration", "seconds"))
@@ -112,7 +111,7 @@ def outcome(ends: pd.DataFrame, arrived: bool) -> str:
     """How the repeats of a cell fared, from their last rows."""
     stopped = (ends["status"] == "iteration limit") & (ends["iteration"] < ENOUGH)
     if (ends["no_gap"] != "").any() or stopped.any():
-        return NOT_ASKED
+        return NOT_COUNTED
     if arrived:
         return ARRIVED
     return OUT_OF_TIME if (ends["status"] == "time limit").any() and ends["iteration"].max() < ENOUGH else FAILED

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from benchmarks.profiling.work import Shape
 from benchmarks.runner.measure import MATRICES, SHARE
 
-from ..data.provenance import distinct, sources
 from ..data.runs import Runs
-from ..data.targets import GAP
-from ..page.page import Section
-from ..page.write import caption, html_table, write_table
-from .coverage import coverage, covered
-from .experience import ITEM, Experience, experience
-from .prediction import FEW, WIDEST, Prediction, Target, learn, predict, records, rounded
-from .regret import FEWEST_PROBLEMS, regret, summarise
+from .experience import ITEM, Experience
+from .model import Target, learn
+from .prediction import FEW, WIDEST, Prediction, predict, rounded
+from .records import records
+from .regret import MORE
 
 INDEX = 4  # bytes of the index of a stored entry of a sparse X, as products on the CPU read it
-MORE = "python -m benchmarks run --suite quick --repeats 6"
-NAME, TITLE = "recommend", "Do the recommendations pay?"
 
 
 @dataclass(frozen=True)
@@ -64,7 +58,7 @@ class Answer:
 
 def recommend(runs: Runs, cells: Sequence[Experience], question: Question) -> Answer:
     """Every solver's time to the gap. A ValueError, naming the command that makes them, where runs are missing, or
-    where those that are there lie too far from the question to tell any solver's time."""
+    where they lie too far from the question to predict any time."""
     target = question.target
     machine = _machine(runs.frame, question)
     model = learn(cells, target)
@@ -87,12 +81,12 @@ def recommend(runs: Runs, cells: Sequence[Experience], question: Question) -> An
             f"lies {rounded(factor)} times beyond the sizes that were measured" if factor > 1 else "was not measured"
         )
         raise ValueError(
-            f"{question.n:,} x {question.d:,} {where}, and the stored runs do not tell any time there to a factor of "
+            f"{question.n:,} x {question.d:,} {where}, and the stored runs predict no time there to a factor of "
             f"{WIDEST}: {measuring(question)}"
         )
     remarks = _remarks(question, target.costs(cells))
     if any(one.reason for one in predictions):
-        remarks.append(f"what is not told can be measured: {measuring(question)}")
+        remarks.append(f"what is not predicted can be measured: {measuring(question)}")
     return Answer(machine, predictions, refused, model.cells, remarks)
 
 
@@ -156,54 +150,3 @@ def _remarks(question: Question, costly: Sequence[Experience]) -> list[str]:
     if question.penalty == 0:
         found.append("without a penalty there is no minimiser where the classes can be separated")
     return found
-
-
-def verdict(table: pd.DataFrame) -> list[str]:
-    """Median and worst regret of the model and of the trivial rule, and which is better, where their bounds tell."""
-    model, trivial = summarise(table["regret"]), summarise(table["its regret"])
-    predicted, inside = table["predicted"].sum(), table["in interval"].sum()
-    told = [
-        f"{name}: median {found.median:.3g}, worst {found.worst:.3g}, geometric mean {found.mean:.3g}"
-        for name, found in (("regret of the model", model), ("of the solver that was best most often", trivial))
-    ]
-    bounds, its = int(table["at least"].sum()), int(table["its at least"].sum())
-    told = [
-        line + (f" ({count} of {len(table)} are lower bounds)" if count else "")
-        for line, count in zip(told, (bounds, its), strict=True)
-    ]
-    where = f"by the geometric mean over {len(table)} held-out problems"
-    beats = model.mean < trivial.mean
-    if bounds if beats else its:  # the one that looks better may be worse than its bounds
-        told.append(f"whether the model beats the trivial rule is undecided, {where}")
-    else:
-        told.append(f"the model {'does' if beats else 'does not'} beat the trivial rule, {where}")
-    share = f" ({100 * inside / predicted:.0f} %)" if predicted else ""
-    return [
-        *told,
-        f"of problems held out one by one, the 90 % intervals held {inside} of {predicted} measured times{share}",
-    ]
-
-
-def too_few(table: pd.DataFrame) -> str:
-    """Why there is no regret to speak of; empty where there is."""
-    if len(table) >= FEWEST_PROBLEMS:
-        return ""
-    return f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}: {MORE}"
-
-
-def recommend_sections(runs: Runs, out: Path, progress: Callable[[str], None] = lambda name: None) -> list[Section]:
-    """The regret of recommendations, as a table below `out`."""
-    progress(NAME)
-    cells = experience(runs, GAP)
-    table = regret(cells)
-    if reason := too_few(table):
-        return [Section(NAME, TITLE, "", "", (), f"{reason}.")]
-    behind = sources(runs, out)
-    words = f"To a relative gap of {GAP:g}. {caption(regret)}"
-    shown = table.drop(
-        columns=[name for name in ("machine", "device", "dtype", "threads") if table[name].nunique() == 1]
-    )
-    write_table(shown, words, out / "tables" / "regret", behind)
-    where = "; ".join(distinct(table[name]) for name in ("machine", "device", "dtype"))
-    note = f"{'. '.join([*verdict(table), covered(coverage(cells))])}. {where}; threads: {distinct(table['threads'])}."
-    return [Section(NAME, TITLE, words, html_table(shown, behind), (), note[0].upper() + note[1:])]

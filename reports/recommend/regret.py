@@ -5,25 +5,24 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from .experience import ARRIVED, NOT_ASKED, Experience, Setup
-from .prediction import Target, grouped, learn, predict, records, two_classes
+from .experience import ARRIVED, NOT_COUNTED, Experience, Setup
+from .model import Target, grouped, learn, two_classes
+from .prediction import predict
+from .records import records
 
 FEWEST_PROBLEMS = 4
+MORE = "python -m benchmarks run --suite quick --repeats 6"
 
 
 def regret(cells: Sequence[Experience]) -> pd.DataFrame:
-    """Each problem with two classes held out in turn, with all that was measured on it: the solver that the model of
-    the others recommends, the fastest one that was measured, and the ratio of their times (1: none better). Beside it
-    the trivial rule, that takes the solver which was the fastest most often on the others. Only solvers that were
-    measured on the problem can be recommended. At least: the solver had not arrived when it ended or was stopped (the
-    median over its repeats), and the regret is so much or more. In interval: for how many of the solvers that arrived,
-    of those with a predicted time, the 90 % interval holds the measured one."""
-    asked = [cell for cell in cells if cell.outcome != NOT_ASKED]
+    """Each row is a problem that was held out: the solver that the model of the other problems recommends, the fastest
+    one, and the ratio of their times (regret). The trivial rule takes the solver that was fastest most often. At least:
+    that solver never arrived, and its regret is so much or more."""
+    asked = [cell for cell in cells if cell.outcome != NOT_COUNTED]
     setups = dict.fromkeys(cell.setup for cell in asked)
     rows = []
     for setup in setups:
@@ -76,14 +75,35 @@ def most_often_best(others: Iterable[Experience], solvers: Set[str]) -> str | No
     return wins.most_common(1)[0][0] if wins else None
 
 
-@dataclass(frozen=True)
-class Summary:
-    """Median, worst and geometric mean of a rule's regret; those that are bounds count as they are."""
+def verdict(table: pd.DataFrame) -> list[str]:
+    """Median and worst regret of the model and of the trivial rule, and which is better, where their bounds decide."""
+    rules = {
+        "regret of the model": ("regret", "at least"),
+        "of the solver that was best most often": ("its regret", "its at least"),
+    }
+    lines, means, bounds = [], [], []
+    for name, (column, at_least) in rules.items():
+        ratios, lower_bounds = table[column], int(table[at_least].sum())
+        means.append(float(np.exp(np.log(ratios).mean())))
+        bounds.append(lower_bounds)
+        line = f"{name}: median {ratios.median():.3g}, worst {ratios.max():.3g}, geometric mean {means[-1]:.3g}"
+        lines.append(line + (f" ({lower_bounds} of {len(table)} are lower bounds)" if lower_bounds else ""))
+    where = f"by the geometric mean over {len(table)} held-out problems"
+    beats = means[0] < means[1]
+    if bounds[0] if beats else bounds[1]:  # the one that looks better may be worse than its bounds
+        lines.append(f"whether the model beats the trivial rule is undecided, {where}")
+    else:
+        lines.append(f"the model {'does' if beats else 'does not'} beat the trivial rule, {where}")
+    predicted, inside = table["predicted"].sum(), table["in interval"].sum()
+    share = f" ({100 * inside / predicted:.0f} %)" if predicted else ""
+    inside_of = f"the 90 % intervals held {inside} of {predicted} measured times{share}"
+    return [*lines, f"of problems held out one by one, {inside_of}"]
 
-    median: float
-    worst: float
-    mean: float
 
-
-def summarise(ratios: pd.Series) -> Summary:
-    return Summary(float(ratios.median()), float(ratios.max()), float(np.exp(np.log(ratios).mean())))
+def too_few(table: pd.DataFrame) -> str:
+    """Why there is no regret to speak of; empty where there is."""
+    if len(table) >= FEWEST_PROBLEMS:
+        return ""
+    return (
+        f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}: `{MORE}` measures more"
+    )

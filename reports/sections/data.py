@@ -1,4 +1,4 @@
-"""What the report says of the data itself: the gradient check of the residual MLP, and two-view MNIST."""
+"""The data itself: the gradient check of the residual MLP, and two-view MNIST."""
 
 from __future__ import annotations
 
@@ -8,50 +8,48 @@ from pathlib import Path
 
 import pandas as pd
 import torch
-from matplotlib.figure import Figure
 
 from datasets import DataError, MNISTTwoView
 from datasets.checks.residual_mlp import DATA, check, draw, table, two_view_batch
 from datasets.two_view.figure import views_figure
 
-from ..page.page import Section, Shown
-from ..page.write import caption, html_table, write_figure, write_table
+from ..figures import style
+from ..page.section import Section, SectionWriter
+from ..tables.record import Table
 
 ACTIVATION = "tanh"
 GROUP = "The data"  # of both sections
 
 
 def gradient_check(checks: dict[str, list]) -> pd.DataFrame:
-    """The residual MLP's hand-derived gradient against autograd and central differences (relative errors, block by
-    block), and the slopes of its first and second Taylor remainders, which are 2 and 3 for correct derivatives (a dash:
-    the loss is quadratic in the block, and the remainder is rounding). Two hidden layers, tanh, float64, at a random
-    start."""
+    """Each row is a block of parameters of the residual MLP (two hidden layers, tanh, float64, at a random start): the
+    relative error of its hand-derived gradient against autograd and central differences, and the slopes of its Taylor
+    remainders, which are 2 and 3 for correct derivatives. A dash: only rounding is left."""
     return pd.DataFrame([{"data": data} | row for data, rows in checks.items() for row in table(rows)])
 
 
 def data_sections(out: Path, progress: Callable[[str], None] = lambda name: None) -> list[Section]:
-    """Both sections; where MNIST is not there they say so. Writes tables and figures below `out`."""
-    absent, checks = "", {}
+    """Both sections; where MNIST is not there they say so."""
+    missing, checks = "", {}
     with one_thread():
         for data in DATA:
             progress(f"gradient check: {data}")
             try:
                 checks[data] = check(ACTIVATION, data=data, batch=two_view_batch() if data == "two-view" else None)
             except (DataError, ImportError) as error:
-                absent = str(error)
-    rows = gradient_check(checks)
-    write_table(rows, caption(gradient_check), out / "tables" / "gradient-check")
-    figures = []
+                missing = f"MNIST is not part of this report: {error}."
+    writer = SectionWriter(CHECK.name, CHECK.heading, out, group=GROUP)
+    writer.table(CHECK, gradient_check(checks))
     for data, blocks in checks.items():
-        canvas = Figure(figsize=(7.2, 4.2), layout="constrained")
-        axes = canvas.add_subplot()
+        canvas, axes = style.canvas()
         draw(blocks, axes)
         axes.set_title(f"Central differences against the step\n{data}, {ACTIVATION}")
-        name = f"gradient-check--{data}"
-        figures.append(Shown(name, f"Gradient check: {data}", CURVE, write_figure(canvas, out / "figures" / name)))
-    note = f"MNIST is not part of this report: {absent}." if absent else ""
-    title, words = "The gradient check", caption(gradient_check)
-    return [Section("gradient-check", title, words, html_table(rows), figures, note, GROUP), _views(out, note)]
+        writer.figure(f"gradient-check--{data}", f"Gradient check: {data}", canvas, CURVE)
+    views = SectionWriter("two-view", "Two-view MNIST", out, group=GROUP)
+    if not missing:
+        canvas = views_figure(MNISTTwoView(download=False, seed=0))
+        views.figure("two-view-mnist", "Two-view MNIST", canvas, VIEWS)
+    return [writer.section(missing), views.section(missing)]
 
 
 @contextmanager
@@ -70,11 +68,4 @@ CURVE = (
     "grows as the step shrinks, takes over: the V shape of a correct gradient."
 )
 VIEWS = "Each row: a training digit with its label, and two random views of it (crop, affine map, erasure), seed 0."
-
-
-def _views(out: Path, note: str) -> Section:
-    figures = []
-    if not note:
-        svg = write_figure(views_figure(MNISTTwoView(download=False, seed=0)), out / "figures" / "two-view-mnist")
-        figures.append(Shown("two-view-mnist", "Two-view MNIST", VIEWS, svg))
-    return Section("two-view", "Two-view MNIST", "", "", figures, note, GROUP)
+CHECK = Table("gradient-check", gradient_check, "The gradient check", published=True)

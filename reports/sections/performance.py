@@ -1,152 +1,79 @@
-"""The section of the report that ranks solvers over many problems: profiles, pairs, and whether the ranking holds."""
+"""Solvers ranked over many problems: profiles, pairs, and whether the ranking depends on which take part."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from ..data.provenance import Sources, many
+from ..data.repeats import disturbed_note
 from ..data.targets import GAP
 from ..figures import style
-from ..figures.foremost import chosen, draw_behind
-from ..figures.problem import decades
-from ..page.page import Section, Shown
-from ..page.write import caption, html_table, write_figure, write_table
-from ..tables.performance import (
-    FEWEST_PROBLEMS,
-    Race,
-    area,
-    open_pairs,
-    pairwise,
-    races,
-    ratios,
-    scores,
-    shares,
-    stability,
-)
+from ..figures.profiles import best, data_profile, performance_profile
+from ..page.section import Section, SectionWriter
+from ..page.sources import Sources
+from ..tables.performance import FEWEST_PROBLEMS, PAIRS, SCORES, open_pairs, stability
+from ..tables.rankings import Ranking, rankings
+from ..text import plural
 
-NAME, TITLE = "performance-profiles", "Which solver is how often how fast"
+NAME, TITLE = "performance-profiles", "Which solver is fastest on how many problems"
 MORE = (
     f"Profiles need at least {FEWEST_PROBLEMS} problems with a certified f* that all solvers were run on, in float64 "
     "with one thread: `python -m benchmarks run --suite quick --repeats 6` measures them, `make bench` more."
 )
+PERFORMANCE = (
+    "The share of problems that a solver solves within tau times the time of the fastest solver (Dolan & Moré 2002). "
+    "At tau = 1: how often it is the fastest. At the right end: how often it solves the problem at all."
+)
+DATA = (
+    "The share of problems that a solver solves in the time of so many iterations of gradient descent on the same "
+    "problem (Moré & Wild 2009)."
+)
+GREY = " In colour: gradient descent and the solvers with the largest area under the performance profile."
 
 
-def performance_section(frame: pd.DataFrame, out: Path, behind: Sources | None = None) -> Section:
-    """Tables and figures below `out`; where there are too few problems, what measures more."""
-    found = [race for race in races(frame) if len(race.contests) >= FEWEST_PROBLEMS and len(race.solvers) > 1]
+def performance_section(frame: pd.DataFrame, out: Path, sources: Sources | None = None) -> Section:
+    """Tables and figures for each machine; where there are too few problems, what measures more."""
+    writer = SectionWriter(NAME, TITLE, out, sources)
+    found = [one for one in rankings(frame) if len(one.contests) >= FEWEST_PROBLEMS and len(one.solvers) > 1]
     if not found:
-        return Section(NAME, TITLE, "", "", (), MORE)
-    several, figures, tables, notes = len(found) > 1, [], "", []
-    for number, race in enumerate(found, 1):
-        suffix, where = (f"--machine{number}", f"{race.machine}: ") if several else ("", "")
-        for make in (scores, pairwise):
-            table = make(race)
-            stem = ("solver-scores" if make is scores else "pairwise") + suffix
-            write_table(table, where + caption(make), out / "tables" / stem, behind)
-            first = make is scores and number == 1  # the section shows that caption itself
-            words = where if first else where + caption(make)
-            tables += (f'<p class="soft">{words}</p>' if words else "") + html_table(table, behind)
-        notes.append(where + " ".join(filter(None, [stability(race), open_pairs(race), left_out(race)])))
+        return writer.section(MORE)
+    several, remarks = len(found) > 1, []
+    for number, ranking in enumerate(found, 1):
+        suffix, where = (f"--machine{number}", f"{ranking.machine}:") if several else ("", "")
+        for record in (SCORES, PAIRS):
+            writer.table(record, record.make(ranking), name=record.name + suffix, before=where)
+        remarks += [where, stability(ranking), open_pairs(ranking), left_out(ranking)]
+        runs = [run for runs in ranking.runs.values() for run in runs]
+        disturbed = disturbed_note(frame[frame["run"].isin(set(runs))])
         for name, title, draw, words in (
             ("performance-profile", "Performance profile", performance_profile, PERFORMANCE),
             ("data-profile", "Data profile", data_profile, DATA),
         ):
-            canvas = Figure(figsize=(7.2, style.height(len(best(race)))), layout="constrained")
-            axes = canvas.add_subplot()
-            draw(race, axes)
-            lines = [f"{title}: to a relative gap of {GAP:g}", *([race.machine] if several else [])]
-            axes.set_title("\n".join(lines))
+            canvas, axes = style.canvas(style.height(len(best(ranking))))
+            draw(ranking, axes)
+            axes.set_title(f"{title}: to a relative gap of {GAP:g}" + f"\n{ranking.machine}" * several)
             style.legend(canvas, axes.get_legend_handles_labels()[0])
-            ran = tuple(run for runs in race.runs.values() for run in runs)
-            svg = write_figure(canvas, out / "figures" / f"{name}{suffix}", behind.words(ran) if behind else "")
-            source = behind.line(ran) if behind else ""
-            figures.append(Shown(f"{name}{suffix}", title, f"{where}{words} {who(race)}", svg, source))
-    return Section(NAME, TITLE, caption(scores), tables, figures, " ".join(notes))
+            caption = " ".join(filter(None, [where, words, taking_part(ranking), disturbed]))
+            writer.figure(name + suffix, title, canvas, caption, runs)
+    return writer.section(" ".join(filter(None, remarks)))
 
 
-PERFORMANCE = (
-    "Dolan & More (2002): the share of problems on which a solver reaches the target within tau times the time of the "
-    "fastest (medians over the repeats; who gets there in half of its repeats or fewer has an infinite ratio). Left: "
-    "how often it is the fastest. Right: how often it gets there at all. Who is second best cannot be read off: that "
-    "changes with who takes part, and the table of pairs tells it."
-)
-DATA = (
-    "More & Wild (2009): the share of problems on which a solver reaches the target within a budget that no solver "
-    "defines: the time of so many iterations of gradient descent on the same problem, measured on the same machine."
-)
-
-GREY = " In colour gradient descent and those with the largest area under the performance profile."
-
-
-def who(race: Race) -> str:
-    """What took part, by name."""
-    problems = ", ".join(contest.name for contest in race.contests)
+def taking_part(ranking: Ranking) -> str:
+    """The solvers and problems, by name."""
+    problems = ", ".join(contest.name for contest in ranking.contests)
     return (
-        f"{len(race.solvers)} solvers ({', '.join(race.solvers)}) on {len(race.contests)} problems ({problems}); "
-        "float64, CPU, one thread." + (GREY if len(best(race)) < len(race.solvers) else "")
+        f"{len(ranking.solvers)} solvers ({', '.join(ranking.solvers)}) on {len(ranking.contests)} problems "
+        f"({problems}); float64, CPU, one thread." + (GREY if len(best(ranking)) < len(ranking.solvers) else "")
     )
 
 
-def best(race: Race) -> list[str]:
-    """The labels that are drawn in colour: those with the largest area under the profile."""
-    order = np.argsort(-area(ratios(race.times)), kind="stable")
-    labels = list(race.solvers)
-    return chosen(labels, [labels[k] for k in order])
-
-
-def left_out(race: Race) -> str:
+def left_out(ranking: Ranking) -> str:
     """What was measured and takes no part."""
     parts = []
-    if race.absent_problems:
-        problems = many(len(race.absent_problems), "problem")
-        parts.append(f"{problems} that not all of these solvers met ({', '.join(race.absent_problems)})")
-    if race.absent_solvers:
-        parts.append(f"solvers that met fewer than half of the problems ({', '.join(race.absent_solvers)})")
+    if ranking.other_problems:
+        problems = plural(len(ranking.other_problems), "problem")
+        parts.append(f"{problems} that not all of these solvers were run on ({', '.join(ranking.other_problems)})")
+    if ranking.other_solvers:
+        parts.append(f"solvers that were run on fewer than half of the problems ({', '.join(ranking.other_solvers)})")
     return f"Left out: {'; '.join(parts)}." if parts else ""
-
-
-def performance_profile(race: Race, axes: Axes) -> None:
-    _steps(race, ratios(race.times), axes, start=1.0)
-    axes.set_xlabel("tau: time / time of the fastest solver on the problem")
-
-
-def data_profile(race: Race, axes: Axes) -> None:
-    there = np.isfinite(race.units)
-    budgets = race.times[there] / race.units[there, None]
-    finite = budgets[np.isfinite(budgets)]
-    _steps(race, budgets, axes, start=0.5 * finite.min() if len(finite) else 1.0)
-    missing = "" if there.all() else f" ({(~there).sum()} problems without it are left out)"
-    axes.set_xlabel(f"time / time of an iteration of gradient descent{missing}")
-
-
-def _steps(race: Race, values: np.ndarray, axes: Axes, *, start: float) -> None:
-    """One staircase a solver, from `start` to behind the last step."""
-    if not len(values):  # no problem was run with what the times are measured by: there is nothing to draw
-        return
-    finite = values[np.isfinite(values)]
-    end = 1.5 * np.max(finite, initial=2 * start)
-    front = best(race)
-    for order, (label, solver) in enumerate(race.solvers.items()):
-        own = values[:, order]
-        steps = np.unique(np.concatenate([[start], own[np.isfinite(own)], [end]]))
-        if label not in front:
-            draw_behind(
-                axes, steps, shares(values, steps)[order], len(race.solvers) - len(front), drawstyle="steps-post"
-            )
-            continue
-        colour, marker = style.look(solver)
-        # markers side by side: one curve under another still shows
-        axes.plot(
-            steps, shares(values, steps)[order], style.line(order, solver), drawstyle="steps-post", color=colour,
-            marker=marker, mfc=style.face(solver),
-            markevery=(0.02 * order, 0.2), label=label,
-        )  # fmt: skip
-    decades(axes, "x")
-    axes.set_xlim(start, end)
-    axes.set_ylim(-0.02, 1.04)
-    axes.set_ylabel("share of the problems")

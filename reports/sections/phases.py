@@ -9,45 +9,45 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from benchmarks.profiling.profile import Start
 from benchmarks.profiling.roofline import LOOKS, roofline
 from benchmarks.profiling.store import Saved, load
 
-from ..data.statistics import seconds
-from ..page.page import Section, Shown
-from ..page.write import caption, html_table, write_figure, write_table
+from ..data.provenance import when
+from ..data.repeats import without_constant
+from ..figures import style
+from ..page.section import Section, SectionWriter
+from ..tables.record import Table
+from ..text import left_out, percent, seconds, setup
 
 NAME, TITLE = "phases", "Where the time of a run goes"
 MORE = "No run has been profiled here: `python -m benchmarks profile --save` profiles one for the next report."
 SOLVES = (10, 100)
+SETUP = ("machine", "dtype", "device", "threads")
 # Grey levels of LOOKS come close to each other: the hatches tell the bars apart in print.
 HATCHES = dict(zip(LOOKS, ("", "//", "", "\\\\", "..", "", "xx", ""), strict=True))
 
 
 def phases(saved: Sequence[Saved]) -> pd.DataFrame:
-    """The phases of the profiled runs, of those that took any time: seconds, their share of the run, how often they
-    were entered, and the share of what this machine reaches (the time that it needs for the FLOPs and bytes of a phase,
-    known by formula, over the time that it took; above 100 %, caches or a better kernel than the calibration's; a dash:
-    no formula). Profiled runs are a little slower than others: `python -m benchmarks profile` says by how much."""
+    """Each row is a phase of a profiled run: its time, its share of the run, how often it was entered, and the share of
+    what this machine can reach for its FLOPs and bytes. A dash: no formula gives these."""
     rows = [
         named(found)
         | {"phase": row.name, "time": seconds(row.seconds), "share": f"{100 * row.seconds / found.profile.total:.1f} %"}
         | {"entered": row.calls}
-        | {"reached": "-" if math.isnan(row.reached) else f"{100 * row.reached:.0f} %"}
+        | {"reached": "-" if math.isnan(row.reached) else percent(row.reached)}
         for found in saved
         for row in found.profile.phases
         if row.seconds > 0
     ]
-    return without_constant(pd.DataFrame(rows))
+    return without_constant(pd.DataFrame(rows), *SETUP)
 
 
 def starts(saved: Sequence[Saved]) -> pd.DataFrame:
-    """The first time and later ones, in processes that each solved nothing but this. Context: until the device answers.
-    Data: the copy to the device. Cold: the first solve, with the context, the data and what the first factorisation
-    loads before it. Warm: a solve that has everything in place. Then what a solve costs if a process makes so many of
-    them: they share the cold start. Importing torch and making the problem are in none of these."""
+    """Each row is a solver in a fresh process. Context: the time until the device answers. Data: the copy to the
+    device. Cold: the first solve with both. Warm: a later solve. Last, the mean time of a solve in a process that makes
+    10 or 100."""
     rows = []
     for found in saved:
         first = found.profile.cold
@@ -62,23 +62,17 @@ def starts(saved: Sequence[Saved]) -> pd.DataFrame:
             | {"cold": seconds(cold), "warm": seconds(warm)}
             | {f"a solve of {k}": seconds((cold + (k - 1) * warm) / k) for k in SOLVES}
         )
-    return without_constant(pd.DataFrame(rows))
+    return without_constant(pd.DataFrame(rows), *SETUP)
 
 
 def named(found: Saved) -> dict[str, object]:
-    """What tells a profile from others."""
+    """The columns that name a profile."""
     case = found.profile.case
     rows, size = found.profile.shape
     return {
         **{"machine": found.machine, "problem": case.problem, "solver": case.label, "n": rows, "d": size},
         **{"dtype": case.dtype, "device": case.device, "threads": case.threads},
     }
-
-
-def without_constant(table: pd.DataFrame) -> pd.DataFrame:
-    """Without those columns of the set-up that say the same in every row."""
-    setup = [name for name in ("machine", "dtype", "device", "threads") if name in table]
-    return table.drop(columns=[name for name in setup if table[name].nunique() == 1])
 
 
 def bars(saved: Sequence[Saved], axes: Axes) -> None:
@@ -104,54 +98,43 @@ def bars(saved: Sequence[Saved], axes: Axes) -> None:
 
 def bar_label(found: Saved) -> str:
     case = found.profile.case
-    setup = [case.dtype, case.device, f"{case.threads} thread{'s' * (case.threads > 1)}"]
-    return f"{case.label}\n{case.problem}\n{', '.join(setup)}\n{seconds(found.profile.total)}"
+    about = (case.label, case.problem, setup(case.dtype, case.device, case.threads), seconds(found.profile.total))
+    return "\n".join(about)
 
 
 def phases_section(folder: Path, out: Path) -> Section:
-    """Tables and figures below `out`, of all profiles in a folder that need not be there."""
+    """Of all profiles in a folder that need not be there: phases, cold starts, and a roofline each."""
+    writer = SectionWriter(NAME, TITLE, out)
     saved, skipped = load(folder)
-    note = skipped_words(skipped)
     if not saved:
-        return Section(NAME, TITLE, "", "", (), " ".join(filter(None, [MORE, note])))
-    tables = ""
-    for make, stem in ((phases, "phases"), (starts, "cold-starts")):
-        table = make(saved)
-        write_table(table, caption(make), out / "tables" / stem)
-        tables += (f'<p class="soft">{caption(make)}</p>' if tables else "") + html_table(table)
-    canvas = Figure(figsize=(7.2, 1.9 + 0.85 * len(saved)), layout="constrained")
-    axes = canvas.add_subplot()
+        return writer.section(" ".join(filter(None, [MORE, left_out(skipped)])))
+    for record in (PHASES, STARTS):
+        writer.table(record, record.make(saved))
+    canvas, axes = style.canvas(1.9 + 0.85 * len(saved))
     bars(saved, axes)
     axes.set_title("Phases of the profiled runs")
-    canvas.legend(handles=axes.get_legend_handles_labels()[0], loc="outside lower center", ncols=4)
-    svg = write_figure(canvas, out / "figures" / "phase-shares", taken(saved))
-    figures = [Shown("phase-shares", "Phases", f"Numbers: per cent, from 6 % on. {taken(saved)}", svg)]
+    style.legend(canvas, axes.get_legend_handles_labels()[0])
+    words = f"The share of each phase in the time of a run, in per cent. {profiled(saved)}"
+    writer.figure("phase-shares", "Phases", canvas, words, source=profiled(saved))
     for number, found in enumerate(saved, 1):
-        canvas = Figure(figsize=(7.2, 5.4), layout="constrained")
-        roofline(found.profile, canvas.add_subplot())
-        stem, title = f"roofline--{number}", f"Roofline: {found.profile.case.label} on {found.profile.case.problem}"
-        svg = write_figure(canvas, out / "figures" / stem, taken([found]))
-        figures.append(Shown(stem, title, f"{ROOFLINE} {taken([found])}", svg))
-    return Section(NAME, TITLE, caption(phases), tables, figures, note)
+        canvas, axes = style.canvas(5.4)
+        roofline(found.profile, axes)
+        title, source = f"Roofline: {found.profile.case.label} on {found.profile.case.problem}", profiled([found])
+        writer.figure(f"roofline--{number}", title, canvas, f"{ROOFLINE} {source}", source=source)
+    return writer.section(left_out(skipped))
 
 
 ROOFLINE = (
-    "Each phase by its FLOPs a byte and its rate, both by formula; the lines are what this machine reached in the same "
-    "session. A phase below the slope waits for memory or for Python, below the roof for arithmetic."
+    "Each phase by its FLOPs per byte and its FLOPs per second; the lines are what this machine reached in the same "
+    "session. A phase below the slope waits for memory or for Python, one below the roof for arithmetic."
 )
 
 
-def taken(saved: Sequence[Saved]) -> str:
+def profiled(saved: Sequence[Saved]) -> str:
     """Profiled 2026-11-23 on AMD EPYC, 2 cores; commit 4a5ad3b32c18."""
-    days = sorted({found.date[:10] for found in saved})
-    machines = "; ".join(sorted({found.machine for found in saved}))
-    commits = sorted({found.commit or "not in git" for found in saved})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"Profiled {when} on {machines}; commit{'s' * (len(commits) > 1)} {', '.join(commits)}."
+    about = pd.DataFrame([{"machine": one.machine, "date": one.date, "commit": one.commit or ""} for one in saved])
+    days, commits = when(about).split("; ")
+    return f"Profiled {days} on {'; '.join(sorted(set(about['machine'])))}; {commits}."
 
 
-def skipped_words(skipped: dict[str, str]) -> str:
-    if not skipped:
-        return ""
-    words = "; ".join(f"{name} ({reason})" for name, reason in skipped.items())
-    return f"{len(skipped)} file{'s' * (len(skipped) > 1)} left out: {words}."
+PHASES, STARTS = Table("phases", phases), Table("cold-starts", starts)

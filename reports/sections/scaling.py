@@ -1,16 +1,16 @@
-"""The section of the report on the time of an iteration against the size of the problem."""
+"""The time of an iteration against the size of the problem."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from ..data.provenance import Sources, keys
-from ..figures.scaling import OTHER, SETUP, cost_figure, panels, sized, slopes
-from ..page.page import Section, Shown
-from ..page.write import caption, html_table, write_figure, write_table
+from ..data.repeats import keys
+from ..figures import style
+from ..figures.scaling import OTHER, SETUP, SLOPES, cost_figure, panels, sized, slopes
+from ..page.section import Section, SectionWriter
+from ..page.sources import Sources
 
 NAME, TITLE = "scaling", "Time of an iteration against size"
 MORE = (
@@ -18,36 +18,31 @@ MORE = (
     "`python -m benchmarks run --suite sizes` measures them in seconds, `--suite sweep` larger ones."
 )
 WORDS = (
-    "Medians over the repeats, the band their quartiles; the exponent in the legend is fitted to the range in the "
-    "table. The problems differ in {other} alone; line searches are included."
+    "Median over the repeats; the band holds the middle half of them. Only {other} changes from problem to problem. "
+    "The exponent in the legend is the slope of the line."
 )
 
 
-def scaling_section(frame: pd.DataFrame, out: Path, behind: Sources | None = None) -> Section:
-    """A table of exponents and a figure for each size that stays fixed; written below `out`."""
+def scaling_section(frame: pd.DataFrame, out: Path, sources: Sources | None = None) -> Section:
+    """A table of exponents and a figure for each size that stays fixed."""
+    writer = SectionWriter(NAME, TITLE, out, sources)
     table = pd.concat([slopes(frame, against) for against in ("d", "n")], ignore_index=True)
     if table.empty:
-        return Section(NAME, TITLE, "", "", (), MORE)
+        return writer.section(MORE)
     constant = [name for name in SETUP if table[name].nunique() == 1]
-    table = table.drop(columns=constant)
-    write_table(table, caption(slopes), out / "tables" / "iteration-slopes", behind)
-    figures = []
+    writer.table(SLOPES, table.drop(columns=constant))
     for against in ("d", "n"):
         for (*setup, other), panel in panels(sized(frame), against):
-            told = [str(value) for name, value in zip(SETUP, setup, strict=True) if name not in constant]
-            stem = "--".join([f"iteration-against-{against}", f"{OTHER[against]}{other}", *map(plain, told)])
+            named = [str(value) for name, value in zip(SETUP, setup, strict=True) if name not in constant]
+            stem = "--".join([f"iteration-against-{against}", f"{OTHER[against]}{other}", *map(plain, named)])
             title = f"Time of an iteration against {against}"
-            where = ", ".join([f"{OTHER[against]} = {other:,}", *told])
-            canvas = Figure(figsize=(7.2, 4.2), layout="constrained")
-            axes = canvas.add_subplot()
+            where = ", ".join([f"{OTHER[against]} = {other:,}", *named])
+            canvas, axes = style.canvas()
             cost_figure(panel, against, axes)
             axes.set_title(f"{title}\n{where}")
-            canvas.legend(handles=axes.get_legend_handles_labels()[0], loc="outside lower center", ncols=2)
-            ran = keys(panel)
-            svg = write_figure(canvas, out / "figures" / stem, behind.words(ran) if behind else "")
-            source = behind.line(ran) if behind else ""
-            figures.append(Shown(stem, f"{title}: {where}", WORDS.format(other=against), svg, source))
-    return Section(NAME, TITLE, caption(slopes), html_table(table, behind), figures, "")
+            style.legend(canvas, axes.get_legend_handles_labels()[0])
+            writer.figure(stem, f"{title}: {where}", canvas, WORDS.format(other=against), keys(panel))
+    return writer.section()
 
 
 def plain(text: str) -> str:

@@ -1,4 +1,4 @@
-"""What asv and pytest-benchmark measured: the sections of the report that stand beside the runs."""
+"""What asv and pytest-benchmark measured."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ import matplotlib.ticker
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+from benchmarks.runner.statistics import FEWEST
 
 from ..comparing.commits import commit_places, git_history
 from ..comparing.regressions import INCONCLUSIVE, SAME, changes, regressions
 from ..data.asv_results import asv_results
 from ..data.measurements import Measurements
-from ..data.provenance import many
 from ..data.pytest_results import pytest_results
-from ..data.statistics import FEWEST, seconds
-from ..page.page import Section, Shown
-from ..page.write import caption, html_table, write_figure, write_table
+from ..figures import style
+from ..page.section import Section, SectionWriter
+from ..tables.record import Table
+from ..text import left_out, plural, seconds
 
 SERIES = ["host", "machine", "environment", "benchmark", "parameters", "quantity"]  # what one cell of asv is named by
 TOOLS = "asv and pytest-benchmark"  # the group of both sections
-MAKE_ASV = "no commit has been measured by asv here: `asv run --record-samples HEAD~5..HEAD` measures six"
-MAKE_MICRO = "no micro-benchmarks are saved here: `pytest --benchmark-only --benchmark-autosave` saves some"
+MAKE_ASV = "asv has measured no commit here: `asv run --record-samples HEAD~5..HEAD` measures six."
+MAKE_MICRO = "No micro-benchmarks are saved here: `pytest --benchmark-only --benchmark-autosave` saves some."
 
 
 def tool_sections(asv: Path, micro: Path, out: Path) -> list[Section]:
@@ -33,9 +34,8 @@ def tool_sections(asv: Path, micro: Path, out: Path) -> list[Section]:
 
 
 def commits(frame: pd.DataFrame) -> pd.DataFrame:
-    """The commits that asv measured, oldest first: cells that have a value, that failed, and that are not available
-    there (no such device, solver or data), and the geometric mean of the times of all cells that both have, as a
-    multiple of the first commit's. Such a mean hides what changed: that is below."""
+    """Each row is a commit that asv measured, oldest first: how many cells have a value, failed, or are not available
+    there; and the geometric mean of their times as a multiple of the first commit's."""
     times = relative_times(frame)
     rows = []
     for (host, commit, date), cell in frame.groupby(["host", "commit", "date"], sort=False):
@@ -59,9 +59,8 @@ def relative_times(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def changed(compared: pd.DataFrame) -> pd.DataFrame:
-    """What changed from one measured commit to the next, and up to the newest since the oldest: the ratio after /
-    before of a cell with an interval; all intervals of the list hold together with 95 % confidence. `python -m reports
-    regressions` prints the whole list."""
+    """Each row is a cell that changed between two commits: the ratio of its values, after / before, with its interval.
+    All intervals hold together with 95 % confidence. `python -m reports regressions` prints the whole list."""
     columns = ["benchmark", "parameters", "kind", "against", "commit", "ratio", "low", "high", "verdict"]
     return changes(compared)[columns].reset_index(drop=True)
 
@@ -77,7 +76,7 @@ def unchanged(compared: pd.DataFrame) -> str:
     parts += [f"{len(open_) - few} have intervals that neither show a change nor exclude one"] * (len(open_) > few)
     same = int((compared["verdict"] == SAME).sum())
     rest = f"; {len(open_)} are undecided: {', '.join(parts)}" if len(open_) else ""
-    return f"No change was found: of {many(len(compared), 'comparison')} {same} are the same{rest}."
+    return f"No change was found: of {plural(len(compared), 'comparison')} {same} are the same{rest}."
 
 
 def draw(frame: pd.DataFrame, axes: Axes) -> None:
@@ -98,34 +97,29 @@ def draw(frame: pd.DataFrame, axes: Axes) -> None:
 
 
 def _commits(read: Measurements, folder: Path, out: Path) -> Section:
+    writer = SectionWriter("commits", "Across commits (asv)", out, group=TOOLS)
     if read.frame.empty:
-        return Section("commits", "Across commits (asv)", "", "", (), MAKE_ASV + left_out(read), TOOLS)
-    places = commit_places(read.frame, git_history(folder))
+        return writer.section(f"{MAKE_ASV} {not_shown(read)}".strip())
+    history = git_history(folder)
+    places = commit_places(read.frame, history)
     frame = read.frame.sort_values("commit", key=lambda names: names.map(places), kind="stable")
-    compared = regressions(frame, history=git_history(folder))
-    shown, moved = commits(frame), changed(compared)
-    write_table(shown, caption(commits), out / "tables" / "commits")
-    write_table(moved, caption(changed), out / "tables" / "changes")
-    figures = []
+    compared = regressions(frame, history=history)
+    moved = changed(compared)
+    writer.table(COMMITS, commits(frame))
+    writer.table(CHANGES, moved, show=len(moved) > 0)
     if frame["commit"].nunique() > 1:
-        canvas = Figure(figsize=(7.2, 4.2), layout="constrained")
-        axes = canvas.add_subplot()
+        canvas, axes = style.canvas()
         draw(frame, axes)
         axes.set_title("Times across commits")
-        canvas.legend(handles=axes.get_legend_handles_labels()[0], loc="outside lower center", ncols=3)
+        style.legend(canvas, axes.get_legend_handles_labels()[0])
         words = "The geometric mean over the cells of each benchmark, relative to the first commit that has the cell."
-        svg = write_figure(canvas, out / "figures" / "times-across-commits")
-        figures.append(Shown("times-across-commits", "Times across commits", words, svg))
-    tables = html_table(shown)
-    if len(moved):
-        tables += f'<p class="soft">{caption(changed)}</p>' + html_table(moved)
-    note = "" if len(moved) else unchanged(compared)
-    return Section("commits", "Across commits (asv)", caption(commits), tables, figures, note + left_out(read), TOOLS)
+        writer.figure("times-across-commits", "Times across commits", canvas, words)
+    return writer.section(" ".join(filter(None, ["" if len(moved) else unchanged(compared), not_shown(read)])))
 
 
 def micro_benchmarks(frame: pd.DataFrame) -> pd.DataFrame:
-    """Micro-benchmarks (pytest-benchmark) as they were saved last: the median time of a call with its quartiles, over
-    so many rounds."""
+    """Each row is a micro-benchmark (pytest-benchmark) as it was saved last: the median time of a call with its
+    quartiles, over so many rounds."""
     times = frame[(frame["quantity"] == "time") & (frame["statistic"] == "median")]
     newest = times[times["file"] == times.loc[times["measured"].idxmax(), "file"]]
     return pd.DataFrame(
@@ -143,16 +137,18 @@ def micro_benchmarks(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _micro(read: Measurements, out: Path) -> Section:
-    name, title = "micro", "Micro-benchmarks"
+    writer = SectionWriter("micro", "Micro-benchmarks", out, group=TOOLS)
     if read.frame.empty:
-        return Section(name, title, "", "", (), MAKE_MICRO + left_out(read), TOOLS)
-    table = micro_benchmarks(read.frame)
-    write_table(table, caption(micro_benchmarks), out / "tables" / "micro-benchmarks")
-    return Section(name, title, caption(micro_benchmarks), html_table(table), (), left_out(read).strip(), TOOLS)
+        return writer.section(f"{MAKE_MICRO} {not_shown(read)}".strip())
+    writer.table(MICRO, micro_benchmarks(read.frame))
+    return writer.section(not_shown(read))
 
 
-def left_out(read: Measurements) -> str:
+def not_shown(read: Measurements) -> str:
     """What could not be read, and what is of another version."""
-    parts = [f"{name} ({reason})" for name, reason in read.skipped.items()]
-    parts += [f"{name} in {count} files, of another version or gone" for name, count in read.older.items()]
-    return f" Left out: {'; '.join(parts)}." if parts else ""
+    older = {name: f"in {plural(count, 'file')} of another version, or gone" for name, count in read.older.items()}
+    return left_out(read.skipped | older)
+
+
+COMMITS, CHANGES = Table("commits", commits), Table("changes", changed)
+MICRO = Table("micro-benchmarks", micro_benchmarks)

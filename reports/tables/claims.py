@@ -3,95 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
-from scipy.stats import bootstrap
 
 from benchmarks.runner.suites import SUITES
 from datasets import certificate
 
-from ..data.provenance import keys, many
-from ..data.statistics import BESIDE, CONFIDENCE, FEWEST, SEED, disturbed, one_row_a_run, seconds
-from ..data.targets import GAP, time_to_target
+from ..data.repeats import DISTURBED, count_disturbed, keys, last_rows
+from ..data.targets import times_to_target
+from ..statistics.bootstrap import ratio
+from ..statistics.estimate import too_few
+from ..text import seconds
+from .contests import Contest, by_label
 
 CLASSIC, PENALISED = "breast-cancer", "breast-cancer-l2"
 GD, NEWTON, DIAGONAL = "gradient-descent", "newton", "newton-diagonal"
 DIAGONAL_1, DIAGONAL_01 = f"{DIAGONAL} rate 1", f"{DIAGONAL} rate 0.1"
-RESAMPLES = 2000
+UNPENALISED_SOLVERS = (GD, NEWTON, DIAGONAL_1, DIAGONAL_01)
+PENALISED_SOLVERS = (GD, NEWTON, DIAGONAL)
 AS_CHEAP = 1.10  # an iteration counts as as cheap as another up to this ratio
-
-
-def too_few(repeats: int) -> str:
-    """Why so many repeats decide nothing; empty where they are enough."""
-    be = "is" if repeats == 1 else "are"
-    return f"{many(repeats, 'repeat')} {be} too few, {FEWEST} are needed" if repeats < FEWEST else ""
-
-
-@dataclass(frozen=True)
-class Contest:
-    """One way to ask who is fastest: the times of the original solvers, infinite where one never got there."""
-
-    name: str
-    times: dict[str, np.ndarray]  # label -> (repeats,)
-    disturbed: bool = False  # some runs were measured beside other work: who got there is known, who was first is not
-
-    def median(self, label: str) -> float:
-        return float(np.median(self.times[label]))
-
-    def ranked(self) -> list[str]:
-        return sorted(self.times, key=self.median)
-
-    def ahead(self, first: str, second: str) -> bool:
-        """Whether the one was faster than the other by more than the repeats scatter."""
-        if math.isinf(self.median(second)):
-            return math.isfinite(self.median(first))
-        if self.disturbed:
-            return False
-        a, b = self.times[first], self.times[second]
-        if np.isfinite(a).all() and np.isfinite(b).all():
-            return ratio(a, b)[2] < 1
-        return min(len(a), len(b)) >= FEWEST and mostly_below(a, b)
-
-    def undecided(self, first: str, second: str) -> str:
-        """Why the repeats do not tell whether the two are equally fast; empty where they do, or one is ahead."""
-        few = too_few(min(len(self.times[first]), len(self.times[second])))
-        if not few and self.disturbed:
-            return BESIDE
-        if not few and np.isfinite([*self.times[first], *self.times[second]]).all():
-            return ""
-        if self.ahead(first, second) or self.ahead(second, first):
-            return ""
-        return few or "not all repeats got there"
-
-    def why_open(self) -> str:
-        """Why the repeats leave the order of some open; empty where they are enough."""
-        ranked = self.ranked()
-        return next(filter(None, (self.undecided(*two) for two in pairwise(ranked))), "")
-
-    def fastest(self, label: str) -> bool | None:
-        """Whether it is; None where it cannot be told from the first, or as the first not from another."""
-        first, *others = self.ranked()
-        if label == first:
-            return True if all(self.ahead(first, other) for other in others) else None
-        return False if self.ahead(first, label) else None
-
-    def slowest(self, label: str) -> bool | None:
-        """Whether it is; None where it cannot be told from the last, or as the last not from another. Those that never
-        got there share the place."""
-        *others, last = self.ranked()
-        if math.isinf(self.median(last)):
-            return math.isinf(self.median(label)) and math.isfinite(self.median(others[-1]))
-        if label == last:
-            return True if all(self.ahead(other, last) for other in others) else None
-        return False if self.ahead(label, last) else None
-
-    def describe(self) -> str:
-        told = f"{self.name}: " + ", ".join(f"{label} {seconds(self.median(label))}" for label in self.times)
-        return told + f" ({BESIDE})" * self.disturbed
 
 
 def comparable(frame: pd.DataFrame) -> pd.DataFrame:
@@ -105,72 +37,26 @@ def comparable(frame: pd.DataFrame) -> pd.DataFrame:
     return chosen if chosen.empty else chosen[chosen["machine"] == chosen["machine"].iloc[-1]]
 
 
-def _times(frame: pd.DataFrame, problem: str, labels: Sequence[str], time: Callable[[pd.DataFrame], float]) -> dict:
-    cells = frame[frame["problem"] == problem]
-    return {
-        label: np.array([time(run) for _, run in cells[cells["label"] == label].groupby("run")]) for label in labels
-    }
-
-
 def contests(frame: pd.DataFrame) -> list[Contest]:
     """The whole runs as they were, the time to a test accuracy, and the time to a gap where there is an optimum."""
-    classic = (GD, NEWTON, DIAGONAL_1, DIAGONAL_01)
-    waited = [bool(disturbed(frame[frame["problem"] == problem])) for problem in (CLASSIC, PENALISED)]
-    return [
-        Contest(
-            "the whole run (200, 30, 80, 80 iterations)",
-            _times(frame, CLASSIC, classic, lambda run: float(run["total_seconds"].iloc[0])),
-            waited[0],
-        ),
-        Contest(
-            "test accuracy 0.90",
-            _times(frame, CLASSIC, classic, lambda run: time_to_target(run, "accuracy", 0.90)),
-            waited[0],
-        ),
-        Contest(
-            "test accuracy 0.95",
-            _times(frame, CLASSIC, classic, lambda run: time_to_target(run, "accuracy", 0.95)),
-            waited[0],
-        ),
-        Contest(
-            "gap 1e-6 with penalty",
-            _times(
-                frame,
-                PENALISED,
-                (GD, NEWTON, DIAGONAL),
-                lambda run: time_to_target(run, "gap", GAP),
-            ),
-            waited[1],
-        ),
+    classic, penalised = (frame[frame["problem"] == problem] for problem in (CLASSIC, PENALISED))
+    whole = classic.drop_duplicates("run").set_index("run")["total_seconds"]
+    ways = [
+        ("the whole run (200, 30, 80, 80 iterations)", classic, whole, UNPENALISED_SOLVERS),
+        ("test accuracy 0.90", classic, times_to_target(classic, "accuracy", 0.90), UNPENALISED_SOLVERS),
+        ("test accuracy 0.95", classic, times_to_target(classic, "accuracy", 0.95), UNPENALISED_SOLVERS),
+        ("gap 1e-6 with penalty", penalised, times_to_target(penalised), PENALISED_SOLVERS),
     ]
-
-
-def ratio(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float]:
-    """median(a) / median(b) of finite times with its bootstrap interval, the two resampled apart."""
-    found = float(np.median(a) / np.median(b))
-    if min(len(a), len(b)) < FEWEST or not (np.isfinite(a).all() and np.isfinite(b).all()):
-        return found, math.nan, math.nan
-    interval = bootstrap(
-        (a, b),
-        lambda x, y, axis: np.median(x, axis=axis) / np.median(y, axis=axis),
-        confidence_level=CONFIDENCE,
-        n_resamples=RESAMPLES,
-        method="percentile",
-        rng=np.random.default_rng(SEED),
-    ).confidence_interval
-    return found, float(interval.low), float(interval.high)
-
-
-def mostly_below(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether median(a) < median(b) in all but 2.5 % of resamples: `ratio` below 1, for times that may be infinite."""
-    rng = np.random.default_rng(SEED)
-    first, second = (np.median(rng.choice(sample, (RESAMPLES, len(sample))), axis=1) for sample in (a, b))
-    return float(np.mean(first < second)) >= (1 + CONFIDENCE) / 2
+    found = []
+    for name, runs, times, labels in ways:
+        known = by_label(runs, times)
+        found.append(Contest(name, {label: known[label] for label in labels}, bool(count_disturbed(runs))))
+    return found
 
 
 def verdict(answers: Mapping[str, bool | None], why: Mapping[str, str] | None = None) -> str:
-    """true where it held whenever it was asked, false where never, else where it did; and what stays undecided, with
-    the reason where it is that repeats are too few."""
+    """ "true" where all answers are True, "false" where all are False; else where it holds, and where it is undecided,
+    with the reason."""
     if set(answers.values()) == {True}:
         return "true"
     if set(answers.values()) == {False}:
@@ -183,54 +69,49 @@ def verdict(answers: Mapping[str, bool | None], why: Mapping[str, str] | None = 
 
 
 def claims(frame: pd.DataFrame) -> pd.DataFrame:
-    """The original claims, checked. Medians of float64 runs on the CPU with one thread; never: not within the run.
-    Undecided: the intervals of two do not tell which is first, or there are fewer than six repeats to make one.
-    Fastest and slowest are asked four times: for the whole runs as the original comparison made them, for the time to
-    two test accuracies on the same runs, and, where a minimiser exists, for the time to a relative gap of 1e-6. An
-    iteration counts as as cheap as another if it takes at most 1.10 times as long; in all of them the loop reads the
-    loss."""
+    """Each row is a claim of the original comparison, with what was measured and a verdict. Times are medians of
+    float64 runs on the CPU with one thread. Undecided: the repeats do not tell which of two solvers is first."""
     runs = comparable(frame)
-    needed = {(CLASSIC, label) for label in (GD, NEWTON, DIAGONAL_1, DIAGONAL_01)}
-    needed |= {(PENALISED, label) for label in (GD, NEWTON, DIAGONAL)}
+    needed = {(CLASSIC, label) for label in UNPENALISED_SOLVERS} | {(PENALISED, label) for label in PENALISED_SOLVERS}
     if runs.empty or not needed <= set(zip(runs["problem"], runs["label"], strict=True)):
         missing = "not measured: python -m benchmarks run --suite classic"
         return pd.DataFrame([{"claim": "all five", "measured": missing, "verdict": "open", "runs": ()}])
     runs = runs[[pair in needed for pair in zip(runs["problem"], runs["label"], strict=True)]]
     both, classic = keys(runs), keys(runs[runs["problem"] == CLASSIC])
-    asked = contests(runs)
+    ways = contests(runs)
     rows = [
-        (*_fastest(asked), both),
+        (*_fastest(ways), both),
         (*_cheap(runs), classic),
         (*_faster_than_gradient_descent(runs), classic),
         (*_less_stable(runs), classic),
-        (*_slowest(asked), both),
+        (*_slowest(ways), both),
     ]
     return pd.DataFrame(rows, columns=["claim", "measured", "verdict", "runs"])
 
 
-def judged(asked: list[Contest], holds: Callable[[Contest, str], bool | None], label: str) -> str:
-    return verdict({c.name: holds(c, label) for c in asked}, {c.name: c.why_open() for c in asked})
+def judged(ways: list[Contest], holds: Callable[[Contest, str], bool | None], label: str) -> str:
+    return verdict({c.name: holds(c, label) for c in ways}, {c.name: c.why_open() for c in ways})
 
 
-def _fastest(asked: list[Contest]) -> tuple[str, str, str]:
-    measured = ". ".join(contest.describe() for contest in asked)
-    return "exact Newton is the fastest overall", measured, judged(asked, Contest.fastest, NEWTON)
+def _fastest(ways: list[Contest]) -> tuple[str, str, str]:
+    measured = ". ".join(contest.describe() for contest in ways)
+    return "exact Newton is the fastest overall", measured, judged(ways, Contest.fastest, NEWTON)
 
 
-def _slowest(asked: list[Contest]) -> tuple[str, str, str]:
+def _slowest(ways: list[Contest]) -> tuple[str, str, str]:
     described = []
-    for contest in asked:
+    for contest in ways:
         *_, last = contest.ranked()
         never = [label for label in contest.times if math.isinf(contest.median(label))]
         how = f"{' and '.join(never)} never got there" if never else f"{last} took {seconds(contest.median(last))}"
         described.append(f"{contest.name}: {how}")
     measured = ". ".join(described)
-    return "gradient descent is the slowest", measured, judged(asked, Contest.slowest, GD)
+    return "gradient descent is the slowest", measured, judged(ways, Contest.slowest, GD)
 
 
 def _cheap(runs: pd.DataFrame) -> tuple[str, str, str]:
     def per_iteration(label: str) -> np.ndarray:
-        last = one_row_a_run(runs[(runs["problem"] == CLASSIC) & (runs["label"] == label)])
+        last = last_rows(runs[(runs["problem"] == CLASSIC) & (runs["label"] == label)])
         return (last["seconds"] / last["iteration"]).to_numpy()
 
     both = [per_iteration(label) for label in (DIAGONAL_01, GD)]
@@ -244,8 +125,8 @@ def _cheap(runs: pd.DataFrame) -> tuple[str, str, str]:
     )
     cheap = True if high <= AS_CHEAP else False if low > AS_CHEAP else None
     why = too_few(min(map(len, both)))
-    if disturbed(runs[runs["problem"] == CLASSIC]):
-        cheap, measured, why = None, f"{measured} ({BESIDE})", why or BESIDE
+    if count_disturbed(runs[runs["problem"] == CLASSIC]):
+        cheap, measured, why = None, f"{measured} ({DISTURBED})", why or DISTURBED
     return (
         "a diagonal iteration is as cheap as gradient descent's",
         measured,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..data.provenance import keys
-from ..data.statistics import one_row_a_run
+from ..data.repeats import groups, keys, last_rows, without_constant
 from ..data.targets import NO_MINIMISER
 
 SLACK = 2.0  # the decrement, which a run tests, is the gap to second order only
@@ -16,13 +15,13 @@ COLUMNS = ["machine", "solver", "dtype"]
 
 def judged(frame: pd.DataFrame) -> pd.DataFrame:
     """The end of each run with what its rules allow: the largest gap (`allowed`), how far the gap is known
-    (`uncertain`), and whether the run lies `within` or `beyond` it; neither where that cannot be told.
+    (`uncertain`), and whether the run lies `within` or `beyond` it; neither where that is not known.
 
     allowed = max(gap tolerance, 4 eps) |f| + eps^2 |f(x0)|, the test of `solvers.Stop`, with eps of the run's dtype.
     uncertain: half the width of the certificate, and the rounding of f in float64.
     """
     frame = frame.sort_values("iteration", kind="stable")
-    last = one_row_a_run(frame).set_index("run", drop=False)
+    last = last_rows(frame).set_index("run", drop=False)
     start = frame.groupby("run")["value"].first()
     tolerance = last["rules"].str.extract(r"\bgap ([0-9.e+-]+)")[0].astype(float)  # NaN: no such test
     eps = last["dtype"].map(UNIT)
@@ -44,36 +43,27 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def honesty(frame: pd.DataFrame) -> pd.DataFrame:
-    """How often `converged` was true, over all cases of a solver. False: the certified gap f - f*, less what it is not
-    known by, is above twice what the run was asked for (its tolerance times |f|, or the rounding of its precision), or
-    the problem has no minimiser. Not judged: f* is not known, the run had no tolerance for the gap, or it ended at a
-    known local minimum of a test function. The worst gap of the runs that are judged is a multiple of what they were
-    asked for: up to 2 is within the second-order error of the test. Unclaimed: the run ended in another way, and its
-    gap was certainly within what was asked for."""
+    """Each row is a solver: how many of its runs reported convergence, and how often that was true by the certified gap
+    f - f*. False: the gap is more than twice the tolerance, or there is no minimiser. Unclaimed: a run was within its
+    tolerance and did not report it."""
     rows = []
-    ends = judged(frame) if len(frame) else frame
-    for key, cell in ends.groupby(COLUMNS, sort=True) if len(frame) else ():
-        said = cell[cell["status"] == "converged"]
-        false = said[said["beyond"]]
-        share = said["gap"] / said["allowed"]
-        rows.append(
-            dict(zip(COLUMNS, key, strict=True))
-            | {"ended": len(cell), "converged": len(said)}
-            | {"true": int((said["judged"] & ~said["beyond"]).sum()), "false": len(false)}
-            | {"not judged": int((~said["judged"]).sum())}
-            | {"worst gap / asked for": float(share[said["judged"]].max())}
-            | {"unclaimed": int((cell["within"] & (cell["status"] != "converged")).sum())}
-            | {"false ones": named(false), "runs": keys(cell)}
-        )
-    return without_constant(pd.DataFrame(rows))
+    for about, cell in groups(judged(frame) if len(frame) else frame, COLUMNS, sort=True):
+        converged = cell[cell["status"] == "converged"]
+        checked, false = converged[converged["judged"]], converged[converged["beyond"]]
+        counts = {
+            "ended": len(cell),
+            "converged": len(converged),
+            "true": int((~checked["beyond"]).sum()),
+            "false": len(false),
+            "not judged": len(converged) - len(checked),
+            "worst gap / asked for": float((checked["gap"] / checked["allowed"]).max()),
+            "unclaimed": int((cell["within"] & (cell["status"] != "converged")).sum()),
+        }
+        rows.append(about | counts | {"false ones": named(false), "runs": keys(cell)})
+    return without_constant(pd.DataFrame(rows), "machine")
 
 
 def named(runs: pd.DataFrame) -> str:
     """iris: 0f3a..., 77b2...; wine: 1d05...: problems and run keys; a dash for none."""
     words = [f"{problem}: {', '.join(sorted(cell['run']))}" for problem, cell in runs.groupby("problem", sort=True)]
     return "; ".join(words) or "-"
-
-
-def without_constant(table: pd.DataFrame) -> pd.DataFrame:
-    """Without the machine where it is the same everywhere."""
-    return table.drop(columns=["machine"] if "machine" in table and table["machine"].nunique() == 1 else [])

@@ -11,17 +11,21 @@ import pandas as pd
 from datasets import DataError, certificate
 from datasets.registry import SIZED
 
-from ..data.provenance import keys
-from ..data.statistics import CELL, estimate, marked, one_row_a_run, show, varying
-from .claims import ratio
+from ..data.repeats import CELL, groups, keys, last_rows, marked, varying, without_constant
+from ..statistics.bootstrap import ratio
+from ..statistics.estimate import estimate, show
+from ..text import show_ratio
 
 GRADIENT_DESCENT = "gradient-descent"
-NO_PAIRS = "no run on another device than the CPU: python -m benchmarks run --suite sweep --device cpu --device cuda"
+NO_PAIRS = (
+    "No run was made on another device than the CPU: "
+    "`python -m benchmarks run --suite sweep --device cpu --device cuda` makes some."
+)
 
 
 def seconds_an_iteration(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a run that took at least one step: the cell's keys, and `cost`, from the start to the last iterate."""
-    last = one_row_a_run(frame[frame["status"] != "error"]).sort_index()
+    last = last_rows(frame[frame["status"] != "error"]).sort_index()
     last = last[last["iteration"] > 0]
     return last.assign(cost=last["seconds"] / last["iteration"])
 
@@ -39,68 +43,53 @@ def size(problem: str) -> tuple[int | None, int | None]:
 
 
 def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
-    """Time of an iteration, line searches and all but the last test of convergence included: the median [95 % bootstrap
-    interval] over the repeats, and as a multiple of gradient descent's on the same problem, device and threads. Early
-    iterations of a solver can cost more than late ones: runs of different lengths average over different parts."""
+    """Each row is a case: the time of an iteration, line searches and tests of convergence included, as the median [95
+    % interval] of the repeats, and as a multiple of gradient descent's on the same problem."""
     costs = seconds_an_iteration(frame)
+    same = ["machine", "problem", "dtype", "device", "threads"]
     rows = []
-    for key, cell in costs.groupby(CELL, sort=False):
-        named = dict(zip(CELL, key, strict=True))
-        n, d = size(named["problem"])
-        same = ["machine", "problem", "dtype", "device", "threads"]
+    for about, cell in groups(costs):
+        n, d = size(about["problem"])
         base = costs[(costs[same] == cell[same].iloc[0]).all(axis=1) & (costs["label"] == GRADIENT_DESCENT)]
-        times = "-" if base.empty else show_ratio(*ratio(cell["cost"].to_numpy(), base["cost"].to_numpy()))
-        rows.append(
-            named
-            | {"n": n, "d": d, "iterations": int(cell["iteration"].median())}
-            | {
-                "an iteration": marked(show(estimate(cell["cost"])), cell),
-                "times gradient descent's": times,
-                "runs": keys(cell),
-            }
-        )
+        measured = {
+            "n": n,
+            "d": d,
+            "iterations": int(cell["iteration"].median()),
+            "an iteration": marked(show(estimate(cell["cost"])), cell),
+            "times gradient descent's": "-" if base.empty else show_ratio(*ratio(cell["cost"], base["cost"])),
+        }
+        rows.append(about | measured | {"runs": keys(cell)})
     columns = [*CELL, "n", "d", "iterations", "an iteration", "times gradient descent's", "runs"]
     return varying(pd.DataFrame(rows, columns=columns))
-
-
-def show_ratio(found: float, low: float, high: float) -> str:
-    """2.10 [1.95, 2.30], and without an interval where there are too few repeats."""
-    return f"{found:.3g}" + ("" if math.isnan(low) else f" [{low:.3g}, {high:.3g}]")
 
 
 def pairs(frame: pd.DataFrame) -> Iterator[dict]:
     """Each cell that was measured on the CPU and on another device of the same host, with both times an iteration."""
     costs = seconds_an_iteration(frame)
-    costs = costs.assign(host=costs["machine"].str.split("; ").str[-1])  # a GPU's machine names its host behind it
-    for (host, problem, solver, label, dtype), cell in costs.groupby(
-        ["host", "problem", "solver", "label", "dtype"], sort=False
-    ):
+    costs = costs.assign(host=costs["machine"].str.split("; ").str[-1])  # a GPU's machine ends with its host
+    for about, cell in groups(costs, ["host", "problem", "solver", "label", "dtype"]):
+        n, d = size(about["problem"])
         on_cpu = cell[cell["device"] == "cpu"]
-        for device, elsewhere in cell[cell["device"] != "cpu"].groupby("device", sort=False):
+        for device, there in cell[cell["device"] != "cpu"].groupby("device", sort=False):
             for threads, here in on_cpu.groupby("threads", sort=False):
-                found, low, high = ratio(here["cost"].to_numpy(), elsewhere["cost"].to_numpy())
-                n, d = size(problem)
+                found, low, high = ratio(here["cost"], there["cost"])
                 yield {
-                    **{"host": host, "device": device, "problem": problem, "n": n, "d": d},
-                    **{"solver": solver, "label": label, "dtype": dtype, "CPU threads": threads},
-                    **{"CPU": estimate(here["cost"]), "other": estimate(elsewhere["cost"])},
+                    **about,
+                    **{"device": device, "n": n, "d": d, "CPU threads": threads},
+                    "on the CPU": marked(show(estimate(here["cost"])), here),
+                    "on the device": marked(show(estimate(there["cost"])), there),
                     **{"speed-up": found, "low": low, "high": high},
-                    **{"CPU marked": marked("", here), "other marked": marked("", elsewhere)},
-                    "runs": (*keys(here), *keys(elsewhere)),
+                    "runs": (*keys(here), *keys(there)),
                 }
 
 
 def devices(frame: pd.DataFrame) -> pd.DataFrame:
-    """The CPU against another device of the same host, paired case by case: time of an iteration on each (median [95 %
-    bootstrap interval]), and how many times as fast the device is. The data is on the device before the clock starts,
-    and three iterations have warmed it up: these are warm times. What the first solve of a process costs, and what is
-    left of that over many, stands with the profiled runs, in the table of cold starts."""
+    """Each row is a case that was run on the CPU and on another device of the same host: the time of an iteration on
+    each, median [95 % interval] of the repeats, and how many times as fast the device is. The data is on the device
+    before the clock starts."""
+    columns = ("device", "problem", "n", "d", "label", "dtype", "CPU threads", "on the CPU", "on the device")
     found = [
-        {name: pair[name] for name in ("device", "problem", "n", "d", "label", "dtype", "CPU threads")}
-        | {
-            "on the CPU": show(pair["CPU"]) + pair["CPU marked"],
-            "on the device": show(pair["other"]) + pair["other marked"],
-        }
+        {name: pair[name] for name in columns}
         | {"speed-up": show_ratio(pair["speed-up"], pair["low"], pair["high"]), "runs": pair["runs"]}
         for pair in pairs(frame)
     ]
@@ -108,29 +97,25 @@ def devices(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def break_even(frame: pd.DataFrame) -> pd.DataFrame:
-    """The number of rows from which a device makes iterations faster than the CPU does, for each number of columns:
-    where the speed-up, as a straight line in logarithms between neighbouring sizes, crosses 1. Only synthetic problems
-    that differ in nothing but their size take part."""
+    """Each row is a solver and a number of columns d: the number of rows from which the device is faster than the CPU,
+    interpolated between the sizes that were measured. Only synthetic problems that differ in nothing but their size
+    take part."""
     table = pd.DataFrame(pair for pair in pairs(frame) if SIZED.fullmatch(pair["problem"]))
     if table.empty:
         return pd.DataFrame([{"measured": NO_PAIRS}])
     rows = []
     table["kind"] = table["problem"].str.rsplit("-", n=1).str[0]
     same = ["host", "kind", "device", "label", "dtype", "CPU threads", "d"]
-    for key, cell in table.groupby(same, sort=False):
+    for about, cell in groups(table, same):
         cell = cell.sort_values("n")
-        rows.append(
-            dict(zip(same, key, strict=True))
-            | {
-                "sizes": ", ".join(f"{n:,}" for n in cell["n"]),
-                "speed-ups": ", ".join(f"{s:.3g}" for s in cell["speed-up"]),
-            }
-            | {"rows to break even": crossing(cell["n"].to_numpy(float), cell["speed-up"].to_numpy(float))}
-            | {"runs": tuple(run for runs in cell["runs"] for run in runs)}
-        )
-    found = pd.DataFrame(rows)
-    constant = ["kind"] if found["kind"].nunique() == 1 else []
-    return found.drop(columns=["host", *constant]).rename(columns={"kind": "problems", "label": "solver"})
+        measured = {
+            "sizes": ", ".join(f"{n:,}" for n in cell["n"]),
+            "speed-ups": ", ".join(f"{s:.3g}" for s in cell["speed-up"]),
+            "rows to break even": crossing(cell["n"].to_numpy(float), cell["speed-up"].to_numpy(float)),
+        }
+        rows.append(about | measured | {"runs": tuple(run for runs in cell["runs"] for run in runs)})
+    found = without_constant(pd.DataFrame(rows).drop(columns="host"), "kind")
+    return found.rename(columns={"kind": "problems", "label": "solver"})
 
 
 def crossing(n: np.ndarray, speedup: np.ndarray) -> str:

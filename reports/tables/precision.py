@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..data.provenance import keys
-from .converged import UNIT, without_constant
+from ..data.repeats import groups, keys, without_constant
+from .converged import UNIT
 
 SETUP = ["machine", "problem", "solver", "label", "device"]
 DTYPES = ("float32", "float64")
@@ -14,26 +14,19 @@ NO_GAPS = "no run on a problem with a certified f*: python -m benchmarks run --s
 
 
 def precision(frame: pd.DataFrame) -> pd.DataFrame:
-    """The smallest relative gap (f - f*) / (f(x0) - f*) at any iterate of any run, in each precision, with the loss
-    evaluated in float64 at the point that the solver found. < t: below what is known of f*, which is half the width of
-    its certificate and the rounding of f in float64 (the column `known to`). Runs of every length take part: a solver
-    that was stopped early shows its budget and not its precision, so its end stands beside the gap."""
+    """Each row is a solver on a problem, each column a precision. A cell is the smallest relative gap (f - f*) / (f(x0)
+    - f*) of any run, and how that run ended. < t: below what is known of f* (the column `known to`)."""
     rows = []
     there = frame[(frame["no_gap"] == "") & (frame["status"] != "error")] if len(frame) else frame
-    for key, cell in there.groupby(SETUP, sort=False) if len(there) else ():
+    for about, cell in groups(there, SETUP):
         start = cell.loc[cell["iteration"] == 0, "gap"].iloc[0]
         floor = (cell["optimum_error"].iloc[0] + UNIT["float64"] * abs(cell["optimum"].iloc[0])) / start
         cells = {dtype: _cell(cell[cell["dtype"] == dtype], start, floor) for dtype in DTYPES}
-        rows.append(
-            dict(zip(SETUP, key, strict=True))
-            | cells
-            | {"known to": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)}
-        )
-    table = without_constant(pd.DataFrame(rows))
-    if table.empty:
+        rows.append(about | cells | {"known to": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)})
+    if not rows:
         return pd.DataFrame([{"measured": NO_GAPS}])
-    constant = ["device"] if table["device"].nunique() == 1 else []
-    return table.drop(columns=["solver", *constant]).rename(columns={"label": "solver"})
+    table = without_constant(pd.DataFrame(rows).drop(columns="solver"), "machine", "device")
+    return table.rename(columns={"label": "solver"})
 
 
 def _cell(runs: pd.DataFrame, start: float, floor: float) -> str:

@@ -18,10 +18,10 @@ from benchmarks.runner.measure import evaluate, measure
 from benchmarks.runner.peers import budgets, refusal, run_peer
 from benchmarks.runner.suites import Case, beside, peers, quick
 from datasets import build
+from reports.data.repeats import ended
 from reports.data.runs import tell_apart
-from reports.data.statistics import ended
 from reports.figures import style
-from reports.findings.sentences import claimed
+from reports.findings.believed import false_convergence
 from reports.tables.converged import honesty
 from solvers import SOLVERS, Status, Stop
 from solvers.adapters import PEERS, Claim, MissingPeerError, base
@@ -111,7 +111,7 @@ def test_a_claim_far_from_the_minimum_is_judged_as_any_other_run(run):
     assert ended(frame.iloc[-1]) == "converged (its claim)"
     ours = frame.assign(solver="newton", label="newton")
     assert ended(ours.iloc[-1]) == "converged"
-    assert list(claimed(ours)) and not list(claimed(frame))  # a headline is about solvers of ours
+    assert list(false_convergence(ours)) and not list(false_convergence(frame))  # a headline is about solvers of ours
 
 
 def test_a_peer_that_raises_is_a_row_that_says_so(run, monkeypatch):

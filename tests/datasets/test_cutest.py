@@ -21,7 +21,7 @@ from datasets.functions import cutest, s2mpj
 from datasets.functions.cutest_table import ATTAINED, BOUNDS, CERTIFIED, LEFT_OUT, LOCAL, SIZES, STATED
 from datasets.functions.s2mpj import S2MPJ, GroupSum
 from datasets.loaders.absent import sentences
-from reports.sections.collection import arrivals, arrived, collection_section, one_by_one
+from reports.sections.collection import by_problem, collection_section, solved, solved_runs
 from solvers import SOLVERS, Status, minimize
 
 HERE = not s2mpj.missing()
@@ -289,12 +289,12 @@ def test_the_report_counts_who_arrives_at_a_minimum_or_at_the_lowest_value_that_
             *run_of("iris", "one", [8.0, 0.2], 0.2),
         ]
     )
-    ends = arrivals(frame)
-    table = arrived(ends).set_index("solver")
+    ends = solved_runs(frame)
+    table = solved(ends).set_index("solver")
     assert table["f* known"].to_dict() == {"one": "1 of 1", "two": "0 of 1"}
     assert table["f* not known"].to_dict() == {"one": "0 of 1", "two": "1 of 1"}
     assert table["stalled"].to_dict() == {"one": 0, "two": 1}
-    cells = one_by_one(ends).set_index("problem")
+    cells = by_problem(ends).set_index("problem")
     assert cells.loc["cutest-rosenbr", ["one", "two"]].tolist() == ["2", "stalled"]
     assert cells.loc["cutest-cliff", ["one", "two"]].tolist() == ["converged", "1"]
     assert "iris" not in cells.index and cells.loc["cutest-cliff", "lowest"] == 0.2

@@ -10,13 +10,15 @@ import pandas as pd
 import pytest
 
 from reports.comparing.compare import compare
-from reports.data.collect import time_to
+from reports.data.repeats import seconds_waited
 from reports.data.runs import NOT_KNOWN
-from reports.data.statistics import estimate_censored, rounded_down, seconds, show, waited
 from reports.data.targets import NO_ACCURACY
 from reports.page.write import sort_value
-from reports.tables.registry import summary, targets, time_to_accuracy, time_to_gap
-from tests.reports.test_compare import frames, pair, run
+from reports.statistics.estimate import estimate_censored, show
+from reports.tables.summary import summary
+from reports.tables.times import targets, time_to_accuracy, time_to_gap
+from reports.text import rounded_down, seconds
+from tests.reports.made_up import frames, pair, run
 
 NEVER = math.inf
 LIMIT = {"status": "time limit"}
@@ -44,6 +46,9 @@ def test_the_bound_is_below_the_median_whatever_the_repeats_would_have_taken():
 @pytest.mark.parametrize(
     ("times", "budgets", "shown"),
     [
+        ([2e-3], [9.0], "2.00 ms (no interval, n = 1)"),
+        ([2e-3] * 5, [9.0] * 5, "2.00 ms (no interval, n = 5)"),
+        ([2e-3] * 6, [9.0] * 6, "2.00 ms [2, 2]"),
         ([NEVER] * 3, [1.0, 2.0, 9.0], "> 2.00 s"),
         ([1.0, NEVER, NEVER], [9.0, 2.0, 3.0], "> 2.00 s (1 of 3 got there)"),
         ([1.0, NEVER], [9.0, 3.0], "> 2.00 s (1 of 2 got there)"),
@@ -89,13 +94,13 @@ def test_a_run_that_ended_by_itself_never_gets_there_and_one_that_a_limit_stoppe
         frame = cells(run("p", seconds=0.5, gap=1e-3, status=status))
         assert only(time_to_gap(frame), "1e-06") == "never" and only(time_to_accuracy(frame), "0.90") == "never"
         assert only(time_to_gap(frame), "1e-02") == "500 ms (no interval, n = 1)"
-        assert waited(frame) == NEVER
+        assert (seconds_waited(frame) == NEVER).all()
     for status in ("time limit", "iteration limit"):
         frame = cells(run("p", seconds=0.5, gap=1e-3, status=status))
         assert only(time_to_gap(frame), "1e-06") == only(time_to_accuracy(frame), "0.90") == "> 500 ms"
 
 
-def test_the_numbers_beside_the_table_say_the_same():
+def test_the_table_of_numbers_agrees_with_the_table_of_cells():
     rows = [run("p", seconds=s, gap=0.5, repeat=k, **LIMIT) for k, s in enumerate((0.066, 0.068, 0.107))]
     table = targets(cells(*rows), "gap").set_index("target")
     assert table.loc[1e-6, "median"] == NEVER and table.loc[1e-6, "beyond"] == 0.068
@@ -145,15 +150,6 @@ def test_where_there_is_no_accuracy_none_was_missed():
     assert table["0.90"].tolist() == [NO_ACCURACY, "never"]
     unknown = cells(run("p", no_gap=NOT_KNOWN, gap=math.nan))
     assert only(time_to_gap(unknown), "1e-06") == NOT_KNOWN
-
-
-def test_a_single_run_says_whether_it_was_stopped():
-    stopped, ended = (cells(run("p", gap=0.5, seconds=2.0, status=status)) for status in ("time limit", "stalled"))
-    assert [time_to(frame, "gap", 1e-6)["reason"] for frame in (stopped, ended)] == [
-        "not reached",
-        "never reached: stalled",
-    ]
-    assert all(time_to(frame, "gap", 1e-6)["low"] == 2.0 for frame in (stopped, ended))
 
 
 def test_what_never_gets_there_sorts_behind_all_that_was_stopped_and_before_words():

@@ -3,28 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from reports.tables.costs import break_even, crossing, devices, iteration_cost
-
-HOST = "A CPU, 4 cores"
-GPU = f"A GPU, driver 1; {HOST}"
-
-
-def run(problem, solver, seconds, *, iterations=10, device="cpu", machine=HOST, threads=1, repeat=0, status="x"):
-    """Two rows: the start of a run and its end."""
-    same = {
-        **{"machine": machine, "problem": problem, "solver": solver, "label": solver, "dtype": "float64"},
-        **{"device": device, "threads": threads, "repeat": repeat, "status": status},
-        "run": f"{machine} {problem} {solver} {device} {threads} {repeat}",
-    }
-    ends = ((0, 0.0), (iterations, seconds)) if status != "error" else ((0, 0.0),)
-    return [same | {"iteration": iteration, "seconds": at} for iteration, at in ends]
-
-
-def frame(*runs) -> pd.DataFrame:
-    return pd.DataFrame([row for rows in runs for row in rows])
+from tests.reports.made_up import GPU, frame, run
 
 
 def test_an_iteration_is_the_time_to_the_last_iterate_over_its_number_and_a_multiple_of_gradient_descents():

@@ -12,13 +12,17 @@ from typer.testing import CliRunner
 
 from reports.__main__ import app
 from reports.comparing.compare import UNDECIDED, compare, summaries
-from reports.data.runs import load
-from reports.data.statistics import BESIDE, disturbed, marked
-from reports.findings.sentences import fastest, paired
-from reports.tables.claims import Contest
+from reports.data.repeats import DISTURBED, count_disturbed, marked
+from reports.data.runs import Runs, load
+from reports.findings.fastest import fastest
+from reports.findings.settings import paired
+from reports.page.sources import sources
+from reports.sections.problems import problem_sections
+from reports.tables.contests import Contest
 from reports.tables.costs import iteration_cost
-from reports.tables.registry import summary, time_to_gap
-from tests.reports.test_compare import NOISE, frames, pair, repeats, run, stored
+from reports.tables.summary import summary
+from reports.tables.times import time_to_gap
+from tests.reports.made_up import NOISE, frames, pair, repeats, run, stored
 
 
 def waited(times: tuple[float, ...], **other) -> list[dict]:
@@ -50,10 +54,10 @@ def test_a_disturbed_run_that_ended_in_another_way_is_not_hidden(tmp_path):
 
 
 def test_old_runs_that_do_not_say_are_not_disturbed(tmp_path):
-    assert disturbed(load(stored(tmp_path / "s", *repeats())).frame) == 0
+    assert count_disturbed(load(stored(tmp_path / "s", *repeats())).frame) == 0
     frame, _ = frames(*three())
-    assert (disturbed(frame), marked("1 s", frame)) == (2, "1 s (2 of 3 disturbed)")
-    assert disturbed(frame.assign(disturbed=None)) == disturbed(frame.drop(columns="disturbed")) == 0
+    assert (count_disturbed(frame), marked("1 s", frame)) == (2, "1 s (2 of 3 disturbed)")
+    assert count_disturbed(frame.assign(disturbed=None)) == count_disturbed(frame.drop(columns="disturbed")) == 0
 
 
 def test_times_in_tables_are_marked():
@@ -72,7 +76,7 @@ FIVE = [*calm(dtype="float32")[:5], *waited((9.0,), dtype="float32")]
 @pytest.mark.parametrize("sides", [(calm(), three(dtype="float32")), (calm(), FIVE)], ids=["three", "five calm ones"])
 def test_a_pair_with_too_few_undisturbed_runs_has_no_ratio_and_is_undecided(sides):
     table = compare(pair("dtype", *sides))
-    assert set(table["verdict"]) == {UNDECIDED} and table["ratio"].isna().all() and BESIDE in UNDECIDED
+    assert set(table["verdict"]) == {UNDECIDED} and table["ratio"].isna().all() and DISTURBED in UNDECIDED
     assert table["A"].notna().all() and (table["B disturbed"] > 0).all()
     counted = summaries(table)
     assert (counted["undecided"] == 1).all() and (counted["no ratio"] == 0).all() and counted["B / A"].isna().all()
@@ -82,7 +86,7 @@ def test_the_command_marks_what_was_disturbed_and_says_no_ratio(tmp_path):
     store = stored(tmp_path / "s", *three(), *calm(dtype="float32", problem="iris"))
     outcome = CliRunner().invoke(app, ["compare", "float64", "float32", "--store", str(store)])
     assert outcome.exit_code == 0, outcome.output
-    assert "(2 of 3 disturbed)" in outcome.stdout and BESIDE in " ".join(outcome.stdout.split())
+    assert "(2 of 3 disturbed)" in outcome.stdout and DISTURBED in " ".join(outcome.stdout.split())
     assert "0 faster, 0 slower, 0 same, 1 undecided" in outcome.stdout
 
 
@@ -93,13 +97,13 @@ def test_with_six_others_the_verdict_is_theirs(tmp_path):
     assert "1 faster" in outcome.stdout and "disturbed" not in outcome.stdout
 
 
-def test_who_is_first_is_not_said_of_disturbed_runs_but_who_never_got_there_is():
+def test_disturbed_runs_decide_only_which_solvers_never_got_there():
     times = {"a": np.full(6, 1.0), "b": np.full(6, 50.0), "c": np.full(6, math.inf)}
     still, moved = Contest("x", times), Contest("x", times, disturbed=True)
     assert [still.fastest(name) for name in "abc"] == [True, False, False]
     assert [moved.fastest(name) for name in "abc"] == [None, None, False]
     assert still.slowest("c") is moved.slowest("c") is True
-    assert BESIDE in moved.describe() and BESIDE not in still.describe()
+    assert DISTURBED in moved.describe() and DISTURBED not in still.describe()
 
 
 def test_no_finding_rests_on_disturbed_runs():
@@ -108,11 +112,17 @@ def test_no_finding_rests_on_disturbed_runs():
     assert list(fastest(still)) and not list(fastest(still.assign(disturbed=True)))
     moved, _ = frames(*calm(problem="wine"), *waited((9.0,), problem="wine", solver="newton-cg"))
     (finding,) = fastest(pd.concat([still, moved]))
-    assert "wine" not in finding.text and f"1 problem nothing is said: {BESIDE}" in finding.text
+    assert "wine" not in finding.text and f"1 problem is left out: {DISTURBED}" in finding.text
     both, _ = frames(*calm(), *calm(dtype="float32", seconds=2.0))
-    assert list(paired(both, "dtype", "float32", "float64"))
-    assert not list(paired(both.assign(disturbed=both["dtype"] == "float32"), "dtype", "float32", "float64"))
+    assert len(paired(both, "dtype", "float32", "float64"))
+    assert paired(both.assign(disturbed=both["dtype"] == "float32"), "dtype", "float32", "float64").empty
 
 
 def test_a_store_of_disturbed_runs_alone_is_still_read(tmp_path: Path):
     assert load(stored(tmp_path / "s", *three())).frame["run"].nunique() == 3
+
+
+def test_the_figures_of_a_problem_say_once_that_runs_were_disturbed(out):
+    frame, _ = frames(*three(problem="iris", optimum_error=0.0, test_loss=0.1, test_accuracy=0.9))
+    (section,) = problem_sections(frame, out, lambda name: None, sources(Runs(frame, {})))
+    assert "2 of these 3 runs were disturbed by other work" in section.caption

@@ -32,7 +32,7 @@ def one(*runs) -> dict:
     return row
 
 
-def test_a_true_convergence_a_false_one_and_one_that_nobody_can_judge_are_told_apart():
+def test_true_false_and_undecidable_convergence_are_counted_separately():
     row = one(run(1e-11), run(3e-10, repeat=1), run(0, repeat=2, no_gap="f* is not known"), run(1e-3, status="stalled"))
     counts = {name: row[name] for name in ("ended", "converged", "true", "false", "not judged", "unclaimed")}
     assert counts == {"ended": 4, "converged": 3, "true": 1, "false": 1, "not judged": 1, "unclaimed": 0}
@@ -64,7 +64,7 @@ def test_a_run_without_a_tolerance_for_the_gap_is_not_judged():
     assert (row["not judged"], row["true"], row["false"]) == (1, 0, 0)
 
 
-def test_who_was_there_and_did_not_say_so_is_counted_only_if_it_is_certain():
+def test_an_unclaimed_convergence_is_counted_only_if_it_is_certain():
     assert one(run(1e-11, status="iteration limit"))["unclaimed"] == 1
     assert one(run(0.99e-10, status="iteration limit"))["unclaimed"] == 1
     assert one(run(0.99e-10, status="iteration limit", error=2e-11))["unclaimed"] == 0

@@ -8,13 +8,16 @@ import pandas as pd
 import pytest
 
 from benchmarks.runner.measure import Measurement, evaluate
-from reports.data.runs import NO_MINIMISER, NOT_KNOWN, load, told
+from reports.data.runs import NO_MINIMISER, NOT_KNOWN, Runs, load, with_minimiser
 from reports.figures.problem import FIGURES, NO_GAP
+from reports.findings.believed import no_minimiser, not_known
 from reports.findings.findings import findings
-from reports.findings.sentences import ends, no_minimiser, not_known
-from reports.sections.collection import COLLECTED, arrivals
+from reports.findings.misleading import ends
+from reports.page.sources import sources
+from reports.sections.collection import COLLECTED, solved_runs
+from reports.sections.problems import problem_sections
 from reports.tables.converged import judged
-from tests.reports.test_compare import HOST, frames, run, stored
+from tests.reports.made_up import HOST, frames, run, stored
 
 UNKNOWN = {
     "status": "stalled",
@@ -36,7 +39,7 @@ NONE = {
 
 def headings(*runs: dict) -> list[str]:
     frame = frames(*runs)[0].assign(test_loss=math.nan, test_accuracy=math.nan, norm=1.0)
-    return [finding.heading for finding in findings(told(frame))]
+    return [finding.heading for finding in findings(with_minimiser(frame))]
 
 
 # --- whether there is a minimiser
@@ -51,7 +54,7 @@ def test_only_a_certificate_says_that_there_is_no_minimiser():
 
 def test_where_a_minimiser_exists_and_f_star_is_not_known_that_is_what_is_said():
     wide, unknown = UNKNOWN | {"minimiser": True}, UNKNOWN
-    frame = told(frames(run("p", **wide), run("q", **unknown))[0])
+    frame = with_minimiser(frames(run("p", **wide), run("q", **unknown))[0])
     (found,) = not_known(frame)
     assert "A minimiser exists, but f* is not known closely enough to measure a gap: p." in found.text
     assert "Whether a minimiser exists is not known: q." in found.text
@@ -75,7 +78,7 @@ def test_of_older_runs_a_minimiser_is_denied_only_where_their_columns_prove_it(w
     assert list(frame["no_gap"]) == [no_gap] * 2 and list(frame["minimiser"]) == [minimiser] * 2
 
 
-def test_runs_of_earlier_and_of_this_code_stand_beside_each_other(tmp_path):
+def test_runs_of_earlier_and_of_this_code_are_read_together(tmp_path):
     old, new = run("p", minimiser=False, optimum=0.35, optimum_error=0.35), run("q", **NONE)
     del old["no_gap"]
     frame = load(stored(tmp_path / "runs", old, new)).frame.drop_duplicates("run").set_index("problem")
@@ -85,13 +88,13 @@ def test_runs_of_earlier_and_of_this_code_stand_beside_each_other(tmp_path):
 @pytest.mark.parametrize(
     ("problem", "minimiser"), [("breast-cancer", False), ("breast-cancer-l2", True), ("mlp-breast-cancer-mean10", None)]
 )
-def test_what_a_run_stores_tells_the_three_apart(problem, minimiser):
+def test_what_a_run_stores_distinguishes_the_three(problem, minimiser):
     """Of runs that raised, which say of a problem what all runs say."""
     from benchmarks.runner.suites import every_solver
 
     case = next(case for case in every_solver([problem]) if case.solver == "newton")
     rows = pd.DataFrame(evaluate(Measurement(case, 0, None, "no step")))
-    assert told(rows)["minimiser"].tolist() == [minimiser]
+    assert with_minimiser(rows)["minimiser"].tolist() == [minimiser]
 
 
 def test_the_rank_of_a_finding_is_a_number_though_no_loss_is_known():
@@ -99,32 +102,26 @@ def test_the_rank_of_a_finding_is_a_number_though_no_loss_is_known():
     assert found.decades == 0.0
 
 
-def test_the_caption_of_a_figure_without_a_gap_says_why(tmp_path):
-    from reports.build import draw_all
-    from reports.data.provenance import sources
-    from reports.data.runs import Runs
-
+def test_the_caption_of_a_figure_without_a_gap_says_why(out):
     for known, words in ((NONE, NO_MINIMISER), (UNKNOWN, NOT_KNOWN)):
         unheld = {"test_loss": math.nan, "test_accuracy": math.nan}
-        frame = told(frames(run("p", **known, **unheld))[0])
-        (shown,) = (
-            one for one in draw_all(frame, tmp_path, lambda name: None, sources(Runs(frame, {})))["p"]
-            if one.name.endswith("loss-iteration")
-        )  # fmt: skip
+        frame = with_minimiser(frames(run("p", **known, **unheld))[0])
+        (section,) = problem_sections(frame, out, lambda name: None, sources(Runs(frame, {})))
+        (shown,) = (figure for figure in section.figures if figure.name.endswith("loss-iteration"))
         assert shown.caption.startswith(f"No gap can be shown here: {words}.")
     assert NO_GAP in FIGURES["loss-iteration"].caption
 
 
-# --- who arrived, and which run is the first
+# --- what was solved, and which run is the first
 
 
-def test_where_f_star_is_not_known_nobody_arrives_by_staying_at_the_start():
+def test_where_f_star_is_not_known_no_solver_solves_a_problem_by_staying_at_the_start():
     problem = min(COLLECTED)
     still = frames(run(problem, value=1.0, **UNKNOWN))[0]
-    assert not arrivals(still)["arrived"].any()
-    assert arrivals(frames(run(problem, value=0.5, **UNKNOWN))[0])["arrived"].all()
+    assert not solved_runs(still)["solved"].any()
+    assert solved_runs(frames(run(problem, value=0.5, **UNKNOWN))[0])["solved"].all()
     known = frames(run(problem, value=1.0, optimum=1.0))[0]
-    assert arrivals(known)["arrived"].all()  # it began at the minimum
+    assert solved_runs(known)["solved"].all()  # it began at the minimum
 
 
 def test_a_case_whose_first_repeat_raised_is_not_left_out():

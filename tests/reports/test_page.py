@@ -20,9 +20,9 @@ from benchmarks.runner.measure import measure
 from benchmarks.runner.suites import SUITES
 from benchmarks.store.runs import Store, run_key
 from reports.build import build
-from reports.data.provenance import sources
 from reports.data.runs import Runs, load
 from reports.figures.problem import FIGURES
+from reports.page.sources import sources
 from reports.page.write import html_table, sort_value, write_table
 from tests.reports.test_scoreboard import entry, result
 
@@ -46,8 +46,8 @@ def runs(tmp_path_factory) -> Runs:
 def page(runs) -> Path:
     """The page of these runs, beside their folder; a third problem, whose figures are folded away."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
-        patch.setattr("reports.page.page.OPEN", 1)
+        patch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
+        patch.setattr("reports.sections.problems.OPEN", 1)
         build(runs, runs.folder.parent / "report", data=False)
     return runs.folder.parent / "report" / "index.html"
 
@@ -111,7 +111,9 @@ def test_every_measured_row_and_every_figure_links_to_its_runs(page):
 
 @pytest.mark.slow
 def test_the_same_runs_make_the_same_files_wherever_the_report_stands(runs, tmp_path, monkeypatch):
-    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    """Of the figures two kinds, for they take long."""
+    two = {name: FIGURES[name] for name in ("gap-time", "test-loss-time")}
+    monkeypatch.setattr("reports.sections.problems.FIGURES", two)
     for name in ("one", "two"):
         shutil.copytree(runs.folder, tmp_path / name / "runs")
         build(load(tmp_path / name / "runs"), tmp_path / name / "report", data=False)
@@ -123,7 +125,7 @@ def test_the_same_runs_make_the_same_files_wherever_the_report_stands(runs, tmp_
 
 def test_a_name_that_is_html_stays_a_name(runs, tmp_path, monkeypatch):
     """In tables, in figures, in the list of runs, and where a file is named that was skipped."""
-    monkeypatch.setattr("reports.build.FIGURES", {"run-time": FIGURES["run-time"]})
+    monkeypatch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
     bad, frame = "<script>alert(1)</script>", runs.frame.copy()
     others = frame["solver"] != "newton"
     for column in ("solver", "label", "plain_label", "machine", "message", "commit", "rules"):
@@ -136,7 +138,7 @@ def test_a_name_that_is_html_stays_a_name(runs, tmp_path, monkeypatch):
 
 def test_names_of_other_tools_and_of_files_stay_names(runs, tmp_path, monkeypatch):
     """On the scoreboard, in the verdicts, in asv's and pytest-benchmark's sections, among peers, and in every link."""
-    monkeypatch.setattr("reports.build.FIGURES", {})
+    monkeypatch.setattr("reports.sections.problems.FIGURES", {})
     bad = "<img src=\"x\" onerror='alert(1)'>"
     peers, asv, micro = (tmp_path / f"{name} {bad}" for name in ("peers", "asv", "micro"))
     peers.mkdir()

@@ -9,34 +9,25 @@ import pandas as pd
 import pytest
 
 from reports.sections.performance import performance_section
-from reports.tables.performance import area, flips, pairwise, races, ratios, scores, shares, stability, wins
+from reports.statistics.profiles import area, flips, ratios, shares, wins
+from reports.tables.performance import pairwise, scores, stability
+from reports.tables.rankings import rankings
+from tests.reports.made_up import HOST, frames, run
 
-MACHINE = "A CPU, 4 cores"
 NEVER = math.inf
+RULES = "gap 1e-10, 1000 iterations"
 
 
-def run(problem, solver, time, *, repeat=0, machine=MACHINE, rules="gap 1e-10, 1000 iterations", **other) -> list[dict]:
-    """A run of one step that takes `time`; for NEVER a run that ends after a second at a gap of 1/2."""
-    same = {
-        **{"machine": machine, "problem": problem, "solver": solver, "label": solver, "plain_label": solver},
-        **{"dtype": "float64", "device": "cpu", "threads": 1, "no_gap": "", "rules": rules, "repeat": repeat},
-        **{"status": "converged", "case": f"{problem} {solver} {rules}"},
-    } | other
-    same["run"] = f"{same['case']} {machine} {repeat}"
-    end = (1.0, 0.5) if time == NEVER else (time, 1e-9)
-    return [same | {"iteration": k, "seconds": s, "gap": g} for k, (s, g) in enumerate(((0.0, 1.0), end))]
-
-
-def frame(times: dict[str, dict[str, float]], repeats=6, **other) -> pd.DataFrame:
-    """problem -> solver -> time; the repeats scatter by five per cent."""
-    rows = [
-        row
+def frame(times: dict[str, dict[str, float]], repeats=6, rules=RULES, **other) -> pd.DataFrame:
+    """problem -> solver -> time; the repeats scatter by five per cent. NEVER: the end is at a gap of 1/2."""
+    runs = [
+        run(problem, solver, 1.0 if time == NEVER else time * (1 + 0.01 * repeat), repeat=repeat, rules=rules,
+            gap=0.5 if time == NEVER else 1e-9, iterations=1, case=f"{problem} {solver} {rules}", **other)
         for problem, solvers in times.items()
         for solver, time in solvers.items()
         for repeat in range(repeats)
-        for row in run(problem, solver, time * (1 + 0.01 * repeat), repeat=repeat, **other)
-    ]
-    return pd.DataFrame(rows)
+    ]  # fmt: skip
+    return frames(*runs)[0]
 
 
 THREE = {
@@ -46,7 +37,7 @@ THREE = {
 }
 
 
-def test_ratios_are_to_the_fastest_and_who_never_gets_there_has_an_infinite_one():
+def test_ratios_are_to_the_fastest_and_infinite_where_a_solver_never_gets_there():
     found = ratios(np.array([[1.0, 3.0, NEVER], [4.0, 2.0, 2.0], [NEVER, NEVER, NEVER]]))
     assert found.tolist() == [[1.0, 3.0, NEVER], [2.0, 1.0, 1.0], [NEVER] * 3]
 
@@ -58,7 +49,7 @@ def test_a_profile_rises_from_the_share_of_wins_to_the_share_of_problems_that_we
     assert wins(found).tolist() == [0.5, 0.25]
 
 
-def test_the_area_is_one_for_who_always_wins_and_a_half_for_ten_times_its_time():
+def test_the_area_is_one_for_a_solver_that_always_wins_and_a_half_for_ten_times_its_time():
     assert area(ratios(np.array([[1.0, 10.0, NEVER, 1000.0]]))).tolist() == pytest.approx([1.0, 0.5, 0.0, 0.0])
 
 
@@ -71,38 +62,38 @@ def test_dropping_a_solver_turns_two_others_around():
     assert flips(times[:, :2], ["a", "b"], wins) == []
 
 
-def test_a_race_holds_medians_of_the_problems_that_all_solvers_met():
+def test_a_ranking_holds_medians_of_the_problems_that_all_solvers_met():
     missing = {"s": {"gradient-descent": 1.0, "newton": 1.0}}
     odd = {"p": {"newton-damped": 1.0}}
-    (race,) = races(pd.concat([frame(THREE | missing), frame(odd)]))
-    assert [contest.name for contest in race.contests] == ["p", "q", "r"] and race.absent_problems == ("s",)
-    assert race.absent_solvers == ("newton-damped",) and list(race.solvers) == list(THREE["p"])
-    assert race.times[0].tolist() == pytest.approx([4.1, 1.025, 2.05]) and race.times[1, 0] == NEVER
-    assert race.units[0] == pytest.approx(4.1) and race.units[1] == pytest.approx(1.0)
-    assert len(race.runs["newton"]) == 18
+    (ranking,) = rankings(pd.concat([frame(THREE | missing), frame(odd)]))
+    assert [contest.name for contest in ranking.contests] == ["p", "q", "r"] and ranking.other_problems == ("s",)
+    assert ranking.other_solvers == ("newton-damped",) and list(ranking.solvers) == list(THREE["p"])
+    assert ranking.times[0].tolist() == pytest.approx([4.1, 1.025, 2.05]) and ranking.times[1, 0] == NEVER
+    assert ranking.units[0] == pytest.approx(4.1) and ranking.units[1] == pytest.approx(1.0)
+    assert len(ranking.runs["newton"]) == 18
 
 
 def test_only_float64_on_one_cpu_thread_with_a_certified_optimum_and_a_test_takes_part():
     others = [{"dtype": "float32"}, {"threads": 2}, {"device": "cuda"}, {"no_gap": "no minimiser"}]
-    assert all(races(frame(THREE, **other)) == [] for other in [*others, {"rules": "10 iterations"}])
-    assert races(pd.DataFrame()) == []
+    assert all(rankings(frame(THREE, **other)) == [] for other in [*others, {"rules": "10 iterations"}])
+    assert rankings(pd.DataFrame()) == []
 
 
 def test_a_problem_under_two_rules_counts_under_those_that_most_solvers_share():
     long = frame({"p": {"newton": 0.001}}, rules="gap 1e-10, 20000 iterations")
-    (race,) = races(pd.concat([frame(THREE), long]))
-    assert race.times[0, 1] == pytest.approx(1.025)
+    (ranking,) = rankings(pd.concat([frame(THREE), long]))
+    assert ranking.times[0, 1] == pytest.approx(1.025)
 
 
 def test_machines_are_kept_apart():
-    found = races(pd.concat([frame(THREE), frame(THREE, machine="Another CPU")]))
-    assert [race.machine for race in found] == [MACHINE, "Another CPU"]
-    assert all(len(runs) == 18 for race in found for runs in race.runs.values())
+    found = rankings(pd.concat([frame(THREE), frame(THREE, machine="Another CPU")]))
+    assert [ranking.machine for ranking in found] == [HOST, "Another CPU"]
+    assert all(len(runs) == 18 for ranking in found for runs in ranking.runs.values())
 
 
-def test_a_pair_is_told_only_where_the_repeats_tell_it():
-    (race,) = races(frame(THREE))
-    table = pairwise(race).set_index("solver")
+def test_a_pair_is_ordered_only_where_the_repeats_decide_it():
+    (ranking,) = rankings(frame(THREE))
+    table = pairwise(ranking).set_index("solver")
     assert table.loc["newton", "before newton-cg"] == "33 %"  # on p alone
     assert table.loc["newton-cg", "before newton"] == "67 %"  # on q, and on r, where newton never gets there
     assert table.loc["gradient-descent", "before newton-cg"] == "0 %"  # 8.0 and 8.1 scatter more than they differ
@@ -110,13 +101,13 @@ def test_a_pair_is_told_only_where_the_repeats_tell_it():
     assert table.loc["newton", "before newton"] == "-" and list(table.columns)[-1] == "runs"
 
 
-def test_pairs_do_not_change_with_who_else_takes_part_and_scores_do():
-    (full,) = races(frame(THREE))
-    (two,) = races(frame(THREE)[lambda rows: rows["solver"] != "newton"])
+def test_scores_change_with_the_solvers_that_take_part_and_pairs_do_not():
+    (full,) = rankings(frame(THREE))
+    (two,) = rankings(frame(THREE)[lambda rows: rows["solver"] != "newton"])
     names = ["gradient-descent", "newton-cg"]
     cells = [f"before {name}" for name in names]
     assert pairwise(full).set_index("solver").loc[names, cells].equals(pairwise(two).set_index("solver")[cells])
-    first = [scores(race).set_index("solver")["first"]["newton-cg"] for race in (full, two)]
+    first = [scores(ranking).set_index("solver")["first"]["newton-cg"] for ranking in (full, two)]
     assert first == ["33 %", "67 %"]
 
 
@@ -124,29 +115,29 @@ def test_whether_the_ranking_holds_is_a_sentence_computed_from_the_times():
     flip = {f"p{k}": dict(zip(("newton", "newton-cg", "newton-damped"), t, strict=True)) for k, t in enumerate(
         [(1.0, 2.0, 3.0)] * 2 + [(3.0, 2.0, 1.0)] * 3
     )}  # fmt: skip
-    (race,) = races(frame(flip))
-    assert "without newton-damped, newton-cg passes newton." in stability(race)
-    (race,) = races(frame({f"p{k}": {"newton": 1.0, "newton-cg": 2.0, "newton-damped": 4.0} for k in range(3)}))
-    assert stability(race).count("stays as it is") == 2
+    (ranking,) = rankings(frame(flip))
+    assert "without newton-damped, newton-cg ranks above newton." in stability(ranking)
+    (ranking,) = rankings(frame({f"p{k}": {"newton": 1.0, "newton-cg": 2.0, "newton-damped": 4.0} for k in range(3)}))
+    assert stability(ranking).count("stays as it is") == 2
 
 
-def folders(out):
-    for name in ("tables", "figures"):
-        (out / name).mkdir()
-    return out
-
-
-def test_the_section_names_solvers_problems_and_what_was_left_out(tmp_path):
-    section = performance_section(frame(THREE | {"s": {"newton": 1.0}}), folders(tmp_path))
+def test_the_section_names_solvers_problems_and_what_was_left_out(out):
+    section = performance_section(frame(THREE | {"s": {"newton": 1.0}}), out)
     assert [figure.name for figure in section.figures] == ["performance-profile", "data-profile"]
     assert "3 solvers (gradient-descent, newton, newton-cg) on 3 problems (p, q, r)" in section.figures[0].caption
-    assert "1 problem that not all of these solvers met (s)" in section.note
-    assert (tmp_path / "tables" / "pairwise.csv").exists() and (tmp_path / "figures" / "data-profile.png").exists()
+    assert "1 problem that not all of these solvers were run on (s)" in section.note
+    assert (out / "tables" / "pairwise.csv").exists() and (out / "figures" / "data-profile.png").exists()
+
+
+def test_the_name_of_a_machine_stays_a_name_in_every_caption(out):
+    both = pd.concat([frame(THREE), frame(THREE, machine="<b>")], ignore_index=True)
+    section = performance_section(both, out)
+    assert "&lt;b&gt;" in section.table and "<b>" not in section.table and len(section.figures) == 4
 
 
 @pytest.mark.parametrize(
     "rows", [pd.DataFrame(), frame({"p": THREE["p"], "q": THREE["q"]}), frame({p: {"newton": 1.0} for p in "pqr"})]
 )
-def test_with_too_little_the_command_that_measures_more_is_named(rows, tmp_path):
-    section = performance_section(rows, folders(tmp_path))
+def test_with_too_little_the_command_that_measures_more_is_named(rows, out):
+    section = performance_section(rows, out)
     assert "benchmarks run --suite quick --repeats 6" in section.note and not section.figures

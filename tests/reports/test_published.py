@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from typer.testing import CliRunner
 
 from benchmarks.audit.cases import cases
 from benchmarks.audit.judge import Answer, Judge, row
@@ -17,7 +16,6 @@ from benchmarks.audit.verdicts import Verdicts
 from benchmarks.runner.environment import ROOT, now
 from benchmarks.runner.suites import SUITES
 from datasets import DataError
-from reports.__main__ import app
 from reports.data.runs import Runs
 from reports.publish import FIGURES, STATED, STORED, TABLES, disagreements, publish, quoted, quotes, read_table, stated
 from tests.reports.test_scoreboard import LIMITS, result
@@ -212,9 +210,3 @@ def test_a_mark_that_stands_twice_is_no_mark():
     twice = README.read_text() * 2
     with pytest.raises(ValueError, match="2 times"):
         quoted(twice, PUBLISHED)
-
-
-def test_the_command_says_in_one_sentence_what_is_missing(tmp_path):
-    result = CliRunner().invoke(app, ["publish", "--store", str(tmp_path)])
-    assert result.exit_code == 2 and len(result.stderr.strip().splitlines()) == 1
-    assert "--suite classic" in result.stderr

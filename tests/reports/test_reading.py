@@ -26,8 +26,8 @@ from benchmarks.store.layout import WORDS, constant, words
 from benchmarks.store.locks import Claims
 from benchmarks.store.runs import SCHEMA, Store, packed, run_key, write_whole
 from benchmarks.store.verification import difference, rebuilt
-from reports.data.provenance import sources
 from reports.data.runs import load
+from reports.page.sources import sources
 from tests.forks import Fork
 
 EXAMPLES = ROOT / "tests" / "examples" / "runs"

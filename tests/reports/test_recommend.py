@@ -22,7 +22,7 @@ from reports.recommend.coverage import coverage, covered
 from reports.recommend.experience import (
     ARRIVED,
     FAILED,
-    NOT_ASKED,
+    NOT_COUNTED,
     OUT_OF_TIME,
     Experience,
     Setup,
@@ -30,11 +30,14 @@ from reports.recommend.experience import (
     linear_problem,
     outcome,
 )
-from reports.recommend.prediction import FEW, Record, Target, learn, predict, records, rounded
-from reports.recommend.recommend import Question, best_calibration, recommend, recommend_sections, too_few, verdict
-from reports.recommend.regret import regret
+from reports.recommend.model import Target, learn
+from reports.recommend.prediction import FEW, predict, rounded
+from reports.recommend.recommend import Question, best_calibration, recommend
+from reports.recommend.records import Record, records
+from reports.recommend.regret import regret, too_few, verdict
+from reports.sections.recommendations import recommendation_section
 from solvers.common.instrumentation import COUNTERS
-from tests.reports.test_compare import frames, run
+from tests.reports.made_up import frames, run
 
 CALIBRATION = {"kernel_us": 1.0, "triad_gbs": 10.0, "syrk_gflops": 50.0, "potrf_gflops": 20.0}
 HERE = Setup("A CPU", "cpu", "float64", 1)
@@ -203,10 +206,14 @@ def test_intervals_widen_with_the_distance_from_what_was_measured():
     assert Record(6, 6, 0.1, 6, growth=0.0).reach(5.0) == pytest.approx(Record(6, 6, 0.1, 6).reach(0.0))
 
 
-def test_what_would_span_too_much_is_not_told_and_says_why():
+def test_what_would_span_too_much_is_not_predicted_and_says_why():
     cells = world()
     (far, *_) = predict(learn(cells, TARGET), records(cells, TARGET), Shape(10**9, 8, 8, 8e9, 8), CALIBRATION)
-    assert math.isnan(far.seconds) and far.score == math.inf and "not told: its 90 % would span" in far.reason
+    assert (
+        math.isnan(far.seconds)
+        and far.score == math.inf
+        and "not predicted: its 90 % interval would span" in far.reason
+    )
     assert FEW not in far.reason and [rounded(x) for x in (1.68, 12.3, 3412.0)] == ["1.7", "12", "3,400"]
 
 
@@ -379,7 +386,7 @@ def test_how_long_a_solver_tried_is_the_median_of_its_repeats_and_not_the_longes
     assert (found.outcome, found.time, found.waited) == (OUT_OF_TIME, math.inf, 1.0)
 
 
-def test_a_model_that_does_not_beat_the_trivial_rule_is_told_so():
+def test_a_model_that_does_not_beat_the_trivial_rule_is_reported():
     table = regret(world()).assign(regret=3.0)
     table["its regret"] = 1.0
     assert any("does not beat the trivial rule" in line for line in verdict(table))
@@ -399,9 +406,9 @@ def test_only_runs_that_could_have_arrived_count_as_failed():
     assert outcome(ends(status="iteration limit", iteration=1000), False) == FAILED
     assert outcome(ends(status="time limit"), False) == OUT_OF_TIME
     assert outcome(ends(status="time limit", iteration=5000), False) == FAILED
-    assert outcome(ends(no_gap="no minimiser"), False) == NOT_ASKED
+    assert outcome(ends(no_gap="no minimiser"), False) == NOT_COUNTED
     for arrived in (True, False):  # ten iterations were all that was asked
-        assert outcome(ends(status="iteration limit", iteration=10), arrived) == NOT_ASKED
+        assert outcome(ends(status="iteration limit", iteration=10), arrived) == NOT_COUNTED
 
 
 PROBLEMS = ("iris", "breast-cancer-l2", "breast-cancer-raw", "synthetic-sparse", "breast-cancer-mean10")
@@ -475,13 +482,12 @@ def test_sparse_data_take_less_than_dense_ones_of_the_same_size(store):
 
 
 @pytest.mark.slow
-def test_the_section_shows_the_regret_or_the_command_that_makes_more_runs(store, tmp_path):
-    (tmp_path / "tables").mkdir()
-    (section,) = recommend_sections(load(store), tmp_path)
+def test_the_section_shows_the_regret_or_the_command_that_makes_more_runs(store, out, tmp_path):
+    section = recommendation_section(load(store), out)
     assert "beat the trivial rule" in section.note and "synthetic-sparse" in section.table
-    assert (tmp_path / "tables" / "regret.md").exists()
+    assert (out / "tables" / "regret.md").exists()
     few = load(stored(tmp_path / "few", PROBLEMS[:2]))
-    (section,) = recommend_sections(few, tmp_path)
+    section = recommendation_section(few, out)
     assert not section.table and "python -m benchmarks run --suite quick" in section.note
     assert too_few(pd.DataFrame([{}] * 3)) and not too_few(pd.DataFrame([{}] * 4))
 
@@ -503,7 +509,6 @@ def test_the_command_ranks_and_checks_itself(store):
     outcome = ask(store, "--check")
     assert outcome.exit_code == 0 and "regret of the model: median 1," in outcome.stdout
     assert "held out one by one, the 90 % intervals held" in outcome.stdout and "larger problem" in outcome.stdout
-    assert "Example: python -m reports recommend" in ask(store, "--help").stdout
 
 
 BAD = {
@@ -531,11 +536,6 @@ def test_what_cannot_be_known_is_one_sentence_that_names_the_remedy(what, store)
     options, named = BAD[what]
     outcome = ask(store, *options)
     assert outcome.exit_code == 2 and named in outcome.stderr and len(outcome.stderr.splitlines()) == 1
-
-
-def test_an_empty_store_names_the_command_that_fills_it(tmp_path):
-    outcome = ask(tmp_path, "--check")
-    assert outcome.exit_code == 2 and "python -m benchmarks run" in outcome.stderr
 
 
 def test_several_machines_are_not_mixed_up(store):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -13,29 +12,25 @@ from matplotlib.figure import Figure
 
 from benchmarks.runner.suites import SUITES
 from datasets.registry import SIZED
-from reports.figures.scaling import cost_figure, panels, sized, slope, slopes
-from reports.sections.device_map import device_map, device_map_section, spans_a_plane
+from reports.figures.device_map import device_map, spans_a_plane
+from reports.figures.scaling import cost_figure, panels, sized, slopes
+from reports.sections.device_map import device_map_section
 from reports.sections.scaling import scaling_section
+from reports.statistics.bootstrap import slope
+from tests.reports.made_up import GPU, HOST, frame, run
 
 matplotlib.use("agg")
-HOST = "A CPU, 4 cores"
-GPU = f"A GPU, driver 1; {HOST}"
 
 
-def runs(cost, sizes, *, repeats=6, solver="newton", kind="synthetic", machine=HOST, device="cpu") -> pd.DataFrame:
+def runs(cost, sizes, *, repeats=6, solver="newton", kind="synthetic", **other) -> pd.DataFrame:
     """Runs of ten iterations of cost(n, d) seconds each, with a scatter of five per cent."""
-    rows = []
-    for n, d in sizes:
-        for repeat in range(repeats):
-            same = {
-                **{"machine": machine, "problem": f"{kind}-{n}x{d}", "solver": solver, "label": solver},
-                **{"plain_label": solver, "rules": "10 iterations", "dtype": "float64", "device": device, "threads": 1},
-                **{"repeat": repeat, "status": "iteration limit"},
-                "run": f"{machine} {kind} {n} {d} {solver} {device} {repeat}",
-            }
-            end = 10 * cost(n, d) * (1 + 0.01 * repeat)
-            rows += [same | {"iteration": 0, "seconds": 0.0}, same | {"iteration": 10, "seconds": end}]
-    return pd.DataFrame(rows)
+    same = {"rules": "10 iterations", "status": "iteration limit"} | other
+    made = [
+        run(f"{kind}-{n}x{d}", solver, 10 * cost(n, d) * (1 + 0.01 * repeat), repeat=repeat, **same)
+        for n, d in sizes
+        for repeat in range(repeats)
+    ]
+    return frame(*made)
 
 
 COLUMNS = [(1000, d) for d in (10, 30, 100, 300)]
@@ -53,16 +48,16 @@ def test_a_power_law_is_found_again_and_its_interval_holds_it():
 
 
 def test_the_exponent_against_d_is_at_a_fixed_n_and_the_other_way_round():
-    frame = runs(lambda n, d: 1e-9 * n * d**2, COLUMNS + ROWS)
-    (d,) = slopes(frame, "d").to_dict("records")
-    (n,) = slopes(frame, "n").to_dict("records")
+    found = runs(lambda n, d: 1e-9 * n * d**2, COLUMNS + ROWS)
+    (d,) = slopes(found, "d").to_dict("records")
+    (n,) = slopes(found, "n").to_dict("records")
     assert (d["at"], d["exponent"][:4]) == ("n = 1,000", "2.00") and (n["at"], n["exponent"][:4]) == ("d = 30", "1.00")
     assert d["measured"] == "10 to 300" and n["measured"] == "100 to 10,000" and len(d["runs"]) == 24
 
 
 def test_sizes_at_which_a_fixed_cost_hides_the_growth_take_no_part_in_the_fit():
-    frame = runs(lambda n, d: 1e-3 + 1e-6 * d**2, COLUMNS)  # 1.1, 1.9, 11 and 91 ms
-    (row,) = slopes(frame, "d").to_dict("records")
+    found = runs(lambda n, d: 1e-3 + 1e-6 * d**2, COLUMNS)  # 1.1, 1.9, 11 and 91 ms
+    (row,) = slopes(found, "d").to_dict("records")
     assert (row["fitted"], row["sizes"]) == ("100 to 300", 2) and float(row["exponent"].split()[0]) > 1.85
     (row,) = slopes(runs(lambda n, d: 1e-3, COLUMNS), "d").to_dict("records")
     assert (row["fitted"], row["exponent"]) == ("-", "-")
@@ -74,19 +69,21 @@ def test_kinds_of_problems_machines_and_dtypes_make_lines_of_their_own():
         runs(lambda n, d: 1e-9 * n * d, COLUMNS, kind="synthetic-correlated"),
         runs(lambda n, d: 1e-9 * n * d**1.5, COLUMNS, machine="Another CPU"),
     ]
-    table = slopes(pd.concat(parts), "d")
+    table = slopes(pd.concat(parts, ignore_index=True), "d")
     assert [cell[:4] for cell in table["exponent"]] == ["2.00", "1.00", "1.50"]
 
 
 def test_problems_that_are_not_named_by_their_size_and_an_empty_frame_give_nothing():
-    frame = runs(lambda n, d: 1e-9 * n, COLUMNS).assign(problem="synthetic-ill")
-    for rows in (frame, pd.DataFrame(), runs(lambda n, d: 1.0, COLUMNS[:2])):
+    found = runs(lambda n, d: 1e-9 * n, COLUMNS).assign(problem="synthetic-ill")
+    for rows in (found, pd.DataFrame(), runs(lambda n, d: 1.0, COLUMNS[:2])):
         assert slopes(rows, "d").empty and panels(sized(rows), "d") == []
 
 
 def test_the_figure_has_a_line_a_solver_through_the_medians():
-    frame = pd.concat([runs(lambda n, d: 1e-9 * n * d, COLUMNS, solver=name) for name in ("newton", "newton-cg")])
-    ((_, panel),) = panels(sized(frame), "d")
+    found = pd.concat(
+        [runs(lambda n, d: 1e-9 * n * d, COLUMNS, solver=name) for name in ("newton", "newton-cg")], ignore_index=True
+    )
+    ((_, panel),) = panels(sized(found), "d")
     axes = Figure().add_subplot()
     cost_figure(panel, "d", axes)
     assert [line.get_label() for line in axes.lines] == ["newton: d^1.00", "newton-cg: d^1.00"]
@@ -94,14 +91,12 @@ def test_the_figure_has_a_line_a_solver_through_the_medians():
     assert "(ms)" in axes.get_ylabel() and axes.get_xscale() == axes.get_yscale() == "log"
 
 
-def test_the_sections_write_their_figures_or_name_the_command(folders):
+def test_the_sections_write_their_figures_or_name_the_command(out):
     cheap = runs(lambda n, d: 1e-9 * n * d, COLUMNS + ROWS)
-    section = scaling_section(cheap, folders)
+    section = scaling_section(cheap, out)
     assert [figure.name for figure in section.figures] == ["iteration-against-d--n1000", "iteration-against-n--d30"]
-    assert (folders / "tables" / "iteration-slopes.md").exists()
-    assert "--suite sizes" in scaling_section(pd.DataFrame(), folders).note
-    assert "--device cuda" in device_map_section(cheap, folders).note
-    assert "--device cuda" in device_map_section(pd.DataFrame(), folders).note
+    assert (out / "tables" / "iteration-slopes.md").exists()
+    assert "--device cuda" in device_map_section(cheap, out).note
 
 
 def test_the_suite_sizes_meets_three_of_each_size():
@@ -117,7 +112,7 @@ def test_the_suite_sizes_meets_three_of_each_size():
 def on_both(sizes) -> pd.DataFrame:
     """The CPU takes n d nanoseconds, the device always ten microseconds: they meet at n d = 10,000."""
     here = runs(lambda n, d: 1e-9 * n * d, sizes)
-    return pd.concat([here, runs(lambda n, d: 1e-5, sizes, machine=GPU, device="cuda")])
+    return pd.concat([here, runs(lambda n, d: 1e-5, sizes, machine=GPU, device="cuda")], ignore_index=True)
 
 
 GRID = [(n, d) for n in (100, 1000, 10_000) for d in (10, 100)]
@@ -144,14 +139,7 @@ def test_sizes_on_one_line_have_numbers_and_no_areas():
     assert len(axes.texts) == 2 and not any(hasattr(c, "levels") for c in axes.collections)
 
 
-def test_the_section_draws_a_map_of_what_both_measured(folders):
-    section = device_map_section(on_both(GRID), folders)
+def test_the_section_draws_a_map_of_what_both_measured(out):
+    section = device_map_section(on_both(GRID), out)
     assert [figure.name for figure in section.figures] == ["break-even-map"] and section.note == ""
-    assert HOST in section.figures[0].caption and (folders / "figures" / "break-even-map.png").exists()
-
-
-@pytest.fixture
-def folders(tmp_path) -> Path:
-    for name in ("tables", "figures"):
-        (tmp_path / name).mkdir()
-    return tmp_path
+    assert HOST in section.figures[0].caption and (out / "figures" / "break-even-map.png").exists()

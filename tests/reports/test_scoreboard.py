@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from benchmarks.scoreboard import scores
 from benchmarks.scoreboard.race import MISSING, REACHED
-from reports.sections.scoreboard import best_peers, contenders, draw, limits, scoreboard_sections
+from reports.figures.scoreboard import draw
+from reports.sections.scoreboard import scoreboard_sections
+from reports.tables.scoreboard import best_peers, contenders, limits
 
 
 def entry(seconds, **more) -> dict:
@@ -50,14 +52,7 @@ def folder(tmp_path) -> Path:
     return folder
 
 
-@pytest.fixture
-def out(tmp_path) -> Path:
-    for name in ("tables", "figures"):
-        (tmp_path / "out" / name).mkdir(parents=True)
-    return tmp_path / "out"
-
-
-def test_the_best_peer_of_each_problem_stands_with_its_ratio_and_who_is_faster():
+def test_the_best_peer_of_each_problem_has_a_ratio_and_a_verdict():
     table = best_peers([result("small", 2.0), result("large", 0.5)]).set_index("problem")
     assert list(table["best peer"][:2]) == ["scikit-learn:lbfgs"] * 2
     assert list(table["faster"]) == ["ours", "the peer", ""]
@@ -109,11 +104,6 @@ def test_machines_and_thread_counts_have_sections_of_their_own(folder, out):
     sections = scoreboard_sections(folder, out)
     assert [section.title[-9:] for section in sections] == [" 1 thread", "2 threads"]
     assert len({section.name for section in sections}) == 2
-
-
-def test_without_results_the_command_that_makes_them_is_named(out, tmp_path):
-    (section,) = scoreboard_sections(tmp_path / "nothing", out)
-    assert "python -m benchmarks peers" in section.note and not section.table and not section.figures
 
 
 def test_old_and_foreign_files_are_named_and_skipped(folder, out):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,13 +12,6 @@ from reports.data.asv_results import asv_results
 from reports.sections.tools import commits, relative_times, tool_sections
 
 EXAMPLES = ROOT / "tests" / "examples"
-
-
-@pytest.fixture
-def out(tmp_path) -> Path:
-    for name in ("tables", "figures"):
-        (tmp_path / "out" / name).mkdir(parents=True)
-    return tmp_path / "out"
 
 
 @pytest.fixture
@@ -49,12 +41,6 @@ def test_both_tools_have_a_section_with_tables_and_a_figure(out):
     assert "<table" in across.table and len(across.figures) == 1 and "<svg" in across.figures[0].html
     assert "<table" in micro.table and "median" in micro.table
     assert (out / "tables" / "commits.md").exists() and (out / "tables" / "micro-benchmarks.csv").exists()
-
-
-def test_without_results_the_commands_that_make_them_are_named(out, tmp_path):
-    across, micro = tool_sections(tmp_path / "no-asv", tmp_path / "no-micro", out)
-    assert "asv run" in across.note and "--benchmark-autosave" in micro.note
-    assert not (across.table or across.figures or micro.table or micro.figures)
 
 
 def test_a_truncated_file_is_named_and_the_rest_is_shown(out, tmp_path):

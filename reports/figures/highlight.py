@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from ..data.targets import GAP
+from ..data.targets import times_to_target
 from ..tables.costs import GRADIENT_DESCENT
 from . import style
 
 GREY = {"color": "#c8c8c8", "linewidth": 0.8, "zorder": 1}
 
 
-def foremost(frame: pd.DataFrame) -> list[str]:
+def highlighted(frame: pd.DataFrame) -> list[str]:
     """Labels of one problem's runs, in the order of the frame: all of them where a figure can show them, else those
-    first at a gap of 1e-6 (median over the repeats; behind them those that come closest), and gradient descent. Where
-    no f* is known the least loss that any of them saw stands for it: what is chosen here is a colour, and no number."""
+    first at a gap of 1e-6 (median over the repeats; then those that come closest), and gradient descent. Where no f* is
+    known the lowest loss of any run takes its place, for the choice of colours alone."""
     labels = list(frame["label"].unique())
     if len(labels) <= style.FEW:
         return labels
-    gap = frame["gap"].where(frame["no_gap"] == "", frame["value"] - frame["value"].min())
-    start = gap.groupby(frame["run"]).transform("first")
-    runs = pd.DataFrame(
-        {
-            "label": frame.groupby("run")["label"].first(),
-            "time": frame["seconds"].where(gap <= GAP * start, math.inf).groupby(frame["run"]).min(),
-            "closest": gap.groupby(frame["run"]).min(),
-        }
-    )
+    known = frame.assign(gap=frame["gap"].where(frame["no_gap"] == "", frame["value"] - frame["value"].min()))
+    runs = known.groupby("run").agg(label=("label", "first"), closest=("gap", "min"))
+    runs = runs.assign(time=times_to_target(known))
     order = runs.groupby("label")[["time", "closest"]].median().sort_values(["time", "closest"], kind="stable")
     return chosen(labels, list(order.index))
 
@@ -45,15 +38,14 @@ def chosen(labels: Sequence[str], order: Sequence[str]) -> list[str]:
     return [name for name in labels if name in front]
 
 
-def draw_behind(axes: Axes, x: np.ndarray, y: np.ndarray, count: int, *, drawstyle: str = "default") -> None:
+def draw_grey(axes: Axes, x: np.ndarray, y: np.ndarray, count: int, *, drawstyle: str = "default") -> None:
     """One of `count` curves in grey; the first of an axes stands for all of them in the legend."""
     label = f"{count}{style.OTHERS}"
     again = label in axes.get_legend_handles_labels()[1]
     axes.plot(x, y, **GREY, drawstyle=drawstyle, label="_nolegend_" if again else label)
 
 
-def others(labels: Sequence[str], front: Sequence[str]) -> str:
-    """Who is grey, for the caption; empty where nobody is."""
-    behind = [name for name in labels if name not in set(front)]
-    words = f" In colour gradient descent and those that are first at a gap of {GAP:g} (from the least loss, if f* is "
-    return words + f"not known); in grey: {', '.join(behind)}." if behind else ""
+def grey_note(labels: Sequence[str], front: Sequence[str]) -> str:
+    """Which solvers are grey, for the caption; empty where none is."""
+    grey = [name for name in labels if name not in set(front)]
+    return f"In grey, the others: {', '.join(grey)}." if grey else ""

@@ -9,26 +9,18 @@ import pytest
 from matplotlib.figure import Figure
 
 from reports.figures import style
-from reports.figures.foremost import GREY, foremost, others
+from reports.figures.highlight import GREY, grey_note, highlighted
 from reports.figures.problem import gap_time, loss_iteration
+from tests.reports.made_up import frame, run
 
 NAMES = [f"solver-{k}" for k in range(20)]
 
 
-def frame(times: dict[str, float], *, no_gap: str = "") -> pd.DataFrame:
+def made(times: dict[str, float], *, no_gap: str = "") -> pd.DataFrame:
     """One run a solver: at a gap of 1e-7 after its time; at half of the start after a second where that is infinite."""
-    rows = []
-    for name, time in times.items():
-        end = (1.0, 0.5) if math.isinf(time) else (time, 1e-7)
-        for iteration, (seconds, gap) in enumerate(((0.0, 1.0), end)):
-            rows.append(
-                {
-                    **{"solver": name, "label": name, "run": name, "repeat": 0, "iteration": iteration},
-                    **{"seconds": seconds, "gap": math.nan if no_gap else gap, "value": 2.0 + gap, "no_gap": no_gap},
-                    "optimum_error": 1e-15,
-                }
-            )
-    return pd.DataFrame(rows)
+    ends = {name: (1.0, 0.5) if math.isinf(time) else (time, 1e-7) for name, time in times.items()}
+    found = frame(*(run("p", name, at, value=gap, gap=gap, no_gap=no_gap) for name, (at, gap) in ends.items()))
+    return found.assign(optimum_error=1e-15, gap=math.nan if no_gap else found["gap"])
 
 
 def late_first() -> dict[str, float]:
@@ -38,23 +30,23 @@ def late_first() -> dict[str, float]:
 
 @pytest.mark.parametrize("no_gap", ["", "f* is not known"])
 def test_those_that_get_there_first_are_in_colour_and_so_is_gradient_descent(no_gap):
-    found = foremost(frame({"gradient-descent": math.inf} | late_first(), no_gap=no_gap))
+    found = highlighted(made({"gradient-descent": math.inf} | late_first(), no_gap=no_gap))
     assert found == ["gradient-descent", *NAMES[-(style.FEW - 1) :]]
 
 
 def test_where_a_legend_has_room_for_all_all_are_in_colour():
     few = dict(list(late_first().items())[: style.FEW])
-    assert foremost(frame(few)) == list(few) and others(list(few), foremost(frame(few))) == ""
+    assert highlighted(made(few)) == list(few) and grey_note(list(few), highlighted(made(few))) == ""
 
 
 @pytest.mark.parametrize("draw", [gap_time, loss_iteration])
-def test_nobody_is_missing_and_grey_ones_share_a_line_of_the_legend_and_are_named(draw):
-    runs = frame(late_first())
+def test_all_are_drawn_and_grey_ones_share_a_line_of_the_legend_and_are_named(draw):
+    runs = made(late_first())
     axes = Figure().add_subplot()
     draw(runs, axes)
     grey = [line for line in axes.get_lines() if line.get_color() == GREY["color"]]
     assert len(axes.get_lines()) == len(NAMES) and len(grey) == len(NAMES) - style.FEW
     labels = axes.get_legend_handles_labels()[1]
     assert labels.count("8 others") == 1 and len(labels) == style.FEW + 1
-    words = others(NAMES, foremost(runs))
+    words = grey_note(NAMES, highlighted(runs))
     assert [name for name in NAMES if f"{name}," in words or f"{name}." in words] == NAMES[: -style.FEW]

@@ -10,14 +10,16 @@ import pytest
 
 from benchmarks.scoreboard.race import MISSING
 from reports.comparing.compare import compare, summaries
-from reports.findings.sentences import first_places, leaders, race, undecided
+from reports.findings.fastest import first_places, leaders, order_on, undecided
 from reports.sections.performance import performance_section
-from reports.sections.scoreboard import best_peers
 from reports.sections.tools import unchanged
-from reports.tables.claims import Contest, claims, comparable, verdict
-from reports.tables.performance import open_pairs, races
-from tests.reports.test_compare import pair, repeats
-from tests.reports.test_performance_profiles import THREE, folders, frame
+from reports.tables.claims import claims, comparable, verdict
+from reports.tables.contests import Contest
+from reports.tables.performance import open_pairs
+from reports.tables.rankings import rankings
+from reports.tables.scoreboard import best_peers
+from tests.reports.made_up import pair, repeats
+from tests.reports.test_performance_profiles import THREE, frame
 from tests.reports.test_scoreboard import entry, result
 
 NEVER = math.inf
@@ -36,54 +38,49 @@ def repeated(name: str = "iris", count: int = 6, **medians: float) -> Contest:
 # --- what a sentence says
 
 
-def test_two_repeats_share_no_first_place_but_have_an_order():
+FEW = "2 repeats are too few, 6 are needed"
+
+
+def test_too_few_repeats_have_no_tie_but_an_order():
     few = repeated(count=2, newton=2.6e-3, auto=15e-3, lbfgs=31e-3)
-    assert leaders(few) == ["newton"] and undecided(few) == "2 repeats are too few, 6 are needed"
-    assert first_places([few]) == (
-        "Which solver is first to a gap of 1e-6 is undecided: 2 repeats are too few, 6 are needed"
-    )
-    told = race(few)
-    assert told == (
-        "iris: undecided (2 repeats are too few, 6 are needed). "
-        "By their medians: newton 2.56 ms, auto 14.8 ms, lbfgs 30.5 ms."
-    )
+    assert leaders(few) == ["newton"] and undecided(few) == FEW
+    medians = "newton 2.56 ms, auto 14.8 ms, lbfgs 30.5 ms"
+    assert order_on(few) == f"On iris undecided ({FEW}); by their medians {medians}."
 
 
-def test_of_many_the_first_four_and_the_last_are_told_with_their_medians():
+def test_of_many_the_first_four_and_the_last_are_named_with_their_medians():
     many = contest(**{f"s{k}": [1.0 + k] for k in range(9)}, late=[NEVER])
-    assert race(many).endswith(
-        "s0 1.00 s, s1 2.00 s, s2 3.00 s, s3 4.00 s, 4 more, s8 9.00 s; 1 of 10 did not get there."
+    assert order_on(many).endswith(
+        "s0 1.00 s, s1 2.00 s, s2 3.00 s, s3 4.00 s, 4 more, s8 9.00 s; 1 of 10 solvers did not get there."
     )
-    assert race(contest(**{f"s{k}": [1.0 + k] for k in range(5)})).endswith("s3 4.00 s, s4 5.00 s.")
-    assert "1 repeat is too few, 6 are needed" in race(many)
+    assert order_on(contest(**{f"s{k}": [1.0 + k] for k in range(5)})).endswith("s3 4.00 s, s4 5.00 s.")
+    assert "1 repeat is too few, 6 are needed" in order_on(many)
 
 
-def test_enough_repeats_without_a_difference_share_the_first_place():
-    even = repeated(newton=1.0, auto=1.001, lbfgs=5.0)
+def test_enough_repeats_without_a_difference_tie_and_with_one_have_a_first():
+    even, clear = repeated(newton=1.0, auto=1.001, lbfgs=5.0), repeated(newton=1.0, auto=2.0, lbfgs=5.0)
     assert leaders(even) == ["newton", "auto"] and undecided(even) == ""
-    assert first_places([even]) == "2 solvers share the first place to a gap of 1e-6"
-    assert race(even).startswith("iris: newton, auto after 1.00 s [") and "lbfgs needs 5" in race(even)
+    assert order_on(even).startswith("On iris newton and auto take 1.00 s [") and "lbfgs takes 5" in order_on(even)
+    assert "auto takes 2 [" in order_on(clear) and "lbfgs takes 5 [" in order_on(clear)
 
 
-def test_enough_repeats_with_a_difference_have_a_first():
-    clear = repeated(newton=1.0, auto=2.0, lbfgs=5.0)
-    assert first_places([clear]) == "newton is first to a gap of 1e-6"
-    assert "auto needs 2 [" in race(clear) and "lbfgs needs 5 [" in race(clear)
+P, EVEN = repeated("p", newton=1.0, auto=2.0), repeated("r", newton=1.0, auto=1.001)
+Q = repeated("q", 2, newton=2.0, auto=1.0)  # undecided
+HEADINGS = [
+    ([P], "newton is fastest on p (1.00 s)"),
+    ([EVEN], "Two solvers tie for fastest on r (1.00 s)"),
+    ([contest(a=[1.0], b=[NEVER])], "a is fastest on iris (1.00 s)"),  # the only one to arrive, however few the repeats
+    ([Q], f"Which solver is fastest is undecided on q: {FEW}"),
+    ([Q, Q], f"Which solver is fastest is undecided on all 2 problems: {FEW}"),
+    ([P, Q, Q], f"newton is fastest on 1 of 3 problems; 2 are undecided: {FEW}"),
+    ([P, EVEN], "newton is fastest on 1 of 2 problems and tied for fastest on 1"),
+    ([EVEN, EVEN], "newton is tied for fastest on 2 of 2 problems"),
+]
 
 
-def test_over_several_problems_only_those_that_are_decided_count():
-    decided, few = repeated("p", newton=1.0, auto=2.0), repeated("q", 2, newton=2.0, auto=1.0)
-    assert first_places([decided, few, few]) == (
-        "newton is first to a gap of 1e-6 on 1 of 3 problems, alone on 1; "
-        "2 are undecided: 2 repeats are too few, 6 are needed"
-    )
-    assert first_places([few, few]) == (
-        "Which solver is first to a gap of 1e-6 is undecided on all 2 problems: 2 repeats are too few, 6 are needed"
-    )
-
-
-def test_who_arrives_alone_is_first_however_few_the_repeats():
-    assert first_places([contest(a=[1.0], b=[NEVER])]) == "a is first to a gap of 1e-6"
+@pytest.mark.parametrize(("contests", "heading"), HEADINGS)
+def test_the_heading_says_which_solver_is_fastest_as_far_as_the_repeats_decide(contests, heading):
+    assert first_places(contests) == heading
 
 
 def test_a_repeat_that_did_not_get_there_leaves_a_clear_order_clear_and_a_close_one_open():
@@ -94,28 +91,50 @@ def test_a_repeat_that_did_not_get_there_leaves_a_clear_order_clear_and_a_close_
     assert contest(a=times, b=close).undecided("a", "b") == "not all repeats got there"
     assert not contest(a=times[:3], b=[3.0, 3.0, NEVER]).ahead("a", "b")
     mostly = contest(a=[*times, *times[:3], NEVER], b=[9.0] * 6)
-    assert race(mostly) == "iris: a after 1.00 s (no interval, 9 of 10); b needs 9 times as long."
+    assert order_on(mostly) == "On iris a takes 1.00 s (no interval, 9 of 10); b takes 9 times as long."
 
 
 # --- claims
 
 
-def test_nobody_is_called_slower_than_the_first_where_the_repeats_do_not_tell():
-    few = repeated(count=2, a=1.0, b=2.0, c=3.0)
-    assert [few.fastest(label) for label in "abc"] == [None, None, None]
-    assert [few.slowest(label) for label in "abc"] == [None, None, None]
-    enough = repeated(a=1.0, b=2.0, c=3.0)
-    assert [enough.fastest(label) for label in "abc"] == [True, False, False]
-    assert [enough.slowest(label) for label in "abc"] == [False, False, True]
+CLEAR = repeated(a=1.0, b=2.0, c=3.0)
+CLOSE = contest(a=[1.0, 3.0, 1.1, 2.9, 1.2, 2.8], b=[1.1, 2.9, 1.0, 3.1, 1.3, 2.8], c=[9.0] * 6)
+TOO_FEW = repeated(count=2, a=1.0, b=2.0, c=3.0)
+
+
+@pytest.mark.parametrize(
+    ("found", "fastest", "slowest"),
+    [
+        (CLEAR, [True, False, False], [False, False, True]),
+        (CLOSE, [None, None, False], [False, False, True]),
+        (TOO_FEW, [None, None, None], [None, None, None]),
+        (contest(a=[1.0] * 6, b=[1.0] * 6, c=[NEVER] * 6), [None, None, False], [False, False, True]),
+        (contest(a=[1.0] * 6, b=[NEVER] * 6, c=[NEVER] * 6), [True, False, False], [False, False, False]),
+    ],
+)
+def test_first_and_last_are_named_only_where_the_repeats_decide_them(found, fastest, slowest):
+    """Solvers that never get there share the last place, and then none of them is the slowest."""
+    assert [found.fastest(label) for label in "abc"] == fastest
+    assert [found.slowest(label) for label in "abc"] == slowest
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"a": True, "b": True}, "true"),
+        ({"a": False, "b": False}, "false"),
+        ({"a": False, "b": True}, "only for b"),
+        ({"a": True, "b": None, "c": False}, "only for a. undecided for b"),
+        ({"a": False, "b": None}, "undecided for b"),
+    ],
+)
+def test_a_verdict_is_true_false_or_names_where_it_holds_and_where_it_is_open(answers, words):
+    assert verdict(answers) == words
 
 
 def test_a_verdict_names_how_many_repeats_are_missing():
-    few = repeated(count=2, a=1.0, b=2.0)
-    assert verdict({"iris": few.fastest("a")}, {"iris": few.why_open()}) == (
-        "undecided for iris (2 repeats are too few, 6 are needed)"
-    )
-    close = contest(a=[1.0, 3.0, 1.1, 2.9, 1.2, 2.8], b=[1.1, 2.9, 1.0, 3.1, 1.3, 2.8])
-    assert verdict({"iris": close.fastest("a")}, {"iris": close.why_open()}) == "undecided for iris"
+    assert verdict({"iris": TOO_FEW.fastest("a")}, {"iris": TOO_FEW.why_open()}) == f"undecided for iris ({FEW})"
+    assert verdict({"iris": CLOSE.fastest("a")}, {"iris": CLOSE.why_open()}) == "undecided for iris"
 
 
 LABELS = {
@@ -185,20 +204,20 @@ def test_a_comparison_says_why_it_is_undecided():
     assert compare(pair("commit", repeats(), repeats(1.045)))["verdict"].tolist() == ["undecided"] * 3
 
 
-def test_pairs_with_too_few_repeats_are_counted_beside_the_scores(tmp_path):
-    (few,), (enough,) = races(frame(THREE, repeats=2)), races(frame(THREE))
+def test_pairs_with_too_few_repeats_are_counted(out):
+    (few,), (enough,) = rankings(frame(THREE, repeats=2)), rankings(frame(THREE))
     assert open_pairs(few) == (
-        "Of 9 pairs of solvers on a problem 5 are undecided because there are too few repeats (2; 6 are needed): of "
+        "Of 9 pairs of solvers on a problem 5 are undecided because of too few repeats (2; 6 are needed): of "
         "these the scores show the order of the medians alone."
     )
     assert open_pairs(enough) == ""
-    assert "6 are needed" in performance_section(frame(THREE, repeats=2), folders(tmp_path)).note
+    assert "6 are needed" in performance_section(frame(THREE, repeats=2), out).note
 
 
 # --- other tools
 
 
-def test_few_rounds_stand_beside_the_verdict_and_where_no_peer_is_there_is_none():
+def test_a_verdict_names_too_few_rounds_and_is_missing_where_no_peer_is_installed():
     few = result("few", 2.0, entries={"hessbench:newton": entry([1e-3] * 3), "glum:irls-ls": entry([2e-3] * 3)})
     gone = {"status": MISSING, "best": None, "message": "not installed"}
     alone = result("alone", 1.0, entries={"hessbench:newton": entry([1e-3] * 7), "glum:irls-ls": entry([], **gone)})

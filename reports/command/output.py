@@ -1,0 +1,40 @@
+"""What the verbs share: the default folders, errors in one sentence, and tables on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.command.failure import fail
+
+# Written out, so that `--help` need not import what measures; a test compares them with the defaults of the code.
+ROOT = Path(__file__).resolve().parent.parent.parent
+RUNS, PEERS, PROFILES = (ROOT / "reports" / name for name in ("runs", "peers", "profiles"))
+VERDICTS = ROOT / "reports" / "honesty" / "verdicts.parquet"
+ASV, MICRO = ROOT / ".asv" / "results", ROOT / ".benchmarks"
+GAP = 1e-6
+THRESHOLD = 0.05
+
+
+@contextmanager
+def writing(out: Path, remedy: str = ": name another folder with --out") -> Iterator[None]:
+    """The folder, made where it is not there; what cannot be written ends the verb."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}){remedy}")
+
+
+def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "", width: int = 200) -> None:
+    """Every cell as plain text; as wide as the terminal, or so many characters where there is none."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(*columns, title=escape(title) or None, title_justify="left")
+    for row in rows:
+        table.add_row(*(escape(str(cell)) for cell in row))
+    Console(width=None if sys.stdout.isatty() else width).print(table)

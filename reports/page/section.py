@@ -1,0 +1,88 @@
+"""A section of the page: each of its tables and figures is written to its files when it is added."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..tables.record import Table
+from .sources import Sources
+from .write import html_table, write_figure, write_table
+
+ACROSS, TABLES, FIGURES = "Across problems", "Tables", "Figures"  # groups in the contents
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A figure as the page shows it; source: the line, in HTML, that names the runs behind it."""
+
+    name: str
+    title: str
+    caption: str
+    html: str
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with, where they are there, tables and the caption of the first, figures, and a note.
+
+    group: the heading it stands under in the contents. folded: whether a click opens its figures.
+    """
+
+    name: str
+    title: str
+    caption: str
+    table: str
+    figures: Sequence[Shown]
+    note: str
+    group: str = ACROSS
+    folded: bool = False
+
+
+class SectionWriter:
+    """Collects a section, and writes its tables and figures below `out`."""
+
+    def __init__(
+        self, name: str, title: str, out: Path, sources: Sources | None = None, *, group: str = ACROSS
+    ) -> None:
+        self.name, self.title, self.out, self.sources, self.group = name, title, out, sources, group
+        self.captions: list[str] = []
+        self.tables: list[str] = []
+        self.figures: list[Shown] = []
+
+    def table(
+        self,
+        record: Table,
+        table: pd.DataFrame,
+        *,
+        name: str = "",
+        before: str = "",
+        after: str = "",
+        show: bool = True,
+    ) -> None:
+        """Write a table as the record says, and show it. before, after: words around the caption; on the page the words
+        after it stand at the first table alone."""
+        short = " ".join(filter(None, [before, record.caption]))
+        words = f"{short} {after}".strip()
+        write_table(table, words, self.out / "tables" / (name or record.name), self.sources)
+        if show:
+            self.captions.append(short if self.captions else words)
+            self.tables.append(html_table(table, self.sources))
+
+    def figure(self, name: str, title: str, canvas: Figure, caption: str, runs: Collection[str] = (), source: str = ""):
+        """Write a figure and show it. runs: the runs behind it; source: where else its numbers are from, in words."""
+        known = self.sources if runs else None
+        svg = write_figure(canvas, self.out / "figures" / name, known.words(runs) if known else source)
+        self.figures.append(Shown(name, title, caption, svg, known.line(runs) if known else ""))
+
+    def section(self, note: str = "", *, caption: str = "", folded: bool = False) -> Section:
+        first, *others = self.captions or [caption]
+        rest = zip(others, self.tables[1:], strict=True)
+        shown = "".join([*self.tables[:1], *(f'<p class="soft">{escape(words)}</p>{table}' for words, table in rest)])
+        return Section(self.name, self.title, first, shown, self.figures, note, self.group, folded)

@@ -1,0 +1,53 @@
+"""Recommendations and their regret as lines for the terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..text import seconds, setup
+from .coverage import coverage, covered
+from .experience import Experience
+from .recommend import Answer, Question
+from .regret import verdict
+
+Rows = tuple[Sequence[str], list[list[str]]]  # columns, and a list of cells for each row
+
+
+def prediction_rows(found: Answer) -> Rows:
+    rows = []
+    for one in found.predictions:
+        times = [one.reason, "-", "-"]
+        if math.isfinite(one.seconds):
+            times = [seconds(one.seconds), f"{seconds(one.low)} to {seconds(one.high)}", seconds(one.score)]
+        iterations = f"{one.iterations:.3g}" if math.isfinite(one.seconds) else "-"
+        arrived = f"on {one.record.arrived} of {one.record.tried} problems"
+        rows.append([one.solver, *times, one.part, iterations, arrived])
+    rows += [[solver, reason, *["-"] * 5] for solver, reason in found.refused.items()]
+    return ("solver", "time", "90 % of the time", "with failures", "mostly", "iterations", "got there"), rows
+
+
+def question_title(found: Answer, question: Question, gap: float) -> str:
+    return (
+        f"{question.n:,} x {question.d:,}, density {question.density:g}, penalty {question.penalty:g}, "
+        f"to a gap of {gap:g}\n{setup(question.dtype, question.device, question.threads)}, {found.machine}"
+    )
+
+
+def regret_rows(table: pd.DataFrame) -> Rows:
+    rows = []
+    for row in table.to_dict("records"):
+        where = f"{setup(row['dtype'], row['device'], row['threads'])}, {row['machine']}"
+        regret, its = (
+            "> " * row[bound] + f"{row[value]:.3g}"
+            for bound, value in (("at least", "regret"), ("its at least", "its regret"))
+        )
+        rows.append([row["problem"], where, row["recommended"], row["best"], regret, row["trivial rule"], its])
+    return ("problem", "setup", "recommended", "best", "regret", "best most often", "its regret"), rows
+
+
+def check_lines(cells: Sequence[Experience], table: pd.DataFrame) -> list[str]:
+    """Whether following the advice would have paid, and how often the intervals held."""
+    return [*verdict(table), covered(coverage(cells))]
