@@ -21,7 +21,7 @@ SERIES = ["machine", "host", "environment", "threads", "benchmark", "version", "
 
 
 class Row(NamedTuple):
-    """What is read of a row of `measurements.py` in addition to its series; None where the frame has nothing."""
+    """What is read of a row of `measurements` in addition to its series; None where the frame has nothing."""
 
     commit: str
     date: str | None

@@ -25,7 +25,7 @@ FOREIGN = (OSError, ValueError, LookupError, TypeError, AttributeError, Recursio
 
 
 def asv_results(folder: Path | str) -> Measurements:
-    """All results in asv's folder, of the benchmarks as they are now; the columns are those of `measurements.py`.
+    """All results in asv's folder, of the benchmarks as they are now; the columns are those of `measurements`.
 
     Files that cannot be read are named and skipped; results of another version of a benchmark than `benchmarks.json`
     tells, or of one that is gone, are left out and counted. An empty or absent folder gives no rows.

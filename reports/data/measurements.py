@@ -1,21 +1,4 @@
-"""What asv and pytest-benchmark measured, as one long frame: one measured quantity a row.
-
-A table is a selection and a `groupby` (with dropna=False: what a tool does not know is missing). The columns:
-
-- source: asv or pytest-benchmark; file: its name.
-- commit: 12 digits, with + where the working tree differed. date: of the commit (UTC, ISO 8601); measured: when.
-- machine: CPU, cores, and what is known of a GPU; host: asv's own name of it. environment, python, torch.
-- benchmark, and its version where it has one; group (pytest-benchmark). parameters: all as one text, and each in a
-  column of its own: solver, problem, dtype, device, threads, gap, and others as they come, with `parameter ` before the
-  name where it would be one of these columns.
-- quantity (time, iterations, peak memory, ...) in unit.
-- statistic: `value`, one observation, whose place in a series is `repeat`; or `median`, by the tool, of so many
-  `samples` (seconds a call), with the quartiles q_25 and q_75. A timed asv cell is one median, and its samples as
-  values where they were recorded. pytest-benchmark's are medians, and the numbers that a benchmark noted.
-- low to high is the confidence interval of a median: `interval` is `99 %` (asv) or `95 %` (noted by a benchmark).
-- status: ok; failed: it raised, was killed, or could not be built; n/a: the benchmark declined (a device or solver that
-  is not there) or the target was not reached. The value of both is NaN. A value may be infinite.
-"""
+"""One measured quantity a row: the columns that runs, asv and pytest-benchmark share."""
 
 from __future__ import annotations
 
@@ -31,9 +14,9 @@ COLUMNS = (
     *("machine", "host", "environment", "python", "torch"),
     *("benchmark", "version", "group", "parameters", "solver", "problem", "dtype", "device", "threads", "gap"),
     *("quantity", "unit", "statistic", "repeat", "value", "low", "high", "interval", "q_25", "q_75", "samples"),
-    *("status", "file"),
+    *("status", "reason", "file"),
 )
-PARAMETERS = {"solver", "problem", "dtype", "device", "threads", "gap"}  # those that both tools share
+PARAMETERS = {"solver", "problem", "dtype", "device", "threads", "gap"}  # those that all tools share
 COUNTS = ("threads", "repeat", "samples")
 NUMBERS = (*COUNTS, "gap", "value", "low", "high", "q_25", "q_75")
 ORDER = ["source", "benchmark", "parameters", "machine", "host", "environment", "date", "commit", "measured", "file"]
@@ -43,7 +26,7 @@ DIGITS = 12  # of a commit
 
 @dataclass(frozen=True)
 class Measurements:
-    """frame: with the columns above. skipped: files that could not be read, with the reason.
+    """frame: the columns are those of `measurements`. skipped: files that could not be read, with the reason.
 
     older: results of benchmarks that have changed since (another version, other axes) or are gone, by benchmark: how
     many files held one.

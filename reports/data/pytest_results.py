@@ -13,7 +13,7 @@ from .measurements import DIGITS, PARAMETERS, Measurements, cpu, parameter_colum
 
 
 def pytest_results(paths: Path | str | Iterable[Path]) -> Measurements:
-    """Files written with --benchmark-json or --benchmark-autosave, or a folder of them; columns: `measurements.py`.
+    """Files written with --benchmark-json or --benchmark-autosave, or a folder of them, as `measurements` says.
 
     Files that cannot be read are named and skipped. Tests that failed are not in such a file. The single timings are
     left there: a kernel of a microsecond has a hundred thousand of them.

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from reports.comparing.compare import compare
+from reports.data.collect import time_to
 from reports.data.repeats import seconds_waited
 from reports.data.runs import NOT_KNOWN
 from reports.data.targets import NO_ACCURACY
@@ -150,6 +151,15 @@ def test_where_there_is_no_accuracy_none_was_missed():
     assert table["0.90"].tolist() == [NO_ACCURACY, "never"]
     unknown = cells(run("p", no_gap=NOT_KNOWN, gap=math.nan))
     assert only(time_to_gap(unknown), "1e-06") == NOT_KNOWN
+
+
+def test_a_single_run_says_whether_it_was_stopped():
+    stopped, ended = (cells(run("p", gap=0.5, seconds=2.0, status=status)) for status in ("time limit", "stalled"))
+    assert [time_to(frame, "gap", 1e-6)["reason"] for frame in (stopped, ended)] == [
+        "not reached",
+        "never reached: stalled",
+    ]
+    assert all(time_to(frame, "gap", 1e-6)["low"] == 2.0 for frame in (stopped, ended))
 
 
 def test_what_never_gets_there_sorts_behind_all_that_was_stopped_and_before_words():

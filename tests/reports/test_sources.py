@@ -1,4 +1,4 @@
-"""asv's results and pytest-benchmark's JSON as frames, each read from a stored example of what the tool writes.
+"""One frame: runs, asv's results and pytest-benchmark's JSON, each read from a stored example of what the tool writes.
 
 `examples/asv` holds three commits: the first with an older version of a benchmark, the second with a cell that failed,
 the third without samples; in all a cell that declined, a target that was not reached, and an infinite number. A fourth
@@ -10,14 +10,21 @@ from __future__ import annotations
 import json
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.runner.environment import ROOT
+from benchmarks.runner.measure import measure
+from benchmarks.runner.suites import SUITES
+from benchmarks.store.runs import Store, run_key
 from reports.data.asv_results import asv_results
+from reports.data.collect import measurements
 from reports.data.measurements import COLUMNS, parameter_columns
 from reports.data.pytest_results import pytest_results
+from reports.data.runs import load
+from reports.data.targets import times_to_target
 
 EXAMPLES = ROOT / "tests" / "examples"
 ASV, MICRO = EXAMPLES / "asv", EXAMPLES / "pytest-benchmark"
@@ -35,6 +42,16 @@ def asv():
 def copied(tmp_path) -> Path:
     """The example of asv, to be spoilt."""
     return shutil.copytree(ASV, tmp_path / "asv")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """One run on a problem with a minimiser, one on a problem without."""
+    store = Store(tmp_path_factory.mktemp("runs"))
+    cases = {case.problem: case for case in SUITES["classic"]() if case.solver == "newton"}
+    for case in (cases["breast-cancer-l2"], cases["breast-cancer"]):
+        store.write(run_key(case, 0), measure(case, 0))
+    return load(store.folder)
 
 
 def only(frame, **wanted):
@@ -208,12 +225,64 @@ def test_a_foreign_or_cut_off_file_among_micro_benchmarks_is_named_and_skipped(t
     assert set(read.frame["file"]) == {"whole.json"}
 
 
-# --- both
+# --- runs
+
+
+def test_a_run_gives_its_time_its_end_and_its_times_to_the_targets(runs):
+    frame = measurements(runs=runs).frame
+    for key, run in runs.frame.groupby("run"):
+        rows = frame[frame["file"] == key]
+        assert only(rows, benchmark="whole run", quantity="time")["value"] == run["total_seconds"].iloc[0]
+        assert only(rows, benchmark="whole run", quantity="iterations")["value"] == run["iteration"].max()
+        assert (rows["torch"] == runs.metadata[key]["environment"]["packages"]["torch"]).all()
+    reached = frame[(frame["benchmark"] == "time to gap") & (frame["status"] == "ok")]
+    assert len(reached) and ((reached["low"] <= reached["value"]) & (reached["value"] == reached["high"])).all()
+    for row in reached.itertuples():
+        run = runs.frame[runs.frame["run"] == row.file]
+        assert row.value == times_to_target(run, "gap", row.gap).iloc[0]
+    absent = frame[(frame["benchmark"] == "time to gap") & (frame["problem"] == "breast-cancer")]
+    assert set(absent["status"]) == {"n/a"} and set(absent["reason"]) == {"no minimiser"}
+
+
+def test_a_target_that_was_not_reached_is_censored_at_what_was_waited(runs):
+    never = runs.frame.assign(test_accuracy=0.5)
+    rows = measurements(runs=replace(runs, frame=never)).frame
+    rows = rows[rows["benchmark"] == "time to accuracy"]
+    assert set(rows["status"]) == {"n/a"} and rows["value"].isna().all() and (rows["high"] == math.inf).all()
+    waited = runs.frame.groupby("run")["total_seconds"].first()
+    assert (rows["low"] == rows["file"].map(waited)).all()
+
+
+def test_a_run_that_raised_is_a_row_marked_failed(runs):
+    raised = runs.frame.assign(status="error", message="ValueError: planted")
+    rows = measurements(runs=replace(runs, frame=raised)).frame
+    assert set(rows["status"]) == {"failed"} and rows["value"].isna().all()
+    assert set(rows["reason"]) == {"ValueError: planted"} and set(rows["benchmark"]) == {"whole run"}
+
+
+# --- all together
+
+
+def test_all_sources_make_one_frame_in_which_no_row_is_twice(runs):
+    both = replace(runs, frame=runs.frame.assign(commit=NEWEST), skipped={"x.parquet": "foreign"}, older={"m": 2})
+    read = measurements(runs=both, asv=ASV, micro=MICRO)
+    frame = read.frame
+    assert list(frame.columns[: len(COLUMNS)]) == list(COLUMNS)
+    assert set(frame["source"]) == {"run", "asv", "pytest-benchmark"}
+    assert set(read.skipped) == {CUT_OFF, "x.parquet"} and read.older == {TIME: 1, "m": 2}
+    assert not frame.duplicated(["file", "benchmark", "parameters", "quantity", "statistic", "repeat"]).any()
+    assert frame["value"].isna().equals(frame["status"] != "ok")
+    # a run knows its commit but not when that was made
+    assert set(frame.loc[frame["source"] == "run", "date"]) == {"2026-03-01T12:00:00+00:00"}
+    table = (
+        frame[frame["quantity"] == "time"].groupby(["source", "solver", "statistic"], dropna=False)["value"].median()
+    )
+    assert table["asv", "newton", "median"] == pytest.approx(6.0997e-4)
 
 
 def test_nothing_measured_is_an_empty_frame_with_all_columns(tmp_path):
-    for read in (asv_results(tmp_path / "absent"), pytest_results(tmp_path)):
-        assert read.frame.empty and list(read.frame.columns) == list(COLUMNS) and read.skipped == {}
+    read = measurements(asv=tmp_path / "absent", micro=tmp_path)
+    assert read.frame.empty and list(read.frame.columns) == list(COLUMNS) and read.skipped == {}
 
 
 def test_a_parameter_never_takes_the_place_of_another_column():
