@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandas as pd
 import torch
@@ -23,7 +23,7 @@ from benchmarks.audit.cases import QUICK, Case, cases
 from benchmarks.audit.judge import CONTENDERS, DTYPES, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
 from benchmarks.audit.verdicts import DEFAULT, Verdicts, false_claims, identity, lies, summary
 from benchmarks.command.failure import fail
-from benchmarks.runner.worker import LostError, Worker
+from benchmarks.runner.worker import DiedError, LostError, Worker
 from benchmarks.scoreboard.contenders import load
 from solvers.adapters import PEERS
 from solvers.common.names import lookup
@@ -92,9 +92,10 @@ def honesty(
         raise typer.Exit(1)
 
 
-def fit(name: str, case: Case, dtype: str, seconds: float) -> Answer:
-    """What the other process does."""
-    return answer(CONTENDERS[name], case, dtype, seconds)
+def fit(name: str, case: Case, dtype: str, seconds: float) -> dict[str, Any]:
+    """What the other process does; its answer as plain values."""
+    found = answer(CONTENDERS[name], case, dtype, seconds)
+    return vars(found) | {"w": None if found.w is None else found.w.tolist()}
 
 
 def warm_up() -> None:
@@ -133,9 +134,11 @@ def _ask_all(
 def _ask(worker: Worker, name: str, case: Case, dtype: str, seconds: float) -> Answer:
     """A process that hangs or dies is an answer, too."""
     try:
-        return worker.ask(name, case, dtype, seconds, seconds=seconds + 1 + GRACE)
+        found = worker.ask(name, case, dtype, seconds, seconds=seconds + 1 + GRACE)
     except LostError as error:
-        return Answer(RAISED if "died" in str(error) else OVER_TIME, message=str(error))
+        return Answer(RAISED if isinstance(error, DiedError) else OVER_TIME, message=str(error))
+    w = None if found["w"] is None else torch.tensor(found["w"], dtype=torch.float64)
+    return Answer(**found | {"w": w})
 
 
 def show(frame: pd.DataFrame, console: Console) -> None:

@@ -15,9 +15,10 @@ from rich.table import Table
 from benchmarks.command.failure import fail
 from benchmarks.profiling import recording as profiling
 from benchmarks.profiling.profile import SYNCHRONISATION, Profile, sums, verdict
-from benchmarks.profiling.store import PROFILES, plain
+from benchmarks.profiling.store import PROFILES
 from benchmarks.profiling.store import save as save_profile
 from benchmarks.runner.suites import DTYPES, Case
+from benchmarks.store.records import without_nan
 from datasets import DataError
 from datasets.registry import recipe
 from solvers import SOLVERS, Stop
@@ -63,7 +64,7 @@ def profile(
     try:
         if json_file:
             written = json_file
-            json_file.write_text(json.dumps(plain(found.as_dict()), indent=1) + "\n")
+            json_file.write_text(json.dumps(without_nan(found.as_dict()), indent=1) + "\n")
         if save:
             written = store
             save_profile(found, store)

@@ -20,7 +20,7 @@ from benchmarks.command.failure import fail
 from benchmarks.command.refusals import expressible
 from benchmarks.runner.environment import calibration
 from benchmarks.runner.environment import memory as total_memory
-from benchmarks.runner.isolation import Limits, Worker
+from benchmarks.runner.isolation import IsolatedRuns, Limits
 from benchmarks.runner.measure import SHARE, evaluate, measure
 from benchmarks.runner.suites import Case
 from benchmarks.store.locks import Claims
@@ -99,7 +99,7 @@ def run(
     measured: dict[str, bool] = {}
     try:
         foreign = any(case.solver in PEERS for case in cases)
-        apart = Worker(limits) if (foreign if isolate is None else isolate) else nullcontext()
+        apart = IsolatedRuns(limits) if (foreign if isolate is None else isolate) else nullcontext()
         with interruptible() as go_on, Claims(target.folder) as claims, apart as worker:
             # Repeats are the outer loop: what disturbs the machine for a while touches every case, and not one of them.
             wanted = [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
@@ -144,7 +144,7 @@ def _measure_all(
     entries: list[tuple[Case, int, str]],
     store: Store,
     claims: Claims,
-    worker: Worker | None,
+    worker: IsolatedRuns | None,
     go_on: Callable[[], None],
 ) -> dict[str, bool]:
     """Measure what is missing and no other process is at; the keys of the runs that were measured, and whether other

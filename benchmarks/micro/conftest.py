@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
 
 from datasets import Problem, build
 
 from ..grid import synchronised
-
-RESAMPLES = 1000
+from ..runner.statistics import Interval, median_interval
 
 
 def pytest_benchmark_update_machine_info(config, machine_info) -> None:
@@ -63,23 +60,6 @@ def problem() -> Problem:
     return build("breast-cancer-l2")
 
 
-class Estimate(NamedTuple):
-    """A median, and the 95 % interval that resampling gives it (the percentile bootstrap, seed 0)."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, samples: list[float]) -> Estimate:
-        draws = np.random.default_rng(0).integers(len(samples), size=(RESAMPLES, len(samples)))
-        medians = np.median(np.asarray(samples)[draws], axis=1)
-        return cls(median(samples), *(float(end) for end in np.quantile(medians, [0.025, 0.975])))
-
-    def __str__(self) -> str:
-        return f"{self.median:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-
 class Pairs(NamedTuple):
     """Seconds of two functions, timed in turn: what disturbs the machine for a while touches both."""
 
@@ -87,14 +67,14 @@ class Pairs(NamedTuple):
     second: list[float]
 
     @property
-    def difference(self) -> Estimate:
+    def difference(self) -> Interval:
         """first - second, within each pair."""
-        return Estimate.of([a - b for a, b in zip(self.first, self.second, strict=True)])
+        return median_interval([a - b for a, b in zip(self.first, self.second, strict=True)])
 
     @property
-    def ratio(self) -> Estimate:
+    def ratio(self) -> Interval:
         """first / second, within each pair."""
-        return Estimate.of([a / b for a, b in zip(self.first, self.second, strict=True)])
+        return median_interval([a / b for a, b in zip(self.first, self.second, strict=True)])
 
 
 @pytest.fixture

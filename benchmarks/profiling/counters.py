@@ -19,6 +19,7 @@ import torch
 
 from datasets import build
 from solvers import SOLVERS, Stop, minimize
+from solvers.common.files import written_whole
 
 from .operations import Tally
 from .processors import PROCESSORS, environment_of, nudged
@@ -124,7 +125,9 @@ def read_baseline(path: Path = BASELINE) -> tuple[str, dict[str, Counts]]:
 def write_baseline(found: dict[str, Counts], path: Path = BASELINE) -> None:
     """One line a case, so that a diff names what changed."""
     lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(counts)}" for name, counts in found.items())
-    path.write_text(f'{{\n  "torch": {json.dumps(torch.__version__)},\n  "cases": {{\n{lines}\n  }}\n}}\n')
+    content = f'{{\n  "torch": {json.dumps(torch.__version__)},\n  "cases": {{\n{lines}\n  }}\n}}\n'
+    with written_whole(path) as file:
+        file.write(content.encode())
 
 
 def changes(expected: dict[str, Counts], found: dict[str, Counts], ignored: Iterable[str] = ()) -> list[str]:

@@ -129,6 +129,11 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def provenance(device: str = "cpu") -> dict[str, str]:
+    """Where a stored result comes from, whatever it is."""
+    return {"machine": machine(device), "date": now(), "commit": commit(), "code_version": code_version()}
+
+
 WORDS = 8_000_000  # of each array of the large triad: more than any cache holds
 LONG = 1e-3  # seconds: what takes less is repeated between two readings of the clock
 LARGEST_ORDER = 2048  # of a matrix that is factored to see how fast that goes

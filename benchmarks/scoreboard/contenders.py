@@ -146,8 +146,9 @@ def profile_of_ours(problem: Problem, course: Course, entries: dict[str, Entry],
 
 
 def load(contenders: list[str]) -> None:
-    """Import the libraries: the number of threads can only be set of what is loaded."""
+    """Import the libraries, for the number of threads can only be set of what is loaded. A library may be missing, or
+    refuse the tiny problem."""
     tiny = LogisticRegression(torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]), l2=1.0)
     for contender in contenders:
-        with suppress(MissingPeerError):
+        with suppress(MissingPeerError, ValueError):
             CONTENDERS[contender].prepare(tiny)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runner.suites import SUITES
+from .parquet import SCHEMA, write_table
 from .reading import Stored, read
-from .runs import LIST, PACK, SCHEMA, SUFFIX, Store, packed, write_whole
+from .runs import LIST, PACK, SUFFIX, Store, packed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -34,7 +35,7 @@ def pack(store: Store) -> tuple[dict[str, int], dict[str, str]]:
     for suite, runs in by_suite(stored.table, loose).items():
         target = free_name(store.folder, suite, stored.skipped)
         together = runs | (packed(target) & stored.metadata.keys())
-        write_whole(*folded(stored, together), target, **{LIST: " ".join(sorted(together))})
+        write_table(target, *folded(stored, together), **{LIST: " ".join(sorted(together))})
         if read(store.folder).metadata.keys() != stored.metadata.keys() or packed(target) != together:
             raise OSError(f"{target.name} does not read back as it was written: nothing was removed")
         taken[target.name] = len(runs)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .layout import ABSENT, ForeignError, check_shape, checksum, heard
-from .runs import PACK, SCHEMA, SUFFIX
+from .parquet import FOREIGN, UnreadableError, checksum, opened
+from .runs import PACK, SUFFIX
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,14 +60,14 @@ def read(folder: Path) -> Stored:
         for path, found in several([path for path in paths if path.stem not in metadata]):
             try:
                 if isinstance(found, str):
-                    raise ForeignError(found)
+                    raise UnreadableError(found)
                 if twice := found.runs.keys() & metadata.keys():
-                    raise ForeignError(f"holds runs that another pack holds too, such as {min(twice)}")
+                    raise UnreadableError(f"holds runs that another pack holds too, such as {min(twice)}")
                 if found.schema not in schemas:
                     check_columns(found.schema)
                     unified([*schemas, found.schema])
                     schemas.append(found.schema)
-            except ForeignError as error:
+            except UnreadableError as error:
                 skipped[path.name] = str(error)
                 continue
             alike.setdefault((schemas.index(found.schema), *found.constant), []).append(found)
@@ -95,27 +95,24 @@ def tried(path: Path) -> File | str:
     try:
         return taken(path)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        return str(error).splitlines()[0] if str(error) else ABSENT
+        return str(error).splitlines()[0] if str(error) else FOREIGN
 
 
 def taken(path: Path) -> File:
-    """A file, with those of its columns that vary, their pages checked. Raises what pyarrow does, and ForeignError."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        about, schema = heard(file.metadata.metadata, SCHEMA), file.schema_arrow.remove_metadata()
-        check_shape(about, schema, file.metadata.num_rows)
+    """A file, with those of its columns that vary, their pages checked. Raises what `opened` raises."""
+    with opened(path) as (file, about):
+        schema = file.schema_arrow.remove_metadata()
         pack = path.name.startswith(PACK)
         constant, sum_of_rest = ({}, None) if pack else (about.pop("constant", {}), about.pop("checksum", None))
         if not pack and held_by(file.metadata, constant) != {path.stem}:
-            raise ForeignError("its name is not that of the run it holds")
+            raise UnreadableError("its name is not that of the run it holds")
         runs = {run: unfolded(about, run) for run in about["runs"]} if pack else {path.stem: about}
         try:
             table = file.read([name for name in schema.names if name not in constant], use_threads=pack)
         except (OSError, ValueError) as error:  # pyarrow's errors are both
-            raise ForeignError(f"damaged: {str(error).splitlines()[0]}") from None
+            raise UnreadableError(f"damaged: {str(error).splitlines()[0]}") from None
         if sum_of_rest not in (None, checksum(table)):
-            raise ForeignError("damaged: its columns have another checksum")
+            raise UnreadableError("damaged: its columns have another checksum")
     return File(path.name, schema, runs, constant, table.replace_schema_metadata(None), file.metadata.num_rows)
 
 
@@ -143,9 +140,9 @@ def check_columns(schema: pa.Schema) -> None:
     ):
         for name in names:
             if schema.get_field_index(name) < 0:
-                raise ForeignError(f"it has no column {name!r}, or more than one")
+                raise UnreadableError(f"it has no column {name!r}, or more than one")
             if not right(schema.field(name).type):
-                raise ForeignError(f"its column {name!r} is not {kind}")
+                raise UnreadableError(f"its column {name!r} is not {kind}")
 
 
 def unified(schemas: list[pa.Schema]) -> pa.Schema:
@@ -154,7 +151,7 @@ def unified(schemas: list[pa.Schema]) -> pa.Schema:
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise ForeignError(f"its columns are not those of the others: {str(error).splitlines()[0]}") from None
+        raise UnreadableError(f"its columns are not those of the others: {str(error).splitlines()[0]}") from None
 
 
 def rows(alike: Iterable[list[File]]) -> pa.Table:

@@ -5,26 +5,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import build
+from solvers.common.files import PARTIAL
 
-from ..runner.environment import ROOT, builds, calibration, code_version, commit, environment, machine, now
+from ..runner.environment import ROOT, builds, calibration, code_version, environment, machine, provenance
 from ..runner.measure import Measurement, evaluate
 from ..runner.suites import Case
 from ..runner.waiting import kept_waiting, processor_tick
-from .layout import constant, write
+from .parquet import SCHEMA, constant_columns, write_table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 DEFAULT = ROOT / "reports" / "runs"
-# 2: iterate, settings, deterministic and disturbed. 3: layout.py. reading.py reads all up to this one.
-SCHEMA = 3
-MEASURED = 2  # the schema since which a run is measured as it is now: those after it only lay it out anew
+MEASURED = 2  # the schema since which runs are measured as they are now: later ones only store them differently
 SUFFIX = ".parquet"
 PACK = "pack-"  # how the names of files with many runs begin
 LIST = "hessbench-runs"  # the entry of a pack's metadata that names its runs
@@ -66,7 +65,7 @@ class Store:
 
     def sweep(self) -> None:
         """Remove what killed processes left half-written. Only for who is alone in the folder."""
-        for path in self.folder.glob(".*.partial"):
+        for path in self.folder.glob(f".*{PARTIAL}"):
             path.unlink(missing_ok=True)
 
     def keys(self) -> set[str]:
@@ -104,24 +103,17 @@ class Store:
         """
         import pyarrow as pa
 
-        provenance = {
-            "run": key,
-            "commit": commit(),
-            "code_version": code_version(),
-            "machine": machine(case.device),
-            "date": now(),
-            "disturbed": disturbed or waited(rows, case),
-        }
-        rows = [provenance | row for row in rows]
+        origin = {"run": key, **provenance(case.device), "disturbed": disturbed or waited(rows, case)}
+        rows = [origin | row for row in rows]
         about: dict[str, Any] = {
             "schema": SCHEMA,
             "case": case.describe(),
             "environment": environment(case.device),
             "calibration": calibration(case.device, case.dtype, case.threads),
-            "constant": constant(rows),
+            "constant": constant_columns(rows),
         }
         path = self.folder / f"{key}{SUFFIX}"
-        write_whole(pa.Table.from_pylist(rows), about, path)
+        write_table(path, pa.Table.from_pylist(rows), about)
         return path
 
 
@@ -148,16 +140,3 @@ def _listed(path: Path, stamp: int) -> frozenset[str]:
     except (OSError, ValueError):  # pyarrow's errors are both
         return frozenset()
     return frozenset(listed.decode("ascii", "replace").split())
-
-
-def write_whole(table: pa.Table, about: Mapping[str, Any], path: Path, **more: str) -> None:
-    """A table with its words (layout.py): to a temporary name, flushed to the disk, renamed."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            write(table, about, file, **more)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 
+from solvers.common.files import written_whole
 from solvers.common.sources import code_hash
 from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
 
@@ -238,13 +238,7 @@ def _digest(facts: dict[str, Any]) -> str:
 
 
 def _write(path: Path, known: Certificate) -> None:
-    """Whole or not at all; a cache that cannot be written to is done without."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        facts = asdict(known)
-        partial.write_text(json.dumps({"certificate": facts, "sha256": _digest(facts)}))
-        os.replace(partial, path)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    """Store a certificate; where the cache cannot be written to, it is computed again next time."""
+    facts = asdict(known)
+    with suppress(OSError), written_whole(path) as file:
+        file.write(json.dumps({"certificate": facts, "sha256": _digest(facts)}).encode())

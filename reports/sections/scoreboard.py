@@ -12,11 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from benchmarks.runner.statistics import FEWEST, Interval
 from benchmarks.scoreboard.contenders import BY_GRADIENT
 from benchmarks.scoreboard.race import MISSING
 from benchmarks.scoreboard.scores import (
-    FEWEST,
-    Interval,
     Score,
     Standing,
     geometric_mean,

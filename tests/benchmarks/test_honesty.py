@@ -29,12 +29,10 @@ from benchmarks.audit.judge import (
 from benchmarks.audit.truth import truth
 from benchmarks.audit.verdicts import COUNTED, FALSE_THERE, Verdicts, false_claims, identity, lies, read, summary
 from benchmarks.command.main import app
-from benchmarks.runner.worker import LostError, Worker
 from reports.sections.hard_cases import hard_case_sections
 from solvers import SOLVERS, Stop, minimize
 from solvers.adapters import Claim
 from solvers.objectives import LogisticRegression
-from tests.hanging import forever
 
 CASES = cases()
 SURE = ["newton-cholesky", "newton-damped", "newton-levenberg"]
@@ -164,14 +162,6 @@ def test_every_answer_is_counted_once_whether_there_is_a_minimiser_or_not(tmp_pa
 def test_another_time_limit_is_another_question():
     case = CASES["one-row"]
     assert identity("hessbench:newton", case, 2.0) != identity("hessbench:newton", case, 3.0)
-
-
-def test_a_process_that_hangs_is_ended_and_the_next_question_answered():
-    with Worker(forever) as worker:
-        assert worker.ask("first", seconds=60) == "first"
-        with pytest.raises(LostError, match="no answer"):
-            worker.ask("hang", seconds=0.2)
-        assert worker.ask("again", seconds=60) == "again"
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", None])

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from benchmarks.command import run as command
 from benchmarks.command.main import app
-from benchmarks.runner.isolation import Limits, Worker
+from benchmarks.runner.isolation import IsolatedRuns, Limits
 from benchmarks.runner.measure import Measurement, evaluate, measure
 from benchmarks.runner.suites import Case, fixed
 from benchmarks.runner.waiting import COLUMNS
@@ -26,7 +26,7 @@ TIMES = ("seconds", "total_seconds", *COLUMNS)
 
 @pytest.fixture
 def worker():
-    with Worker(LIMITS, prepare=register) as worker:
+    with IsolatedRuns(LIMITS, prepare=register) as worker:
         yield worker
 
 
@@ -38,9 +38,9 @@ def untimed(rows: list[dict]) -> list[dict]:
 def test_a_run_in_another_process_is_the_same_run_and_the_process_stays(worker):
     case = Case("breast-cancer-l2", "newton-cholesky", stop=fixed(3))
     assert untimed(worker.rows(case, 1)) == untimed(evaluate(measure(case, 1)))
-    first = worker.process.pid
+    first = worker.worker.process.pid
     worker.rows(case, 2)
-    assert worker.process.pid == first
+    assert worker.worker.process.pid == first
 
 
 @pytest.mark.slow
@@ -49,7 +49,7 @@ def test_bad_solvers_are_rows_and_the_suite_goes_on(tmp_path, monkeypatch):
         monkeypatch.setitem(SOLVERS, name, solver)
     for module in (store_module, command):
         monkeypatch.setattr(module, "calibration", lambda *_: {})
-    monkeypatch.setattr(command, "Worker", partial(Worker, prepare=register))
+    monkeypatch.setattr(command, "IsolatedRuns", partial(IsolatedRuns, prepare=register))
     names = [word for name in (*BAD, "newton") for word in ("--solver", name)]
     options = ("--problem", "breast-cancer-l2", "--repeats", "1", "--store", str(tmp_path))
     outcome = CliRunner().invoke(
@@ -71,8 +71,8 @@ def test_bad_solvers_are_rows_and_the_suite_goes_on(tmp_path, monkeypatch):
 @pytest.mark.slow
 def test_nobody_survives_the_end_of_the_context(worker):
     worker.rows(Case("breast-cancer-l2", "newton", stop=fixed(1)), 0)
-    process = worker.process.pid
-    worker.__exit__()
+    process = worker.worker.process.pid
+    worker.worker.close()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
 
@@ -101,7 +101,7 @@ PEER = "scikit-learn:lbfgs"
 def test_runs_are_isolated_where_there_are_peers_or_where_it_is_asked_for(tmp_path, monkeypatch, options, isolated):
     places = []
 
-    class Elsewhere(Worker):
+    class Elsewhere(IsolatedRuns):
         def rows(self, case, repeat):
             places.append(True)
             return evaluate(Measurement(case, repeat, None, "not run"))
@@ -112,7 +112,7 @@ def test_runs_are_isolated_where_there_are_peers_or_where_it_is_asked_for(tmp_pa
 
     for module in (store_module, command):
         monkeypatch.setattr(module, "calibration", lambda *_: {})
-    monkeypatch.setattr(command, "Worker", Elsewhere)
+    monkeypatch.setattr(command, "IsolatedRuns", Elsewhere)
     monkeypatch.setattr(command, "measure", here)
     outcome = CliRunner().invoke(
         app, ["run", "--problem", "breast-cancer-l2", "--repeats", "1", "--store", str(tmp_path), *options]

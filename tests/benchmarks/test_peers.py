@@ -345,13 +345,6 @@ def test_ratios_are_of_pairs_of_one_round_and_not_of_medians():
     assert left[1].ratio.median == 2.0 and math.isnan(left[1].ratio.low) and left[1].ratio.rounds == 3
 
 
-def test_the_interval_holds_the_median_and_narrows_with_rounds():
-    samples = [float(value) for value in torch.randn(400, generator=torch.Generator().manual_seed(0)) + 5]
-    few, many = scores.Interval.of(samples[:8]), scores.Interval.of(samples)
-    assert few.low <= few.median <= few.high and many.high - many.low < few.high - few.low
-    assert abs(many.median - 5) < 0.2 and many.low < 5 < many.high
-
-
 def test_the_reference_is_the_fastest_of_ours_that_reaches_the_gap():
     entries = {"hessbench:newton-cg": entry([1.0]), "hessbench:newton-cholesky": entry([0.5]), "a:b": entry([0.1])}
     assert scores.reference(outcome(entries)) == "hessbench:newton-cholesky"

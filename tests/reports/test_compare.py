@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.store.layout import constant
-from benchmarks.store.runs import SCHEMA, write_whole
+from benchmarks.store.parquet import SCHEMA, constant_columns, write_table
 from reports.__main__ import app
 from reports.comparing.commits import median_error
 from reports.comparing.compare import compare, geometric_mean, judged, summaries
@@ -66,8 +65,8 @@ def stored(folder: Path, *runs: dict) -> Path:
     for one in runs:
         frame, metadata = frames(one)
         table = pa.Table.from_pandas(frame.drop(columns="plain_label"), preserve_index=False)
-        about = {"schema": SCHEMA, "constant": constant(table.to_pylist())} | metadata[one["run"]]
-        write_whole(table, about, folder / f"{one['run']}.parquet")
+        about = {"schema": SCHEMA, "constant": constant_columns(table.to_pylist())} | metadata[one["run"]]
+        write_table(folder / f"{one['run']}.parquet", table, about)
     return folder
 
 
