@@ -124,9 +124,9 @@ def run(*options: str):
 
 ABSURD = [
     *(("--repeats", value) for value in ("0", "-1", "1000000000", "9" * 30)),
-    *(("--limit", value) for value in ("0", "-1", "nan", "inf")),
+    *(("--timeout", value) for value in ("0", "-1", "nan", "inf")),
     *(("--memory", value) for value in ("0", "-1", "nan", "inf", "1e300")),
-    ("--budget", "700", "--isolate"),
+    ("--time-limit", "700", "--isolate"),
 ]
 
 

@@ -42,7 +42,7 @@ def honesty(
     seconds: Annotated[float, typer.Option(help="Time limit of a fit.")] = 2.0,
     quick: Annotated[bool, typer.Option("--quick", help="Ten cases, four contenders, for CI.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 where one of ours is false or raised.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Ask again what is stored already.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Ask again what is stored already.")] = False,
     store: Annotated[Path, typer.Option(help="The file.", show_default="reports/honesty/verdicts.parquet")] = DEFAULT,
 ) -> None:
     """Fit hard problems with every solver and every peer, and judge what each says of its answer.
@@ -72,7 +72,7 @@ def honesty(
     chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, too
     try:
-        _ask_all(names, chosen, list(dict.fromkeys(dtype)) or list(DTYPES), seconds, again, verdicts)
+        _ask_all(names, chosen, list(dict.fromkeys(dtype)) or list(DTYPES), seconds, force, verdicts)
     except KeyboardInterrupt:
         typer.echo(f"interrupted: {len(verdicts.rows)} verdicts are stored; the same command goes on", err=True)
         raise typer.Exit(130) from None
@@ -107,7 +107,7 @@ def warm_up() -> None:
 
 
 def _ask_all(
-    names: list[str], chosen: list[Case], dtypes: list[str], seconds: float, again: bool, verdicts: Verdicts
+    names: list[str], chosen: list[Case], dtypes: list[str], seconds: float, force: bool, verdicts: Verdicts
 ) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
@@ -120,7 +120,7 @@ def _ask_all(
                 for name in names:
                     mark = identity(name, case, seconds)
                     bar.update(task, description=f"{case.name}, {dtype}: {name}")
-                    if again or not verdicts.known(name, case.name, dtype, mark):
+                    if force or not verdicts.known(name, case.name, dtype, mark):
                         judge = judge or Judge(case, dtype)
                         verdicts.add(row(name, case, dtype, _ask(worker, name, case, dtype, seconds), judge), mark)
                         if monotonic() - written > EVERY:

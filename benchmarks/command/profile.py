@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
+from json import dumps
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
@@ -15,7 +13,6 @@ from rich.table import Table
 from benchmarks.command.failure import fail
 from benchmarks.profiling import recording as profiling
 from benchmarks.profiling.profile import SYNCHRONISATION, Profile, sums, verdict
-from benchmarks.profiling.store import PROFILES
 from benchmarks.profiling.store import save as save_profile
 from benchmarks.runner.suites import DTYPES, Case
 from benchmarks.store.records import without_nan
@@ -29,31 +26,25 @@ FIGURES = (".png", ".svg", ".pdf")
 
 
 def profile(
-    problem: Annotated[str | None, typer.Option(help="A name of `list`.", show_default="breast-cancer-l2")] = None,
-    n: Annotated[int | None, typer.Option(help="Rows of a synthetic logistic problem, in place of --problem.")] = None,
-    d: Annotated[int | None, typer.Option(help="Its columns.")] = None,
-    solver: Annotated[str, typer.Option(help="A name of `list`.")] = "newton-cholesky",
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
-    threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
-    iterations: Annotated[int, typer.Option(help="At most; the tests of convergence stay on.")] = 1000,
-    repeats: Annotated[int, typer.Option(help="Runs with phases, and as many without.")] = 5,
-    trace: Annotated[Path | None, typer.Option(help="Write one more run as a Chrome trace (JSON).")] = None,
-    roofline: Annotated[Path | None, typer.Option(help="Draw the roofline figure (.png, .svg or .pdf).")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers as JSON.")] = None,
-    save: Annotated[bool, typer.Option("--save", help="Keep all numbers for the next report.")] = False,
-    store: Annotated[Path, typer.Option(help="Folder that --save fills.", show_default="reports/profiles")] = PROFILES,
+    *,
+    problem: str | None,
+    n: int | None,
+    d: int | None,
+    solver: str,
+    device: str,
+    dtype: str,
+    threads: int,
+    iterations: int,
+    repeats: int,
+    trace: Path | None,
+    roofline: Path | None,
+    json: Path | None,
+    save: bool,
+    store: Path,
 ) -> None:
-    """Where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and the reason
-    why it is slow.
-
-    Example: python -m benchmarks profile --problem breast-cancer-l2 --solver newton-cholesky
-
-    Example: python -m benchmarks profile --n 200000 --d 100 --threads 2 --roofline roofline.png --trace trace.json
-    """
     try:
         case = _case(problem, n, d, solver, device, dtype, threads, iterations, repeats)
-        _writable(trace, roofline, json_file)
+        _writable(trace, roofline, json)
         found = profiling.profile(case, repeats)
     except (ValueError, DataError) as error:
         fail(str(error))
@@ -62,9 +53,9 @@ def profile(
     show(found, Console(width=max(WIDTH, Console().width)))
     written = Path()
     try:
-        if json_file:
-            written = json_file
-            json_file.write_text(json.dumps(without_nan(found.as_dict()), indent=1) + "\n")
+        if json:
+            written = json
+            json.write_text(dumps(without_nan(found.as_dict()), indent=1) + "\n")
         if save:
             written = store
             save_profile(found, store)

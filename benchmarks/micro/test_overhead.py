@@ -210,7 +210,7 @@ def test_the_ledger_when_it_is_on(benchmark, alternate, problem, capsys):
 
 
 def report(benchmark, capsys, title: str, pairs, iterations: int) -> None:
-    """The difference of the two in microseconds an iteration; that of the fastest runs is what a quiet machine shows."""
+    """The difference in microseconds an iteration; that of the fastest runs is what a quiet machine shows."""
     each, fastest = 1e6 / iterations, (min(pairs.first) - min(pairs.second)) * 1e6 / iterations
     benchmark.extra_info |= {
         "iterations": iterations,

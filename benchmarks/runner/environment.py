@@ -20,7 +20,7 @@ from solvers.common.sources import ROOT, code_hash
 MEASURING = (
     "solvers",
     "datasets",
-    *(f"benchmarks/runner/{name}.py" for name in ("measure", "peers", "deadline", "waiting")),
+    *(f"benchmarks/runner/{name}.py" for name in ("measure", "peers", "deadline", "disturbance")),
 )
 TF32 = "HESSBENCH_TF32"
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")

@@ -16,10 +16,10 @@ from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
 from solvers.adapters import PEERS
 from solvers.objectives import Objective
 
+from .disturbance import Watch
 from .environment import float32_products, memory
 from .peers import run_peer
 from .suites import Case
-from .waiting import Watch
 
 WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
 WARM_UP_SECONDS = 1.0  # after which no further one is begun
@@ -79,7 +79,7 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
             problem.objective.forget()
         with watch:
             result = minimize(solver, problem.objective, problem.x0, case.stop)
-        watch.clocked(result.seconds)
+        watch.leave_out_all_but(result.seconds)
     except Exception as error:  # one bad solver never ends a suite
         return Measurement(case, repeat, None, sentence(error))
     return Measurement(case, repeat, result, result.message, watch)

@@ -238,7 +238,7 @@ def select(
     dtypes: Iterable[str] = (),
     devices: Iterable[str] = (),
     threads: Iterable[int] = (),
-    budget: float | None = None,
+    time_limit: float | None = None,
 ) -> list[Case]:
     """The cases of those problems and solvers, in each of those dtypes, devices and thread counts, without doubles.
 
@@ -248,8 +248,8 @@ def select(
     chosen = [
         case for case in cases if (not problems or case.problem in problems) and (not solvers or case.solver in solvers)
     ]
-    if budget is not None:
-        chosen = [replace(case, stop=replace(case.stop, seconds=budget)) for case in chosen]
+    if time_limit is not None:
+        chosen = [replace(case, stop=replace(case.stop, seconds=time_limit)) for case in chosen]
     for name, values in (("dtype", dtypes), ("device", devices), ("threads", threads)):
         if values := tuple(values):
             chosen = [replace(case, **{name: value}) for case in chosen for value in values]

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from datasets import build
 from solvers.common.files import PARTIAL
 
+from ..runner.disturbance import is_disturbed, processor_tick
 from ..runner.environment import ROOT, builds, calibration, code_version, environment, machine, provenance
 from ..runner.measure import Measurement, evaluate
 from ..runner.suites import Case
-from ..runner.waiting import kept_waiting, processor_tick
 from .parquet import SCHEMA, constant_columns, write_table
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Store:
         finally:
             probe.unlink(missing_ok=True)
 
-    def sweep(self) -> None:
+    def remove_partial_files(self) -> None:
         """Remove what killed processes left half-written. Only for who is alone in the folder."""
         for path in self.folder.glob(f".*{PARTIAL}"):
             path.unlink(missing_ok=True)
@@ -103,7 +103,7 @@ class Store:
         """
         import pyarrow as pa
 
-        origin = {"run": key, **provenance(case.device), "disturbed": disturbed or waited(rows, case)}
+        origin = {"run": key, **provenance(case.device), "disturbed": disturbed or was_disturbed(rows, case)}
         rows = [origin | row for row in rows]
         about: dict[str, Any] = {
             "schema": SCHEMA,
@@ -117,9 +117,9 @@ class Store:
         return path
 
 
-def waited(rows: list[dict[str, Any]], case: Case) -> bool:
+def was_disturbed(rows: list[dict[str, Any]], case: Case) -> bool:
     """Whether other work on the machine kept a run waiting, by what the run says of itself."""
-    return kept_waiting(rows[0], case.device, processor_tick())
+    return is_disturbed(rows[0], case.device, processor_tick())
 
 
 def packed(path: Path) -> frozenset[str]:

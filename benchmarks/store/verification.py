@@ -24,7 +24,7 @@ FAILED = "without a result"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Outcome:
     """What became of a run. difference: the first, in words; empty where there is none. reason: why it was left out."""
 
     run: str
@@ -34,7 +34,7 @@ class Verdict:
     reason: str = ""
 
 
-def verify(stored: Stored, count: int | None) -> Iterator[Verdict]:
+def verify(stored: Stored, count: int | None) -> Iterator[Outcome]:
     """Run again what can be: all of it, or the first so many by key, which is a hash and thus an arbitrary sample."""
     by_run: dict[str, list[dict[str, Any]]] = {}
     for row in stored.table.to_pylist() if stored.table else []:
@@ -44,24 +44,24 @@ def verify(stored: Stored, count: int | None) -> Iterator[Verdict]:
         if left <= 0:
             return
         rows = sorted(by_run[run], key=lambda row: row["iteration"])
-        verdict = look(run, rows, stored.metadata[run])
-        left -= not verdict.reason
-        yield verdict
+        outcome = look(run, rows, stored.metadata[run])
+        left -= not outcome.reason
+        yield outcome
 
 
-def look(run: str, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Verdict:
+def look(run: str, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Outcome:
     first = rows[0]
     repeat, name = first["repeat"], f"{first['label']} on {first['problem']}, repeat {first['repeat']}"
     if first["status"] == Status.ERROR:
-        return Verdict(run, name, reason=FAILED)
+        return Outcome(run, name, reason=FAILED)
     case = rebuilt(about.get("case"))
     try:
         same = case is not None and run_key(case, repeat) == run
     except (ValueError, TypeError, DataError):
         same = False
     if not same:
-        return Verdict(run, name, reason=OTHER)
-    return Verdict(run, name, difference(rows, evaluate(measure(case, repeat))), first["deterministic"])
+        return Outcome(run, name, reason=OTHER)
+    return Outcome(run, name, difference(rows, evaluate(measure(case, repeat))), first["deterministic"])
 
 
 def rebuilt(described: Any) -> Case | None:

@@ -436,7 +436,7 @@ def test_select_keeps_chooses_and_multiplies():
         ("breast-cancer", "newton"),
         ("breast-cancer", "newton-damped"),
     ]
-    grown = select(some, dtypes=["float32", "float64"], threads=[1, 2], budget=2.0)
+    grown = select(some, dtypes=["float32", "float64"], threads=[1, 2], time_limit=2.0)
     assert len(grown) == len(set(grown)) == 8
     assert all(case.stop.seconds == 2.0 for case in grown)
     assert len(select(some, dtypes=["float32", "float32"])) == 2

@@ -22,21 +22,50 @@ def run(*options: str):
     return CliRunner().invoke(app, ["run", *options])
 
 
+VERBS = [("benchmarks", app), ("datasets", datasets_app)]
+
+
 @pytest.mark.parametrize(
-    "app, verb, program",
-    [
-        (app, [], "benchmarks"),
-        (app, ["list"], "benchmarks list"),
-        (app, ["run"], "benchmarks run"),
-        (datasets_app, ["list"], "datasets list"),
-        (datasets_app, ["check"], "datasets check"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+    ("program", "app", "verb"),
+    [(program, app, verb.name or verb.callback.__name__) for program, app in VERBS for verb in app.registered_commands],
 )
-def test_the_help_of_each_verb_has_an_example(app, verb, program):
-    outcome = CliRunner().invoke(app, [*verb, "--help"])
+def test_the_help_of_each_verb_has_an_example(program, app, verb):
+    outcome = CliRunner().invoke(app, [verb, "--help"])
     assert outcome.exit_code == 0
-    assert f"Example: python -m {program}" in " ".join(outcome.stdout.split())
+    assert f"Example: python -m {program} {verb}" in " ".join(outcome.stdout.split())
+
+
+def test_the_help_of_the_programs_has_an_example():
+    for program, each in VERBS:
+        shown = " ".join(CliRunner().invoke(each, ["--help"]).stdout.split())
+        assert f"Example: python -m {program} " in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["benchmarks run", "benchmarks honesty", "datasets list"])
+def test_the_help_needs_no_torch(program):
+    """Without that import it is there in tenths of a second."""
+    call = [sys.executable, "-X", "importtime", "-m", *program.split(), "--help"]
+    process = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Example: " in process.stdout
+    assert not [line for line in process.stderr.splitlines() if line.endswith((" torch", " pandas"))]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["run", "--suite", "classic", "--budget", "-1"],
+        ["run", "--suite", "classic", "--budget=-1"],
+        ["run", "--suite", "classic", "--limit", "0"],
+        ["peers", "--budget", "0", "--again"],
+        ["honesty", "--again", "--seconds", "0"],
+    ],
+)
+def test_former_names_of_options_still_work_and_are_not_shown(options):
+    outcome = CliRunner().invoke(app, options)
+    assert outcome.exit_code == 2 and "must be" in outcome.stderr
+    shown = CliRunner().invoke(app, [options[0], "--help"]).stdout
+    assert not any(former in shown for former in ("--budget", "--limit", "--again"))
 
 
 def test_list_names_all_there_is():
@@ -99,10 +128,10 @@ BAD_INPUT = {
     "no such device": (["--device", "gpu"], "'gpu'"),
     "no repeats": (["--repeats", "0"], "--repeats"),
     "negative repeats": (["--repeats", "-1"], "--repeats"),
-    "a negative budget": (["--budget", "-1"], "--budget"),
-    "a budget of zero": (["--budget", "0"], "--budget"),
-    "a budget that is no number": (["--budget", "nan"], "--budget"),
-    "an infinite budget": (["--budget", "inf"], "--budget"),
+    "a negative time limit": (["--time-limit", "-1"], "--time-limit"),
+    "a time limit of zero": (["--time-limit", "0"], "--time-limit"),
+    "a time limit that is no number": (["--time-limit", "nan"], "--time-limit"),
+    "an infinite time limit": (["--time-limit", "inf"], "--time-limit"),
     "no threads": (["--threads", "0"], "--threads"),
     "nothing to run": (["--suite", "classic", "--problem", "breast-cancer-raw"], "classic"),
 }
@@ -120,7 +149,7 @@ def test_bad_input_is_one_sentence_and_exit_2(what, tmp_path, monkeypatch):
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize("options", [["--repeats", "many"], ["--budget", "soon"], ["--no-such-option"]])
+@pytest.mark.parametrize("options", [["--repeats", "many"], ["--time-limit", "soon"], ["--no-such-option"]])
 def test_what_cannot_be_parsed_is_exit_2_too(options):
     outcome = run(*options)
     assert outcome.exit_code == 2 and "Traceback" not in outcome.output

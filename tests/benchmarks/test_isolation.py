@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from benchmarks.command import run as command
 from benchmarks.command.main import app
+from benchmarks.runner.disturbance import COLUMNS
 from benchmarks.runner.isolation import IsolatedRuns, Limits
 from benchmarks.runner.measure import Measurement, evaluate, measure
 from benchmarks.runner.suites import Case, fixed
-from benchmarks.runner.waiting import COLUMNS
 from benchmarks.store import runs as store_module
 from solvers import SOLVERS
 from tests.fakes import BAD, comparable, register
@@ -53,7 +53,7 @@ def test_bad_solvers_are_rows_and_the_suite_goes_on(tmp_path, monkeypatch):
     names = [word for name in (*BAD, "newton") for word in ("--solver", name)]
     options = ("--problem", "breast-cancer-l2", "--repeats", "1", "--store", str(tmp_path))
     outcome = CliRunner().invoke(
-        app, ["run", *options, *names, "--isolate", "--limit", str(LIMITS.seconds), "--memory", "1"]
+        app, ["run", *options, *names, "--isolate", "--timeout", str(LIMITS.seconds), "--memory", "1"]
     )
     assert outcome.exit_code == 0, outcome.output
     rows = [pq.read_table(path).to_pylist()[-1] for path in tmp_path.glob("*.parquet")]

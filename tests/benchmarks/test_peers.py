@@ -295,7 +295,7 @@ def test_the_command_prints_the_scoreboard_and_goes_on_where_it_stopped(folder, 
     first = invoke(*wanted)
     assert first.exit_code == 0, first.output
     assert not measured and "scikit-learn:lbfgs" in first.output and "geometric mean" in first.output
-    assert invoke(*wanted, "--again").exit_code == 0 and measured == [PROBLEM]
+    assert invoke(*wanted, "--force").exit_code == 0 and measured == [PROBLEM]
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ def test_the_command_prints_the_scoreboard_and_goes_on_where_it_stopped(folder, 
         (("--peer", "scikit-learn:lbgfs"), "did you mean scikit-learn:lbfgs"),
         (("--repeats", "0"), "at least 1"),
         (("--threads", "0"), "between 1 and 1024"),
-        (("--budget", "0"), "positive number of seconds"),
+        (("--time-limit", "0"), "positive number of seconds"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, words, tmp_path):

@@ -1,4 +1,4 @@
-"""Intervals are those of scipy's percentile bootstrap with the same seed, and there is none of fewer than six values."""
+"""Intervals are those of scipy's percentile bootstrap with the same seed; fewer than six values have none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker answers within its limits; its process never outlives the parent, nor is it blamed for an earlier question."""
+"""A worker answers within its limits, ends with its parent, and is not blamed for an earlier question."""
 
 from __future__ import annotations
 

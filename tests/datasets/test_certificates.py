@@ -549,7 +549,7 @@ def test_a_minimiser_that_is_found_needs_no_program(no_programs):
 @pytest.fixture
 def nothing_is_dense(monkeypatch):
     """What is above order 5 counts as large."""
-    for name in ("certificate", "optimum", "spectrum"):
+    for name in ("certificate", "optimum", "eigenvalues"):
         monkeypatch.setattr(MODULES[name], "DENSE", 5)
 
 

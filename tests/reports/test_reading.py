@@ -22,7 +22,7 @@ from benchmarks.runner.measure import Measurement, evaluate, measure
 from benchmarks.runner.suites import Case, classic, fixed
 from benchmarks.store import packing, reading
 from benchmarks.store import runs as store_module
-from benchmarks.store.locks import Claims
+from benchmarks.store.locks import Locks
 from benchmarks.store.parquet import METADATA, SCHEMA, constant_columns, encode_metadata, write_table
 from benchmarks.store.runs import Store, packed, run_key
 from benchmarks.store.verification import difference, rebuilt
@@ -287,7 +287,7 @@ def test_a_damaged_pack_is_named_its_runs_are_missing_and_it_is_not_overwritten(
 
 def test_nobody_packs_while_another_measures(store):
     def hold(_):
-        with Claims(store.folder):
+        with Locks(store.folder):
             print("there", flush=True)
             time.sleep(60)
 
