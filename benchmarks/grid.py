@@ -61,7 +61,7 @@ DEVICES = ("cpu", "cuda")
 def available(device: str) -> torch.device:
     """The device; NotImplementedError, which asv shows as n/a, where it is not there.
 
-    Asked in `setup` and never at import: the process that asv forks must not open a device.
+    Called in `setup` and never at import: the process that asv forks must not open a device.
     """
     torch.set_num_threads(1)
     if device == "cuda" and not torch.cuda.is_available():

@@ -98,10 +98,10 @@ def _with_data(cases: list[Case], named: Sequence[str]) -> list[Case]:
     there = [case for case in cases if case.problem not in absent]
     refused = {case: reason for case in there if (reason := _refusal(case))}
     left = [case for case in there if case not in refused]
-    told = sentences(absent | {case.problem: reason for case, reason in refused.items()})
+    left_out = sentences(absent | {case.problem: reason for case, reason in refused.items()})
     if refused and (not left or {case.problem for case in refused} & set(named) - {case.problem for case in left}):
-        raise ValueError(told[-1])
-    for sentence in told:
+        raise ValueError(left_out[-1])
+    for sentence in left_out:
         typer.echo(f"left out {sentence}", err=True)
     if not left:
         raise DataError(f"none of these problems has its data here: {REMEDY}")
@@ -123,10 +123,10 @@ def _expressible(cases: list[Case]) -> list[Case]:
             reasons.setdefault((case.solver, reason), []).append(case.problem)
         else:
             there.append(case)
-    told = [f"{peer} on {', '.join(dict.fromkeys(names))}: {reason}" for (peer, reason), names in reasons.items()]
-    if told and not there:
-        raise ValueError("; ".join(told))
-    for sentence in told:
+    left_out = [f"{peer} on {', '.join(dict.fromkeys(names))}: {reason}" for (peer, reason), names in reasons.items()]
+    if left_out and not there:
+        raise ValueError("; ".join(left_out))
+    for sentence in left_out:
         typer.echo(f"left out {sentence}", err=True)
     return there
 

@@ -44,7 +44,7 @@ def peers(
         check_threads(threads)
         if not 0 < time_limit < math.inf:
             raise ValueError(f"--time-limit must be a positive number of seconds, found {time_limit}")
-        problems = _there(problem)
+        problems = _problems(problem)
     except (ValueError, DataError) as error:
         fail(str(error))
     contenders = list(dict.fromkeys([*OURS, *peer])) if peer else RACERS
@@ -66,8 +66,8 @@ def peers(
     show(results, Console(width=max(WIDTH, Console().width)))
 
 
-def _there(named: list[str]) -> list[str]:
-    """The problems asked for; or the default ones whose data is here, the others being named and left out."""
+def _problems(named: list[str]) -> list[str]:
+    """The problems that the user named; or the default ones whose data is here, with a line for each of the others."""
     if named:
         for name in named:
             recipe(name)

@@ -82,7 +82,7 @@ def _case(
     iterations: int,
     repeats: int,
 ) -> Case:
-    """What to run; ValueError for what cannot be."""
+    """The case to run; ValueError for wrong options."""
     lookup(SOLVERS, solver, "solver")
     lookup(dict.fromkeys(DTYPES), dtype, "dtype")
     for name, number in (("--iterations", iterations), ("--repeats", repeats)):
@@ -105,7 +105,7 @@ def _case(
 
 
 def _writable(trace: Path | None, roofline: Path | None, json_file: Path | None) -> None:
-    """Told before anything is measured."""
+    """Check the paths before anything is measured; ValueError for one that cannot be written."""
     for option, path in (("--trace", trace), ("--roofline", roofline), ("--json", json_file)):
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
             raise ValueError(f"{option} must name a file in a folder that is there, found {str(path)!r}")
@@ -161,28 +161,28 @@ def number(value: float) -> str:
 
 
 def notes(profile: Profile) -> list[str]:
-    """What belongs under the table, a line each; the last is the verdict."""
+    """The lines under the table; the last is the verdict."""
     plain, read = profile.uninstrumented, profile.calibration["read_us"]
     every = [without for without, _ in profile.totals] or [plain]
     lines = [
         f"{sums(profile)}",
         f"without phases: {1e3 * plain:.4g} ms, the median of {len(every)} runs ({1e3 * min(every):.4g} to "
         f"{1e3 * max(every):.4g}); with phases {profile.total / plain - 1:+.1%}",
-        "FLOPs and bytes are by formula, leading terms: what is done once for each row or coefficient is left out. "
-        "% reached: the time that this machine would need for them, over the time it took; above 100 %, caches or a "
-        "better kernel than the one of the calibration",
+        "FLOPs and bytes are by formula, leading terms: work done once for each row or coefficient is left out. "
+        "% reached: the time that this machine would need for them, over the time it took; above 100 % with caches or "
+        "a better kernel than in the calibration",
     ]
     if not profile.formulas:
         lines.append("there are no formulas for this objective: its FLOPs and bytes are not known")
     if profile.case.device == "cpu":
         lines.append(
-            f"{SYNCHRONISATION}: on the CPU the host waits for nothing; its {profile.reads} reads of a number, at "
+            f"{SYNCHRONISATION}: on the CPU the host does not wait; its {profile.reads} reads of a number, at "
             f"{read:.2g} us each, take about {1e-3 * profile.reads * read:.2g} ms inside the other phases (an estimate)"
         )
     else:
         lines.append(
-            f"{SYNCHRONISATION}: what is left of a read of the host once the device is idle; the work that it waits "
-            "for belongs to the phase that asked for it"
+            f"{SYNCHRONISATION}: what remains of a read by the host once the device is idle; the work that it waits "
+            "for is in the phase that started it"
         )
     for title, found in (("in general", profile.calibration), ("at this size", profile.at_size)):
         lines.append(f"this machine reaches, {title}: " + ", ".join(f"{unit(k)} {v:.3g}" for k, v in found.items()))
@@ -191,7 +191,7 @@ def notes(profile: Profile) -> list[str]:
         for name, start in profile.cold.items()
     )
     lines.append("the first time in this process: " + ", ".join(cold))
-    return [*lines, f"why: {verdict(profile)}"]
+    return [*lines, f"limited by: {verdict(profile)}"]
 
 
 def unit(key: str) -> str:

@@ -1,9 +1,10 @@
 """Our solvers beside their peers: each at its fastest setting that reaches the same gap, timed in turns.
 
-The gap (f - f*) / (f0 - f*) is measured from outside, in float64, with the certified f*. What a contender claims is
-kept and plays no part. Data is in each library's favourite layout before the clock starts, and in both precisions where
-it takes both; all that a library does in `fit` is on the clock, as is the construction of our objective with its checks
-for our solvers and for the peers that are given it (SciPy, torch.optim, pytorch-minimize).
+The gap (f - f*) / (f0 - f*) is evaluated outside of the solvers, in float64, with the certified f*. What a solver
+reports about its own convergence is stored and not used. Data is in each library's preferred layout before the clock
+starts, and in both precisions where the library takes both. On the clock is all that a library does in `fit`; for our
+solvers, and for the peers that evaluate our objective (SciPy, torch.optim, pytorch-minimize), the construction of the
+objective with its checks, too.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ PROBLEMS = (
 class Ours:
     """A solver of ours as a contender: `minimize` on a new objective, stopped by the certified gap or by the gradient.
 
-    The gradient is what the peers test, too; the gap is what ours promise, and its proof is on the clock.
+    The peers test the gradient, too; the test of the gap, which ours use by default, is on the clock.
     """
 
     general: ClassVar[bool] = True
@@ -80,9 +81,12 @@ def ours(names: Iterable[str]) -> dict[str, Peer]:
     return {f"hessbench:{name}{test}": Ours(name, bool(test)) for name in names for test in ("", BY_GRADIENT)}
 
 
-OURS = ours(RACED)  # in every race; the other solvers where they are named
+OURS = ours(RACED)  # in every race; the other solvers by --peer only
 CONTENDERS: dict[str, Peer] = OURS | ours(SOLVERS) | PEERS
-RACERS = [*OURS, *(name for name in PEERS if library(name) != "statsmodels")]  # it takes no penalty: PROBLEMS have one
+RACERS = [
+    *OURS,
+    *(name for name in PEERS if library(name) != "statsmodels"),
+]  # it takes no penalty, and PROBLEMS have one
 
 
 def measure_problem(
@@ -93,7 +97,7 @@ def measure_problem(
     budget: float,
     progress: Callable[[str], None] = lambda what: None,
 ) -> dict[str, Any]:
-    """Everything measured on a problem, as plain values. Raises ValueError for a problem without a gap."""
+    """The result of a race on one problem, as plain values. Raises ValueError for a problem without a known gap."""
     from threadpoolctl import threadpool_limits
 
     known = certificate(name)
@@ -137,7 +141,7 @@ def measure_problem(
 
 
 def profile_of_ours(problem: Problem, course: Course, entries: dict[str, Entry], threads: int) -> dict[str, Any] | None:
-    """What bounds the fastest of ours; None where none reaches the gap."""
+    """What limits the fastest of ours; None where none reaches the gap."""
     name = reference({"entries": {contender: asdict(entry) for contender, entry in entries.items()}})
     if name is None:
         return None

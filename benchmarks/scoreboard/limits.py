@@ -1,4 +1,4 @@
-"""What bounds the fastest of our solvers in a race: its profile at the setting that was raced, against this machine."""
+"""What limits the fastest of our solvers in a race: its profile at the setting that was timed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ REPEATS = 7
 
 
 def limits(problem: Problem, course: Course, solver: str, stop: Stop, best: Trial, threads: int) -> dict[str, Any]:
-    """As plain values: the seconds of a run, of its phases and of each thing that may bound it (Profile.bounds).
+    """As plain values: the seconds of a run, of its phases and of each limit (Profile.bounds).
 
-    The run is `minimize` alone: the construction of the objective, which is on the clock of a race, is not in it.
+    The run is `minimize` alone, without the construction of the objective, which is on the clock of a race.
     """
     raced = replace(problem, objective=course.objective(best.layout, best.dtype))
     case = Case(problem.name, solver, stop=stop, dtype=best.dtype, threads=threads)

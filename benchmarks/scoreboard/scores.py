@@ -1,4 +1,4 @@
-"""What the command `peers` stores, one JSON file a problem, thread count and machine, and the scores read from it."""
+"""Results of the verb `peers`, one record a problem, thread count and machine, and the scores computed from them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def path(folder: Path, problem: str, threads: int) -> Path:
 
 
 def measured(folder: Path, problem: str, threads: int, contenders: Iterable[str], repeats: int, budget: float) -> bool:
-    """Whether a file holds as much already, of the same code and packages."""
+    """Whether a record of the same code and packages has at least these contenders and rounds."""
     try:
         known = read_record(path(folder, problem, threads), SCHEMA)
         return (
@@ -97,8 +97,8 @@ def read_file(file: Path) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Score:
-    """A contender on a problem: its fastest setting, the gap it reaches, its time and that time over ours (pairs of one
-    round). message: why there is none of these."""
+    """A contender on a problem: its fastest setting, the gap it reaches, its time, and the ratio of that to ours (in
+    pairs of one round). message: why there is none of these."""
 
     contender: str
     setting: str
@@ -118,7 +118,7 @@ class Score:
 
 
 def reference(result: dict[str, Any]) -> str | None:
-    """Ours, against which times are held: the fastest of ours that reaches the gap, as the best peer is of theirs."""
+    """The fastest of our solvers that reaches the gap, to which all times are compared."""
     ours = {
         name: float(np.median(entry["seconds"]))
         for name, entry in result["entries"].items()
@@ -128,7 +128,7 @@ def reference(result: dict[str, Any]) -> str | None:
 
 
 def scores(result: dict[str, Any]) -> list[Score]:
-    """The contenders of a problem, the fastest first, those without a time last."""
+    """The contenders on a problem, the fastest first, those without a time last."""
     entries, ours = result["entries"], reference(result)
     rows = []
     for name, entry in entries.items():
@@ -147,7 +147,8 @@ def scores(result: dict[str, Any]) -> list[Score]:
 
 @dataclass(frozen=True)
 class Standing:
-    """The best peer and the best of scikit-learn on one problem; None where none reaches the gap, or none of ours."""
+    """The best solver of ours, the best peer and the best of scikit-learn on one problem; None where none reaches the
+    gap."""
 
     problem: str
     ours: str | None

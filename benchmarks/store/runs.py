@@ -1,4 +1,4 @@
-"""One file a run: named by what determines the run, written whole or not at all. Finished ones may be packed."""
+"""One file a run, named by the hash of what determines the run. Finished runs may be packed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import build
-from solvers.common.files import PARTIAL
+from solvers.common.files import PARTIAL, written_whole
 
 from ..runner.disturbance import is_disturbed, processor_tick
 from ..runner.environment import ROOT, builds, calibration, code_version, environment, machine, provenance
@@ -46,30 +46,25 @@ def run_key(case: Case, repeat: int) -> str:
 
 
 class Store:
-    """A folder of runs. Several processes may write to it at once: a file appears whole, under its final name."""
+    """A folder of runs. Several processes may write to it at once: a file appears as a whole, under its final name."""
 
     def __init__(self, folder: Path | str = DEFAULT) -> None:
         self.folder = Path(folder)
 
     def prepare(self) -> None:
-        """Make the folder, and write as much as a run may take: an OSError here, before any work, where that fails."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Make the folder and write as much as a run may take, so that an OSError is raised before any work."""
         probe = self.folder / f".probe.{os.getpid()}"
-        try:
-            with open(probe, "wb") as file:
-                file.write(bytes(ROOM))
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            probe.unlink(missing_ok=True)
+        with written_whole(probe) as file:
+            file.write(bytes(ROOM))
+        probe.unlink()
 
     def remove_partial_files(self) -> None:
-        """Remove what killed processes left half-written. Only for who is alone in the folder."""
+        """Remove what killed processes left half-written. No other process may use the folder."""
         for path in self.folder.glob(f".*{PARTIAL}"):
             path.unlink(missing_ok=True)
 
     def keys(self) -> set[str]:
-        """The runs that are stored: by file name alone, and those in packs by the list that each carries."""
+        """The runs that are stored: by the names of files, and by the list in the metadata of each pack."""
         names = [path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")]
         return {name for name in names if not name.startswith(PACK)}.union(*map(packed, self.packs()))
 
@@ -78,12 +73,12 @@ class Store:
         return sorted(self.folder.glob(f"{PACK}*{SUFFIX}"))
 
     def missing(self, keys: Iterable[str]) -> set[str]:
-        """Those of the runs that are neither packed nor there with their end."""
+        """Those of the runs that are neither packed nor in a complete file."""
         done = frozenset().union(*map(packed, self.packs()))
         return {key for key in keys if key not in done and not self.readable(key)}
 
     def readable(self, key: str) -> bool:
-        """Whether the file of a run is there with its end: one that was cut off elsewhere counts as not there."""
+        """Whether the file of a run is complete to its last bytes: one that was cut off by a copy is not."""
         try:
             with open(self.folder / f"{key}{SUFFIX}", "rb") as file:
                 file.seek(-len(MAGIC), os.SEEK_END)
@@ -96,11 +91,8 @@ class Store:
         return self.write_rows(key, measurement.case, evaluate(measurement))
 
     def write_rows(self, key: str, case: Case, rows: list[dict[str, Any]], *, disturbed: bool = False) -> Path:
-        """Store the rows of a run: to a temporary name, flushed to the disk, then renamed.
-
-        disturbed: whether another process measured at the same time. The run is marked so, too, where it was kept
-        waiting by other work.
-        """
+        """Store the rows of a run. disturbed: whether another process measured at the same time; the run is also
+        marked so where other work disturbed it."""
         import pyarrow as pa
 
         origin = {"run": key, **provenance(case.device), "disturbed": disturbed or was_disturbed(rows, case)}
@@ -118,7 +110,7 @@ class Store:
 
 
 def was_disturbed(rows: list[dict[str, Any]], case: Case) -> bool:
-    """Whether other work on the machine kept a run waiting, by what the run says of itself."""
+    """Whether other work on the machine disturbed a run, by its own columns."""
     return is_disturbed(rows[0], case.device, processor_tick())
 
 

@@ -1,4 +1,4 @@
-"""The same run gives the same answer: stored runs are run again, and compared bit for bit."""
+"""Stored runs are run again and compared bit for bit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FAILED = "without a result"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run. difference: the first, in words; empty where there is none. reason: why it was left out."""
+    """The comparison of a run. difference: the first one, in words, or empty. reason: why the run was left out."""
 
     run: str
     name: str
@@ -35,7 +35,7 @@ class Outcome:
 
 
 def verify(stored: Stored, count: int | None) -> Iterator[Outcome]:
-    """Run again what can be: all of it, or the first so many by key, which is a hash and thus an arbitrary sample."""
+    """Run again what this code can: all runs, or the first `count` by key, which is a hash: an arbitrary sample."""
     by_run: dict[str, list[dict[str, Any]]] = {}
     for row in stored.table.to_pylist() if stored.table else []:
         by_run.setdefault(row["run"], []).append(row)
@@ -44,12 +44,12 @@ def verify(stored: Stored, count: int | None) -> Iterator[Outcome]:
         if left <= 0:
             return
         rows = sorted(by_run[run], key=lambda row: row["iteration"])
-        outcome = look(run, rows, stored.metadata[run])
+        outcome = compare(run, rows, stored.metadata[run])
         left -= not outcome.reason
         yield outcome
 
 
-def look(run: str, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Outcome:
+def compare(run: str, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Outcome:
     first = rows[0]
     repeat, name = first["repeat"], f"{first['label']} on {first['problem']}, repeat {first['repeat']}"
     if first["status"] == Status.ERROR:
@@ -65,7 +65,7 @@ def look(run: str, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) 
 
 
 def rebuilt(described: Any) -> Case | None:
-    """The case that `describe` told of; None where this code has no such case."""
+    """The inverse of `Case.describe`; None where this code has no such case."""
     try:
         settings = {name: value for name, value in described["settings"].items() if name != "class"}
         same = ("problem", "solver", "dtype", "device", "threads")
@@ -79,7 +79,7 @@ def rebuilt(described: Any) -> Case | None:
 
 
 def difference(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> str:
-    """The first difference but for times, in words. Of a run that the clock ended, what both have is compared."""
+    """The first difference apart from times, in words. If the clock ended a run, the iterates of both are compared."""
     old, new = ({row["iteration"]: row for row in rows} for rows in (before, after))
     statuses = [rows[0]["status"] for rows in (before, after)]
     if not any(map(ended_by_the_clock, (before[0], after[0]))):
@@ -96,5 +96,5 @@ def difference(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str,
 
 
 def ended_by_the_clock(row: Mapping[str, Any]) -> bool:
-    """Also one that is called converged: when its time is over a run looks once more whether it has arrived."""
+    """Also a converged one: when its time is up, a run tests once more for convergence."""
     return row["status"] == Status.TIME_LIMIT or row["total_seconds"] >= row["budget"]

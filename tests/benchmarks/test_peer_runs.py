@@ -1,4 +1,4 @@
-"""Runs of peers: solves of growing budgets as one trace, what they claim, and who is left out."""
+"""Runs of peers: solves of growing length as one trace, what they report, and which are left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.command import choosing
 from benchmarks.command.main import app
 from benchmarks.runner import peers as peer_runs
 from benchmarks.runner.measure import evaluate, measure
-from benchmarks.runner.peers import budgets, refusal, run_peer
+from benchmarks.runner.peers import iteration_limits, refusal, run_peer
 from benchmarks.runner.suites import Case, beside, peers, quick
 from datasets import build
 from reports.data.runs import tell_apart
@@ -95,10 +95,14 @@ def test_a_solve_over_the_budget_of_seconds_is_not_kept_but_waited_for(run):
 
 
 def test_budgets_are_dense_at_first_then_eight_a_decade_and_end_at_the_most():
-    found = list(budgets(1000))
+    found = list(iteration_limits(1000))
     assert found[:12] == [*range(1, 11), 13, 18] and found[-1] == 1000 and found == sorted(set(found))
     assert sum(found) < 5 * 1000  # what all solves cost together
-    assert list(budgets(1)) == [1] and list(budgets(11)) == [*range(1, 12)] and not list(budgets(0))
+    assert (
+        list(iteration_limits(1)) == [1]
+        and list(iteration_limits(11)) == [*range(1, 12)]
+        and not list(iteration_limits(0))
+    )
 
 
 def test_a_claim_far_from_the_minimum_is_judged_as_any_other_run(run):

@@ -360,7 +360,7 @@ def test_the_notes_say_what_is_estimated_and_end_with_the_reason():
     elsewhere = verb.notes(replace(other, case=replace(other.case, device="cuda"), formulas=False))
     assert not any("an estimate" in line for line in elsewhere)
     assert any("no formulas" in line for line in elsewhere)
-    assert on_cpu[-1] == f"why: {verdict(made_up(reads=600_000))}" and on_cpu[0] == sums(made_up())
+    assert on_cpu[-1] == f"limited by: {verdict(made_up(reads=600_000))}" and on_cpu[0] == sums(made_up())
 
 
 # --- FLOPs by formula
@@ -514,7 +514,7 @@ def test_profile_prints_a_table_and_writes_what_is_asked_for(tmp_path, calibrate
     rows = {line.split("  ")[1].strip(): line for line in outcome.stdout.splitlines() if line.startswith("  ")}
     assert [name for name in rows if name in ("data to device", *PHASES)] == ["data to device", *PHASES]
     assert "newton-cholesky on breast-cancer (398 rows, 30 coefficients)" in outcome.stdout
-    assert outcome.stdout.splitlines()[-1].startswith("why: ") and "without phases: " in outcome.stdout
+    assert outcome.stdout.splitlines()[-1].startswith("limited by: ") and "without phases: " in outcome.stdout
 
     trace = json.loads(paths["trace"].read_text())
     names = {event["name"] for event in trace["traceEvents"] if event.get("cat") == "user_annotation"}
