@@ -1,14 +1,14 @@
-"""What is not there, in as few sentences as say it."""
+"""Messages about absent data: names with the same reason share one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-MOST = 4  # names that are told one by one
+MOST_NAMES = 4  # that are listed one by one
 
 
 def sentences(reasons: Mapping[str, str]) -> list[str]:
-    """`name: reason` for each name; names that share a reason share a sentence, many of them by the first and last."""
+    """`name: reason` for each name; names with the same reason are listed together, many of them as first ... last."""
     named: dict[str, list[str]] = {}
     for name, reason in reasons.items():
         named.setdefault(reason, []).append(name)
@@ -16,4 +16,4 @@ def sentences(reasons: Mapping[str, str]) -> list[str]:
 
 
 def _together(names: list[str]) -> str:
-    return ", ".join(names) if len(names) <= MOST else f"{names[0]} ... {names[-1]} ({len(names)} of them)"
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{names[0]} ... {names[-1]} ({len(names)} of them)"

@@ -1,4 +1,4 @@
-"""The data folder: a file that is there is checked, one that is not is fetched, and a wrong one never loads."""
+"""The data folder: files are checked by their SHA-256, and absent ones are downloaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 VARIABLE = "HESSBENCH_DATA"
 CACHE = "XDG_CACHE_HOME"
-GZIP = b"\x1f\x8b"  # how its files begin; a server may have unpacked one on the way
+GZIP = b"\x1f\x8b"  # how its files begin; some servers unpack them
 
 
 class DataError(RuntimeError):
@@ -63,9 +63,9 @@ def _expanded(folder: Path | str) -> Path:
 
 
 def locate(file: DataFile, folder: Path | str | None = None, *, download: bool = True, replace: bool = False) -> Path:
-    """The path of the file, checked; fetched first where it is not there and `download` is set.
+    """The path of the file, checked; downloaded first if it is absent and `download` is set.
 
-    replace: fetch it also where it is there with a wrong checksum; loaders never do. Raises DataError.
+    replace: download it also if its checksum is wrong; loaders never do. Raises DataError.
     """
     path = data_folder(folder) / file.path
     try:

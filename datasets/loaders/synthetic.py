@@ -44,7 +44,7 @@ def synthetic(
     label_noise: this share of the labels, rounded to a row, is on the wrong side.
     balance: this share of the labels, rounded to a row, is 1 (noise included).
     sparsity: this share of the entries of X, rounded to an entry, is 0; if positive X is CSR (X_test too).
-    Raises ValueError for what no data can satisfy.
+    Raises ValueError for settings that no data can satisfy.
     """
     n_test = max(n // 2, 4) if n_test is None else n_test
     _check(n, d, condition, margin, sparsity, label_noise, balance, n_test)
@@ -167,7 +167,7 @@ def _sparse(
     wanted = n * d - round(sparsity * n * d) - int(np.count_nonzero(X))
     if not 0 <= wanted <= cells:
         low, high = (1 - (np.count_nonzero(X) + k) / (n * d) for k in (cells, 0))
-        raise ValueError(f"sparsity {sparsity:g} cannot be had with {n} x {d}: take {low:.4g} to {high:.4g}, or 0")
+        raise ValueError(f"sparsity {sparsity:g} is not possible with {n} x {d}: take {low:.4g} to {high:.4g}, or 0")
     places = rng.choice(cells, wanted, replace=False)
     if wanted:
         rows, columns = np.divmod(places, d - one_hot)

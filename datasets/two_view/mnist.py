@@ -1,4 +1,4 @@
-"""MNIST as rows of pixels: the digits as they are, or one view to learn from and another to be tested on."""
+"""MNIST as rows of pixels: the digits themselves, or one view for training and another for testing."""
 
 from __future__ import annotations
 

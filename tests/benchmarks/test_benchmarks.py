@@ -1,4 +1,4 @@
-"""The clock, the ledger, and what becomes of a run: none of these tests looks at real time."""
+"""The clock, the ledger, and the rows and keys of runs: none of these tests uses real time."""
 
 from __future__ import annotations
 
@@ -337,7 +337,7 @@ def test_the_keys_of_all_ingredients_differ(plain_key, monkeypatch):
 
 
 def test_the_key_is_the_same_in_another_commit_and_whatever_the_calibration(plain_key, monkeypatch):
-    monkeypatch.setattr(store, "commit", lambda: "another commit")
+    monkeypatch.setattr(store, "provenance", lambda *_: {"commit": "another"})
     monkeypatch.setattr(store, "calibration", lambda *_: pytest.fail("the key asked for the calibration"))
     monkeypatch.setattr(store, "environment", lambda *_: {"torch": "another"})
     assert run_key(PENALISED, 0) == plain_key

@@ -9,9 +9,10 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.command import choosing
+from benchmarks.command import choosing, peers
 from benchmarks.command import run as command
 from benchmarks.command.main import app
+from benchmarks.profiling import recording
 from benchmarks.runner.environment import ROOT
 from datasets.__main__ import app as datasets_app
 from solvers import SOLVERS
@@ -119,34 +120,59 @@ def test_an_absent_device_is_left_out_by_name_beside_one_that_is_there(tmp_path)
     assert "1 runs measured" in outcome.stderr
 
 
-BAD_INPUT = {
-    "an unknown suite": (["--suite", "quik"], "quick"),
-    "an unknown problem": (["--problem", "breast-cancer-12"], "breast-cancer-l2"),
-    "an unknown solver": (["--solver", "newton-cholesk"], "newton-cholesky"),
-    "an unknown dtype": (["--dtype", "float46"], "float64"),
-    "an absent device": (["--device", "cuda:99"], "cuda:99"),
-    "no such device": (["--device", "gpu"], "'gpu'"),
-    "no repeats": (["--repeats", "0"], "--repeats"),
-    "negative repeats": (["--repeats", "-1"], "--repeats"),
-    "a negative time limit": (["--time-limit", "-1"], "--time-limit"),
-    "a time limit of zero": (["--time-limit", "0"], "--time-limit"),
-    "a time limit that is no number": (["--time-limit", "nan"], "--time-limit"),
-    "an infinite time limit": (["--time-limit", "inf"], "--time-limit"),
-    "no threads": (["--threads", "0"], "--threads"),
-    "nothing to run": (["--suite", "classic", "--problem", "breast-cancer-raw"], "classic"),
+BAD_INPUT = {  # verb -> options with what the sentence names
+    "run": [
+        (["--suite", "quik"], "quick"),
+        (["--problem", "breast-cancer-12"], "breast-cancer-l2"),
+        (["--solver", "newton-cholesk"], "newton-cholesky"),
+        (["--dtype", "float46"], "float64"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--device", "gpu"], "'gpu'"),
+        *((["--repeats", value], "--repeats") for value in ("0", "-1")),
+        *((["--time-limit", value], "--time-limit") for value in ("-1", "0", "nan", "inf")),
+        (["--threads", "0"], "--threads"),
+        (["--suite", "classic", "--problem", "breast-cancer-raw"], "classic"),
+    ],
+    "profile": [
+        (["--problem", "breast-cancer-12"], "breast-cancer-l2"),
+        (["--solver", "newton-cholesk"], "newton-cholesky"),
+        (["--dtype", "float46"], "float64"),
+        (["--device", "gpu"], "'gpu'"),
+        (["--threads", "0"], "--threads"),
+        (["--iterations", "0"], "--iterations"),
+        (["--repeats", "0"], "--repeats"),
+        (["--n", "100"], "--d"),
+        (["--d", "100"], "--n"),
+        (["--n", "2", "--d", "100"], "--n"),
+        (["--n", "100", "--d", "5", "--problem", "iris"], "--problem"),
+        (["--trace", "no/such/folder/trace.json"], "--trace"),
+        (["--json", "."], "--json"),
+        (["--roofline", "figure.doc"], ".png"),
+    ],
+    "peers": [
+        (["--problem", "breast-cancer-l3"], "did you mean breast-cancer-l2"),
+        (["--peer", "scikit-learn:lbgfs"], "did you mean scikit-learn:lbfgs"),
+        (["--repeats", "0"], "at least 1"),
+        (["--threads", "0"], "between 1 and 1024"),
+        (["--time-limit", "0"], "positive number of seconds"),
+    ],
 }
 
 
-@pytest.mark.parametrize("what", BAD_INPUT)
-def test_bad_input_is_one_sentence_and_exit_2(what, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("measured in spite of bad input"))
-    options, named = BAD_INPUT[what]
-    outcome = run(*options, "--store", str(tmp_path / "runs"))
+@pytest.mark.parametrize(
+    ("verb", "options", "named"),
+    [(verb, options, named) for verb, cases in BAD_INPUT.items() for options, named in cases],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_sentence_and_exit_2(verb, options, named, tmp_path, monkeypatch):
+    for module, name in ((command, "measure"), (recording, "record"), (peers, "measure_problem")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("measured in spite of bad input"))
+    outcome = CliRunner().invoke(app, [verb, *options, "--store", str(tmp_path / "store")])
     assert outcome.exit_code == 2, outcome.output
     assert isinstance(outcome.exception, SystemExit) and outcome.stdout == ""
     (sentence,) = outcome.stderr.splitlines()
     assert sentence.startswith("error: ") and named in sentence
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "store").exists()
 
 
 @pytest.mark.parametrize("options", [["--repeats", "many"], ["--time-limit", "soon"], ["--no-such-option"]])

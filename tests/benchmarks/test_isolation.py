@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from functools import partial
 
@@ -66,15 +65,6 @@ def test_bad_solvers_are_rows_and_the_suite_goes_on(tmp_path, monkeypatch):
     assert found["hungry"][0] == "error"
     (refused,) = re.findall(r"can't allocate memory: you tried to allocate (\d+) bytes", found["hungry"][1])
     assert int(refused) <= LIMITS.memory
-
-
-@pytest.mark.slow
-def test_nobody_survives_the_end_of_the_context(worker):
-    worker.rows(Case("breast-cancer-l2", "newton", stop=fixed(1)), 0)
-    process = worker.worker.process.pid
-    worker.worker.close()
-    with pytest.raises(ProcessLookupError):
-        os.kill(process, 0)
 
 
 def test_a_hessian_that_cannot_fit_is_one_sentence_before_anything_is_allocated():

@@ -298,21 +298,6 @@ def test_the_command_prints_the_scoreboard_and_goes_on_where_it_stopped(folder, 
     assert invoke(*wanted, "--force").exit_code == 0 and measured == [PROBLEM]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--problem", "breast-cancer-l3"), "did you mean breast-cancer-l2"),
-        (("--peer", "scikit-learn:lbgfs"), "did you mean scikit-learn:lbfgs"),
-        (("--repeats", "0"), "at least 1"),
-        (("--threads", "0"), "between 1 and 1024"),
-        (("--time-limit", "0"), "positive number of seconds"),
-    ],
-)
-def test_bad_input_is_one_sentence(arguments, words, tmp_path):
-    ended = invoke("--store", str(tmp_path), *arguments)
-    assert ended.exit_code == 2 and words in " ".join(ended.output.split())
-
-
 def test_an_interrupt_keeps_what_is_finished(tmp_path, result, monkeypatch):
     def measure(name, *arguments):
         if name != PROBLEM:

@@ -1,11 +1,10 @@
-"""The store: a run is there whole or not at all, and none is measured twice."""
+"""The store: a run is there as a whole or not at all, and none is measured twice."""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -67,47 +66,15 @@ def test_a_stored_run_carries_its_case_environment_and_calibration(store, measur
     assert metadata["environment"]["packages"]["torch"]
 
 
-class Killed(BaseException):
-    """The end of a process, at a chosen moment."""
-
-
-@pytest.mark.parametrize("moment", ["fsync", "replace"])
-def test_a_run_killed_before_the_rename_is_not_there(store, measurement, monkeypatch, moment):
-    def die(*_):
-        raise Killed
-
+def test_a_run_whose_write_ends_early_is_not_there(store, measurement, monkeypatch):
+    """The other moments, and what was there before: test_files.py."""
     with monkeypatch.context() as patch:
-        patch.setattr(os, moment, die)
-        with pytest.raises(Killed):
+        patch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
             store.write(KEY, measurement)
-    assert not (store.folder / f"{KEY}.parquet").exists() and store.keys() == set()
+    assert store.keys() == set() and files(store) == []
     store.write(KEY, measurement)
     assert store.keys() == {KEY} and files(store) == [f"{KEY}.parquet"]
-
-
-def test_the_file_is_complete_when_it_gets_its_name(store, measurement, monkeypatch):
-    seen = []
-    rename = os.replace
-
-    def look(source, target):
-        if store.folder not in Path(target).parents:  # a certificate's
-            return rename(source, target)
-        seen.append(pq.read_table(source).num_rows)
-        assert not os.path.exists(target)
-        rename(source, target)
-
-    monkeypatch.setattr(os, "replace", look)
-    store.write(KEY, measurement)
-    assert seen == [4]
-
-
-def test_a_failed_write_does_not_harm_what_is_there(store, measurement, monkeypatch):
-    path = store.write(KEY, measurement)
-    before = path.read_bytes()
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        store.write(KEY, measurement)
-    assert path.read_bytes() == before and files(store) == [path.name]
 
 
 def test_keys_are_file_names_and_partial_files_are_none(store):

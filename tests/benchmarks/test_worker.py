@@ -36,6 +36,12 @@ def test_a_process_that_hangs_is_ended_and_the_next_question_answered(worker):
     assert not alive(first) and worker.ask("again", seconds=60) == "again"
 
 
+def test_the_process_ends_with_the_context():
+    with Worker(obey) as worker:
+        pid = worker.ask("pid", seconds=60)
+    assert not alive(pid)
+
+
 def test_a_process_that_dies_is_named_with_its_exit_status(worker):
     assert worker.ask("first", seconds=60) == "first"
     with pytest.raises(DiedError, match="its process was ended by exit status 3"):

@@ -437,8 +437,8 @@ def broken(twin: Path, tmp_path: Path, name: str, content) -> Path:
     [
         ("train-images-idx3-ubyte", None, "is not there"),
         ("t10k-labels-idx1-ubyte", None, "is not there"),
-        ("train-images-idx3-ubyte", lambda b: b[:-5], "announces the shape"),
-        ("train-labels-idx1-ubyte", lambda b: b + b"x", "announces the shape"),
+        ("train-images-idx3-ubyte", lambda b: b[:-5], "a header of shape"),
+        ("train-labels-idx1-ubyte", lambda b: b + b"x", "a header of shape"),
         ("train-labels-idx1-ubyte", lambda b: b"", "is not the published file"),
         ("train-labels-idx1-ubyte", lambda b: b"hello, world", "is not the published file"),
         ("t10k-images-idx3-ubyte", lambda b: struct.pack(">IIII", 0x803, 12, 28, 27) + bytes(12 * 28 * 27), "28 x 28"),
