@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,12 +10,12 @@ from typing import Any
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from benchmarks.command.choosing import check_threads
-from benchmarks.command.ending import interruptible
+from benchmarks.command.ending import interruptible, report
 from benchmarks.command.failure import fail
+from benchmarks.command.progress import progress_bar
 from benchmarks.scoreboard import scores
 from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, RACERS, measure_problem
 from datasets import DataError, build
@@ -89,8 +88,7 @@ def _measure_all(
     cells: list[tuple[str, int]], contenders: list[str], repeats: int, time_limit: float, force: bool, store: Path
 ) -> None:
     store.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("", total=len(cells))
         for name, threads in cells:
             if force or not scores.measured(store, name, threads, contenders, repeats, time_limit):
@@ -103,8 +101,7 @@ def _measure_all(
                     lambda what, name=name: bar.update(task, description=f"{name}: {what}"),
                 )
                 file = scores.write(store, result)
-                if not sys.stdout.isatty():
-                    print("done", file.name, flush=True)
+                report("done", file.name)
             bar.advance(task)
 
 

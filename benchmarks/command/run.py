@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import product
@@ -11,12 +10,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
 from benchmarks.command.choosing import cases_of, measurable
 from benchmarks.command.ending import interruptible, report
 from benchmarks.command.failure import fail
+from benchmarks.command.progress import progress_bar
 from benchmarks.runner.environment import calibration
 from benchmarks.runner.environment import memory as total_memory
 from benchmarks.runner.isolation import IsolatedRuns, Limits
@@ -134,8 +133,7 @@ def _measure_all(
 ) -> dict[str, bool]:
     """Measure the runs that no other process measures: their keys, and whether other work disturbed each."""
     measured: dict[str, bool] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    with progress_bar(TimeRemainingColumn()) as progress:
         task = progress.add_task("calibrating", total=len(entries))
         for case, repeat, key in _locked(entries, store, locks):
             check_signals()

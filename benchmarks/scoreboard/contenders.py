@@ -23,7 +23,9 @@ from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer
 from solvers.common.names import library
 from solvers.objectives import LogisticRegression
 
-from .limits import limits
+from ..profiling.profile import verdict
+from ..profiling.recording import profile
+from ..runner.suites import Case
 from .race import TARGET, Course, Entry, race, sweep
 from .scores import reference
 
@@ -65,6 +67,7 @@ class Ours:
         return fit
 
 
+PROFILED = 7  # runs of the profile of the fastest of ours
 BY_GRADIENT = " by gradient"  # ends the name of a contender of ours that the gradient stops
 RACED = (
     "auto",
@@ -120,7 +123,7 @@ def measure_problem(
                     fits[contender] = fit
             race(entries, fits, course, repeats, budget, OURS, progress)
             progress("profile")
-            bounded = profile_of_ours(problem, course, entries, threads)
+            bounded = limits(problem, course, entries, threads)
     finally:
         torch.set_num_threads(before)
     return {
@@ -140,13 +143,28 @@ def measure_problem(
     }
 
 
-def profile_of_ours(problem: Problem, course: Course, entries: dict[str, Entry], threads: int) -> dict[str, Any] | None:
-    """What limits the fastest of ours; None where none reaches the gap."""
+def limits(problem: Problem, course: Course, entries: dict[str, Entry], threads: int) -> dict[str, Any] | None:
+    """What limits the fastest of ours, from its profile at the setting that was timed; None where none reaches the gap.
+
+    The seconds of a run, of its phases and of each limit (Profile.bounds). The run is `minimize` alone, without the
+    construction of the objective, which is on the clock of a race.
+    """
     name = reference({"entries": {contender: asdict(entry) for contender, entry in entries.items()}})
     if name is None:
         return None
     ours, best = CONTENDERS[name], entries[name].best
-    return limits(problem, course, ours.solver, ours.stop(best.tolerance), best, threads)
+    objective = course.objective(best.layout, best.dtype)
+    raced = replace(problem, objective=objective, x0=problem.x0.to(objective.X.dtype))
+    case = Case(problem.name, ours.solver, stop=ours.stop(best.tolerance), dtype=best.dtype, threads=threads)
+    found = profile(case, PROFILED, builder=lambda dtype, device: raced)
+    return {
+        "seconds": found.uninstrumented,
+        "instrumented": found.total,
+        "bounds": found.bounds,
+        "phases": {phase.name: phase.seconds for phase in found.phases if phase.seconds},
+        "operations": found.operations,
+        "verdict": verdict(found),
+    }
 
 
 def load(contenders: list[str]) -> None:

@@ -19,6 +19,7 @@ from solvers.linalg.kernels import is_sparse
 from solvers.objectives import LogisticRegression
 
 from ..runner.deadline import OutOfTimeError, deadline
+from ..runner.measure import sentence
 
 TARGET = 1e-6  # relative to f(x0) - f*: the gap that is raced to here, and that all reports compare at
 TOLERANCES = tuple(10.0**-k for k in range(1, 14))
@@ -227,8 +228,3 @@ def turn(fit: Fit, best: Trial, budget: float) -> tuple[float, Claim | None]:
         timed(fit, best.tolerance, budget)
     fits = [timed(fit, best.tolerance, 2 * budget) for _ in range(max(count, 1))]
     return median(seconds for seconds, _ in fits), fits[-1][1]
-
-
-def sentence(error: Exception) -> str:
-    words = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {words[0] if words else ''}"[:200]

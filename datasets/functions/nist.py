@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from .function import TestFunction
-from .nist_data import CERTIFIED
-from .nist_minima import MINIMA
+from .nist_data import CERTIFIED, MINIMA
 
 SOURCE = "NIST StRD, nonlinear regression, certified to 11 digits"
 MOST_DIGITS = 11.0  # that are certified

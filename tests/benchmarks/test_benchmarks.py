@@ -315,11 +315,6 @@ DIFFERENT_CASES = {
 }
 
 
-@pytest.mark.parametrize("what", DIFFERENT_CASES)
-def test_the_key_changes_with_the_case(plain_key, what):
-    assert run_key(DIFFERENT_CASES[what], 0) != plain_key
-
-
 def test_the_keys_of_all_ingredients_differ(plain_key, monkeypatch):
     keys = [plain_key, *(run_key(case, 0) for case in DIFFERENT_CASES.values()), run_key(PENALISED, 1)]
     problem = build("breast-cancer-l2")
