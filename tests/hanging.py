@@ -17,6 +17,10 @@ def obey(name: str) -> str | int:
     return os.getpid() if name == "pid" else name
 
 
+def fail_to_start() -> None:
+    raise ImportError("no such library")
+
+
 def wait_forever(folder: str) -> None:
     """Tell the process of a worker, and then keep that worker at a question without end."""
     from pathlib import Path

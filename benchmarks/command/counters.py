@@ -61,10 +61,10 @@ def counters(check: bool, update: bool, baseline: Path | None) -> None:
         show(found)
 
 
-def tracked(things: Iterable[Any], total: int) -> Iterator[Any]:
-    """The same things, with a bar on a terminal."""
+def tracked(items: Iterable[Any], total: int) -> Iterator[Any]:
+    """The same items, with a progress bar on a terminal."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        yield from progress.track(things, total=total, description="counting")
+        yield from progress.track(items, total=total, description="counting")
 
 
 def show(found: dict[str, counting.Counts]) -> None:

@@ -1,4 +1,4 @@
-"""The verb `profile`: where the time of one run goes, and why it takes that long."""
+"""The verb `profile`: where the time of one run goes, and what limits its speed."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import typer
 from rich.progress import TimeRemainingColumn
@@ -21,6 +21,7 @@ from benchmarks.runner.environment import memory as total_memory
 from benchmarks.runner.isolation import IsolatedRuns, Limits
 from benchmarks.runner.measure import SHARE, evaluate, measure
 from benchmarks.runner.suites import Case
+from benchmarks.runner.worker import StartError
 from benchmarks.store.locks import Locks
 from benchmarks.store.runs import Store, run_key, was_disturbed
 from datasets import DataError
@@ -98,9 +99,9 @@ def run(
         typer.echo(f"interrupted: {_progress(entries, target)}; the same command goes on from there", err=True)
         raise typer.Exit(130) from None
     except OSError as error:
-        reason, progress = error.strerror or error, _progress(entries, target)
-        typer.echo(f"error: a run could not be stored in {str(store)!r} ({reason}); {progress}", err=True)
-        raise typer.Exit(1) from None
+        _stop(f"a run could not be stored in {str(store)!r} ({error.strerror or error})", entries, target)
+    except StartError as error:
+        _stop(str(error), entries, target)
     there = len(entries) - len(measured)
     typer.echo(f"{len(measured)} runs measured, {there} were there already, in {store}", err=True)
     if disturbed := sum(measured.values()):
@@ -115,6 +116,11 @@ def _limits(seconds: float, gib: float | None, time_limit: float | None) -> Limi
     if gib is not None and not 0 < gib < 2**20:
         raise ValueError(f"--memory must be a positive number of GiB, found {gib}")
     return Limits(seconds, int(SHARE * total_memory("cpu") if gib is None else gib * 2**30))
+
+
+def _stop(reason: str, entries: list[Entry], store: Store) -> NoReturn:
+    typer.echo(f"error: {reason}; {_progress(entries, store)}", err=True)
+    raise typer.Exit(1)
 
 
 def _progress(entries: list[Entry], store: Store) -> str:

@@ -1,4 +1,4 @@
-"""What the micro-benchmarks share: one thread, the penalised problem, fair comparisons, and what the machine is."""
+"""Shared by the micro-benchmarks: one thread, the penalised problem, comparisons in turn, and the machine info."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..runner.statistics import Interval, median_interval
 
 
 def pytest_benchmark_update_machine_info(config, machine_info) -> None:
-    """torch, its BLAS and its threads, into every saved result; the name of the host out of it."""
+    """Add torch, its BLAS and its threads to every saved result, and remove the name of the host."""
     machine_info.pop("node", None)
     machine_info["torch"] = {
         "version": torch.__version__,
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items) -> None:
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request) -> str:
-    """Each device in turn; a test for one that is not there is skipped."""
+    """Each device in turn; a test for an absent one is skipped."""
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
     return request.param
@@ -61,7 +61,7 @@ def problem() -> Problem:
 
 
 class Pairs(NamedTuple):
-    """Seconds of two functions, timed in turn: what disturbs the machine for a while touches both."""
+    """Seconds of two functions, timed in turn, so that other work on the machine affects both."""
 
     first: list[float]
     second: list[float]
@@ -79,7 +79,7 @@ class Pairs(NamedTuple):
 
 @pytest.fixture
 def alternate(benchmark) -> Callable[..., Pairs]:
-    """Runs two functions in turn as one benchmark, whose rounds are pairs: each goes first in every other pair."""
+    """Run two functions in turn as one benchmark, whose rounds are pairs: each goes first in every other pair."""
 
     def run(first: Callable[[], object], second: Callable[[], object], *, rounds: int) -> Pairs:
         times: dict[Callable, list[float]] = {first: [], second: []}

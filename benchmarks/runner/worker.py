@@ -24,6 +24,10 @@ START = 120.0  # seconds that a new process may take for its imports
 SLOW_IMPORTS = ("sklearn.datasets",)  # of the loaders, which import it when they are first called
 
 
+class StartError(RuntimeError):
+    """No process can be started: that is no answer to any question."""
+
+
 class LostError(RuntimeError):
     """There is no answer: the process took too long, or it died."""
 
@@ -61,7 +65,7 @@ class Worker:
         self.close()
 
     def ask(self, *arguments: Any, seconds: float) -> Any:
-        """Raises DiedError where the process died, and LostError, having ended it, where it takes too long.
+        """Raises DiedError where the process died, LostError, having ended it, where it takes too long, and StartError.
 
         Only a new process that dies is blamed on its question. One that has answered before may have been damaged by
         an earlier question: the same is asked once more, of a new process.
@@ -104,10 +108,10 @@ class Worker:
         watched.close()
         if not self.pipe.poll(START):
             self.close()
-            raise RuntimeError(f"a process for {self.function.__name__} was not ready within {START:g} s")
+            raise StartError(f"a new process was not ready within {START:g} s")
         if (ready := self.pipe.recv_bytes()) != STARTED:
             self.close()
-            raise RuntimeError(f"a process for {self.function.__name__} could not start: {ready.decode()}")
+            raise StartError(f"a new process could not start: {ready.decode()}")
 
     def _how_it_ended(self) -> str:
         """The end of the process in words."""

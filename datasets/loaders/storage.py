@@ -16,7 +16,7 @@ GZIP = b"\x1f\x8b"  # how its files begin; some servers unpack them
 
 
 class DataError(RuntimeError):
-    """One sentence: which file, what was expected of it, and the command that fetches it."""
+    """One sentence: which file, what was expected, and the command that downloads it."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _error(file: DataFile, what: str) -> DataError:
 
 
 def _reason(error: Exception) -> str:
-    """A few words instead of a chain of causes."""
+    """The cause of a failed download, in a few words."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "HTTPError" in kinds and getattr(error, "response", None) is not None:
         return f"the server answered {error.response.status_code}"

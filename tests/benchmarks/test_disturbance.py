@@ -1,4 +1,4 @@
-"""Runs that waited for other work on the machine: how they are known, on clocks that the tests set themselves."""
+"""Disturbed runs, which waited for other work on the machine, on clocks that the tests set themselves."""
 
 from __future__ import annotations
 
@@ -57,33 +57,33 @@ def machine(monkeypatch, tmp_path) -> Machine:
     return found
 
 
-def said(wall: float, cpu: float, delay: float = math.nan) -> dict[str, float]:
+def columns(wall: float, cpu: float, delay: float = math.nan) -> dict[str, float]:
     return {"wall_seconds": wall, "cpu_seconds": cpu, "delay_seconds": delay}
 
 
 @pytest.mark.parametrize(
-    ("run", "device", "waited"),
+    ("run", "device", "expected"),
     [
-        (said(0.080, 0.0016), "cpu", True),
-        (said(0.0024, 0.0016), "cpu", True),
-        (said(0.0016, 0.00161), "cpu", False),
-        (said(0.0016, 0.00155, 0.00005), "cpu", False),
-        (said(1.0, 1.9, 0.01), "cpu", False),  # two threads
-        (said(1.0, 1.3, 0.4), "cpu", True),  # one of two, while the other spins
-        (said(1.0, 0.2, 0.0), "cuda", False),  # the host waits for its GPU
-        (said(1.0, 0.2, 0.5), "cuda", True),  # the host had work for it, and no processor
-        (said(0.00005, 0.00001), "cpu", False),  # too short to tell
-        (said(math.nan, math.nan), "cpu", False),
+        (columns(0.080, 0.0016), "cpu", True),
+        (columns(0.0024, 0.0016), "cpu", True),
+        (columns(0.0016, 0.00161), "cpu", False),
+        (columns(0.0016, 0.00155, 0.00005), "cpu", False),
+        (columns(1.0, 1.9, 0.01), "cpu", False),  # two threads
+        (columns(1.0, 1.3, 0.4), "cpu", True),  # one of two, while the other spins
+        (columns(1.0, 0.2, 0.0), "cuda", False),  # the host waits for its GPU
+        (columns(1.0, 0.2, 0.5), "cuda", True),  # the host had work for it, and no processor
+        (columns(0.00005, 0.00001), "cpu", False),  # too short to tell
+        (columns(math.nan, math.nan), "cpu", False),
         ({}, "cpu", False),  # runs of older code
     ],
 )
-def test_a_run_waited_if_it_was_ready_without_a_processor_or_less_on_them_than_time_passed(run, device, waited):
-    assert is_disturbed(run, device, TICK) is waited
+def test_a_run_is_disturbed_if_a_thread_waited_or_the_processors_did_less_than_time_passed(run, device, expected):
+    assert is_disturbed(run, device, TICK) is expected
 
 
-def test_time_on_the_processors_in_coarse_steps_says_nothing_of_short_runs():
-    assert not is_disturbed(said(0.008, 0.0), "cpu", 0.01)
-    assert is_disturbed(said(0.080, 0.01), "cpu", 0.01)
+def test_time_on_the_processors_in_coarse_steps_is_ignored_for_short_runs():
+    assert not is_disturbed(columns(0.008, 0.0), "cpu", 0.01)
+    assert is_disturbed(columns(0.080, 0.01), "cpu", 0.01)
 
 
 def test_a_watch_adds_up_what_is_done_in_it_and_nothing_else(machine):
@@ -126,18 +126,18 @@ def test_what_was_waited_off_the_clock_of_the_run_is_left_out(machine):
     assert not is_disturbed(watch.columns(), "cpu", TICK)
 
 
-def test_a_run_that_waited_is_marked_in_the_store_and_one_that_did_not_is_not(tmp_path, monkeypatch):
+def test_a_disturbed_run_is_marked_in_the_store_and_another_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(storing, "calibration", lambda *_: {})
     monkeypatch.setattr(storing, "is_disturbed", is_disturbed)
     store, measured = Store(tmp_path), measure(CASE)
-    for key, run in ((KEY, said(1.0, 0.3)), (KEY[::-1], said(1.0, 1.0, 0.0))):
+    for key, run in ((KEY, columns(1.0, 0.3)), (KEY[::-1], columns(1.0, 1.0, 0.0))):
         rows = evaluate(replace(measured, watch=Watch(run)))
         store.write_rows(key, CASE, rows)
     marks = load(tmp_path).frame.groupby("run")["disturbed"].first()
     assert marks[KEY] and not marks[KEY[::-1]]
 
 
-def test_a_measured_run_carries_what_it_says_and_one_that_raised_does_not():
+def test_a_measured_run_has_its_time_on_the_processors_and_one_that_raised_has_not():
     ends = [evaluate(measure(CASE))[-1], evaluate(Measurement(CASE, 0, None, "gone"))[-1]]
     assert ends[0]["wall_seconds"] == pytest.approx(ends[0]["total_seconds"]) and ends[0]["cpu_seconds"] >= 0
     assert all(math.isnan(ends[1][name]) for name in COLUMNS)
@@ -160,7 +160,7 @@ def test_the_solves_of_a_peer_are_watched_and_not_what_is_between_them(monkeypat
     assert len(entered) == 4
 
 
-def test_the_command_says_how_many_runs_waited(tmp_path, monkeypatch):
+def test_the_command_reports_how_many_runs_were_disturbed(tmp_path, monkeypatch):
     monkeypatch.setattr(storing, "calibration", lambda *_: {})
     monkeypatch.setattr(command, "calibration", lambda *_: {})
     marks = iter([True, True, False, False])  # each run is asked about twice: for its file, and for the count

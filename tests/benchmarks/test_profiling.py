@@ -135,9 +135,9 @@ def test_the_copies_of_a_sparse_problem_are_its_three_arrays():
     assert [len(part) for part in parts] == [f.X.values().numel(), f.X.values().numel(), 5001, 5000]
 
 
-# --- what the host reads
+# --- reads by the host
 
-ASKING = {
+READS_BY_HOST = {
     "float": float,
     "int": int,
     "bool": bool,
@@ -147,8 +147,8 @@ ASKING = {
 }
 
 
-@pytest.mark.parametrize("how", ASKING)
-def test_a_read_is_told_apart_from_the_work_it_waits_for(how, queued, monkeypatch):
+@pytest.mark.parametrize("how", READS_BY_HOST)
+def test_a_read_is_charged_separately_from_the_work_it_waits_for(how, queued, monkeypatch):
     device, clock, _ = queued
     for name in profiling.READS:
         original = getattr(torch.Tensor, name)
@@ -165,7 +165,7 @@ def test_a_read_is_told_apart_from_the_work_it_waits_for(how, queued, monkeypatc
     try:
         with reads_apart(), ledger.phase("solve"):
             device.launch(2.0)
-            assert ASKING[how](number) == 1
+            assert READS_BY_HOST[how](number) == 1
     finally:
         current.reset(token)
     assert {k: v for k, v in ledger.seconds.items() if v} == {"solve": 2.0, "host synchronisation": 0.125}
@@ -246,11 +246,12 @@ def test_events_inside_another_phase_are_charged_where_their_time_is():
     assert unit["value"]["values"] == 9 and unit["value"]["margins"] == 8 and not unit["line search"]["values"]
 
 
-def test_without_a_clock_there_are_no_events_and_the_counters_are_the_same():
+def test_without_a_clock_there_are_no_events_or_times_and_the_counters_are_the_same():
     plain, recorded = Ledger(), Ledger(Ticking())
     for ledger in (plain, recorded):
         minimize(SOLVERS["newton-cg"], build("breast-cancer-l2").objective, ledger=ledger)
-    assert plain.events == {} and type(plain.counts) is dict
+    assert plain.events == {} and type(plain.counts) is dict and tuple(plain.counts) == COUNTERS
+    assert not any(plain.seconds.values())
     assert plain.counts == recorded.counts and plain.snapshot() == recorded.snapshot()
 
 
@@ -335,7 +336,7 @@ def test_the_verdict_names_what_explains_most_of_the_time(bound):
     assert all(f"{other} " in line for other in VERDICTS if other != bound)
 
 
-def test_a_verdict_that_explains_little_says_so():
+def test_a_verdict_that_explains_little_reports_that():
     line = verdict(made_up(operations=50_000, compute=0.02))
     assert line.startswith("latency more than the other three: ") and "10% of the time" in line
     assert "the rest is" in line and "the rest is" not in verdict(VERDICTS["compute"])

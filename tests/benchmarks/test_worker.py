@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.runner.environment import ROOT
-from benchmarks.runner.worker import DiedError, LostError, Worker
-from tests.hanging import obey
+from benchmarks.runner.worker import DiedError, LostError, StartError, Worker
+from tests.hanging import fail_to_start, obey
 
 
 @pytest.fixture
@@ -47,6 +47,11 @@ def test_a_process_that_dies_is_named_with_its_exit_status(worker):
     with pytest.raises(DiedError, match="its process was ended by exit status 3"):
         worker.ask("die", seconds=60)
     assert worker.ask("again", seconds=60) == "again"
+
+
+def test_a_process_that_cannot_start_is_an_error_of_its_own_with_the_reason():
+    with Worker(obey, fail_to_start) as worker, pytest.raises(StartError, match="no such library"):
+        worker.ask("first", seconds=60)
 
 
 @pytest.mark.parametrize("pause", [0.0, 1.0])
