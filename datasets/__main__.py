@@ -55,7 +55,7 @@ def list_problems(
     from rich.table import Table
 
     from . import PROBLEMS, DataError, certificate
-    from .loaders.absent import sentences
+    from .loaders.storage import sentences
 
     columns = (
         *("problem", "model", "n", "d", "classes", "margin", "minimiser", "f*"),
@@ -155,7 +155,7 @@ def check_derivatives(
 
     from . import CUTEST, DataError, build
     from .checks.derivatives import check_start
-    from .loaders.absent import sentences
+    from .loaders.storage import sentences
 
     table, absent, failed = Table("problem", "n", "gradient", "Hessian", "verdict"), {}, False
     for name in tracked(names or [problem.name for problem in CUTEST], "differences"):

@@ -21,10 +21,9 @@ from .loaders.breast_cancer import breast_cancer
 from .loaders.dataset import Dataset
 from .loaders.libsvm import libsvm
 from .loaders.multiclass import multiclass
-from .loaders.synthetic import synthetic
+from .loaders.synthetic import correlated_normal, synthetic
 from .problem import Problem
-from .two_view.derived import correlated_normal, odd_even
-from .two_view.mnist import mnist
+from .two_view.mnist import mnist, odd_even
 
 Data = Callable[[], Dataset]
 Model = Callable[[Dataset], tuple[Objective, Objective, Tensor]]  # the objective, its held-out twin, the start
@@ -96,16 +95,10 @@ _standardised, _means = partial(breast_cancer), partial(breast_cancer, features=
 
 RECIPES = (
     Recipe(
-        "breast-cancer",
-        "the classic: 30 standardised features, no intercept, no penalty",
-        _standardised,
-        logistic(),
+        "breast-cancer", "the classic: 30 standardised features, no intercept, no penalty", _standardised, logistic()
     ),
     Recipe(
-        "breast-cancer-l2",
-        "the same with penalty 1 on the sum scale (l2 = 1/398)",
-        _standardised,
-        logistic(penalty=1),
+        "breast-cancer-l2", "the same with penalty 1 on the sum scale (l2 = 1/398)", _standardised, logistic(penalty=1)
     ),
     Recipe("breast-cancer-mean10", "its ten mean features only, no penalty", _means, logistic()),
     Recipe(

@@ -12,7 +12,7 @@ from benchmarks.runner.measure import problem_of
 from benchmarks.runner.peers import refusal
 from benchmarks.runner.suites import DTYPES, SUITES, Case, beside, every_solver, select
 from datasets import DataError, build, present_device
-from datasets.loaders.absent import sentences
+from datasets.loaders.storage import sentences
 from datasets.registry import recipe
 from solvers import SOLVERS
 from solvers.adapters import PEERS

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,3 +130,20 @@ def _reason(error: Exception) -> str:
         if kind in kinds:
             return words
     return "the answer was damaged"
+
+
+# --- messages about absent data
+
+MOST_NAMES = 4  # that are listed one by one
+
+
+def sentences(reasons: Mapping[str, str]) -> list[str]:
+    """`name: reason` for each name; names with the same reason are listed together, many of them as first ... last."""
+    named: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        named.setdefault(reason, []).append(name)
+    return [f"{_together(names)}: {reason}" for reason, names in named.items()]
+
+
+def _together(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{names[0]} ... {names[-1]} ({len(names)} of them)"

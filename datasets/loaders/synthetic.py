@@ -7,6 +7,7 @@ thread (no BLAS, no LAPACK): the number of threads and the width of the vector u
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -70,6 +71,18 @@ def synthetic(
             X -= (X * v).sum(axis=1, keepdims=True) * (2 / (v * v).sum() * v)
         parts += [torch.as_tensor(X), torch.as_tensor(y)]
     return Dataset(f"synthetic {n} x {d}, seed {seed}", *parts)
+
+
+def correlated_normal(n: int, d: int, correlation: float = 0.9) -> Dataset:
+    """`synthetic` with independent columns, then mixed: columns j and k are correlated by correlation^|j - k|."""
+    data = synthetic(n, d, condition=None)
+    parts = [X.T.contiguous() for X in (data.X, data.X_test)]  # (d, n): a column is contiguous
+    for columns in parts:
+        columns[1:] *= math.sqrt(1 - correlation**2)
+        for j in range(1, d):
+            columns[j] += correlation * columns[j - 1]
+    X, X_test = (columns.T.contiguous() for columns in parts)
+    return replace(data, name=f"{data.name}, correlated", X=X, X_test=X_test)
 
 
 def _check(n, d, condition, margin, sparsity, label_noise, balance, n_test) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -40,6 +41,12 @@ def mnist(
             images = images.to(torch.float64) / 255
         parts += [_pooled(images.double(), pool), labels.double()]
     return Dataset("two-view MNIST" if views else "MNIST", *parts)
+
+
+def odd_even() -> Dataset:
+    """MNIST with label 1 for odd digits."""
+    digits = mnist()
+    return replace(digits, name="MNIST, odd or even", y=digits.y % 2, y_test=digits.y_test % 2)
 
 
 def _pooled(images: Tensor, pool: int) -> Tensor:

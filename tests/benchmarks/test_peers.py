@@ -20,7 +20,7 @@ from benchmarks.scoreboard.race import ERROR, MISSING, REACHED, SHORT, SLOW, Cou
 from datasets import Dataset, build, certificate
 from datasets import registry as problems
 from datasets.registry import recipe
-from datasets.two_view import derived
+from datasets.two_view import mnist as digits_of_mnist
 from solvers import SOLVERS, Stop, minimize
 from solvers.adapters import Claim, MissingPeerError
 
@@ -378,7 +378,7 @@ def test_correlated_columns_are_correlated_with_their_neighbours():
 
 def test_odd_digits_are_class_one(monkeypatch):
     digits, X = torch.tensor([0.0, 1.0, 2.0, 7.0, 9.0], dtype=torch.float64), torch.eye(5, dtype=torch.float64)
-    monkeypatch.setattr(derived, "mnist", lambda: Dataset("five digits", X, digits, X, digits.flip(0)))
+    monkeypatch.setattr(digits_of_mnist, "mnist", lambda: Dataset("five digits", X, digits, X, digits.flip(0)))
     parity = recipe("mnist-odd-even")(torch.float64, torch.device("cpu"))
     assert parity.objective.y.tolist() == [0, 1, 0, 1, 1] and parity.held_out.y.tolist() == [1, 1, 0, 1, 0]
     assert parity.objective.l2 == 1 / 5

@@ -20,7 +20,7 @@ from datasets.checks.derivatives import differences
 from datasets.functions import cutest, s2mpj
 from datasets.functions.cutest_table import ATTAINED, BOUNDS, CERTIFIED, LEFT_OUT, LOCAL, SIZES, STATED
 from datasets.functions.s2mpj import S2MPJ, GroupSum
-from datasets.loaders.absent import sentences
+from datasets.loaders.storage import sentences
 from reports.sections.collection import arrivals, arrived, collection_section, one_by_one
 from solvers import SOLVERS, Status, minimize
 
