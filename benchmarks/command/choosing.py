@@ -52,8 +52,8 @@ def cases_of(
     if not 1 <= repeats <= MOST_REPEATS:
         raise ValueError(f"--repeats must be at least 1 and at most {MOST_REPEATS:,}, found {repeats}")
     check_threads(threads or [torch.get_num_threads()])
-    if time_limit is not None and not 0 < time_limit < math.inf:
-        raise ValueError(f"--time-limit must be a positive number of seconds, found {time_limit}")
+    if time_limit is not None:
+        check_seconds("--time-limit", time_limit)
     if peers:  # alone, unless solvers are named, too
         pool = [*(pool if solvers else ()), *beside(pool, peers)]
     cases = select(
@@ -69,6 +69,18 @@ def cases_of(
         quoted = " and ".join(repr(suite) for suite in suites)
         raise ValueError(f"suite {quoted} has no such problem with such a solver: name them without --suite")
     return cases
+
+
+def check_counts(**counts: int) -> None:
+    """Raise ValueError for an option, by its name, that is below 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"--{name} must be at least 1, found {count}")
+
+
+def check_seconds(option: str, seconds: float) -> None:
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{option} must be a positive number of seconds, found {seconds}")
 
 
 def check_threads(threads: Sequence[int]) -> None:

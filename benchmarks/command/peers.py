@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command.choosing import check_threads
+from benchmarks.command.choosing import check_counts, check_seconds, check_threads
 from benchmarks.command.ending import interruptible, report
 from benchmarks.command.failure import fail
 from benchmarks.command.progress import progress_bar
@@ -38,11 +37,9 @@ def peers(
     try:
         for name in peer:
             lookup(CONTENDERS, name, "peer")
-        if repeats < 1:
-            raise ValueError(f"--repeats must be at least 1, found {repeats}")
+        check_counts(repeats=repeats)
         check_threads(threads)
-        if not 0 < time_limit < math.inf:
-            raise ValueError(f"--time-limit must be a positive number of seconds, found {time_limit}")
+        check_seconds("--time-limit", time_limit)
         problems = _problems(problem)
     except (ValueError, DataError) as error:
         fail(str(error))
@@ -73,11 +70,9 @@ def _problems(named: list[str]) -> list[str]:
         return list(dict.fromkeys(named))
     there = []
     for name in PROBLEMS:
-        if not getattr(recipe(name), "needs", ""):
-            there.append(name)
-            continue
         try:
-            build(name)
+            if getattr(recipe(name), "needs", ""):
+                build(name)
             there.append(name)
         except DataError as error:
             typer.echo(f"left out {name}: {error}", err=True)
@@ -112,7 +107,7 @@ def show(results: list[dict[str, Any]], console: Console) -> None:
         title = (
             f"{result['problem']}: {result['n']:,} x {result['d']:,}, {result['density']:.0%} not zero, "
             f"threads: {result['threads']}; to a gap of {result['target']:g}; "
-            f"ratios to {ours or 'none of ours, for none reaches it'}"
+            f"ratios to {ours or 'none of ours, because none reaches it'}"
         )
         table = Table("contender", "setting", "gap", "iterations", "ms", "theirs / ours", title=title, box=SIMPLE)
         for row in scores.scores(result):

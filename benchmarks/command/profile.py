@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from json import dumps
 from pathlib import Path
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command.choosing import check_counts, check_threads
 from benchmarks.command.failure import fail
 from benchmarks.profiling import recording as profiling
 from benchmarks.profiling.profile import SYNCHRONISATION, Profile, sums, verdict
@@ -27,23 +29,17 @@ FIGURES = (".png", ".svg", ".pdf")
 
 def profile(
     *,
-    problem: str | None,
-    n: int | None,
-    d: int | None,
-    solver: str,
-    device: str,
-    dtype: str,
-    threads: int,
-    iterations: int,
     repeats: int,
     trace: Path | None,
     roofline: Path | None,
     json: Path | None,
     save: bool,
     store: Path,
+    **options: Any,
 ) -> None:
+    """options: those of `_case`."""
     try:
-        case = _case(problem, n, d, solver, device, dtype, threads, iterations, repeats)
+        case = _case(repeats=repeats, **options)
         _writable(trace, roofline, json)
         found = profiling.profile(case, repeats)
     except (ValueError, DataError) as error:
@@ -72,6 +68,7 @@ def profile(
 
 
 def _case(
+    *,
     problem: str | None,
     n: int | None,
     d: int | None,
@@ -85,11 +82,8 @@ def _case(
     """The case to run; ValueError for wrong options."""
     lookup(SOLVERS, solver, "solver")
     lookup(dict.fromkeys(DTYPES), dtype, "dtype")
-    for name, number in (("--iterations", iterations), ("--repeats", repeats)):
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, found {number}")
-    if not 1 <= threads <= 1024:
-        raise ValueError(f"--threads must lie between 1 and 1024, found {threads}")
+    check_counts(iterations=iterations, repeats=repeats)
+    check_threads([threads])
     if (n is None) != (d is None):
         raise ValueError("--n and --d go together: the rows and the columns of a synthetic problem")
     if n is None or d is None:
