@@ -21,6 +21,7 @@ from datasets import build
 from solvers import SOLVERS, Stop, minimize
 from solvers.common.files import written_whole
 
+from ..runner.environment import provenance
 from .operations import Tally
 from .processors import PROCESSORS, environment_of, perturbed
 from .work import total
@@ -123,11 +124,12 @@ def read_baseline(path: Path = BASELINE) -> tuple[str, dict[str, Counts]]:
 
 
 def write_baseline(found: dict[str, Counts], path: Path = BASELINE) -> None:
-    """One line a case, so that a diff names what changed."""
+    """One line a case, so that a diff shows which cases changed."""
     lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(counts)}" for name, counts in found.items())
-    content = f'{{\n  "torch": {json.dumps(torch.__version__)},\n  "cases": {{\n{lines}\n  }}\n}}\n'
+    about = {"torch": torch.__version__, "provenance": provenance()}
+    head = ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in about.items())
     with written_whole(path) as file:
-        file.write(content.encode())
+        file.write(f'{{\n{head},\n  "cases": {{\n{lines}\n  }}\n}}\n'.encode())
 
 
 def changes(expected: dict[str, Counts], found: dict[str, Counts], ignored: Iterable[str] = ()) -> list[str]:

@@ -155,7 +155,9 @@ def test_a_baseline_that_was_written_is_kept_to(few, tmp_path):
     outcome = run("--update", "--baseline", str(baseline))
     assert outcome.exit_code == 0 and outcome.stdout.startswith("2 cases written")
     assert run("--check", "--baseline", str(baseline)).exit_code == 0
-    assert list(json.loads(baseline.read_text())["cases"]) == [" ".join(case) for case in FEW]
+    stored = json.loads(baseline.read_text())
+    assert list(stored["cases"]) == [" ".join(case) for case in FEW]
+    assert set(stored["provenance"]) == {"machine", "date", "commit", "code_version"}
 
 
 def test_cases_that_came_and_went_are_named():
