@@ -236,6 +236,8 @@ def test_softmax_runs_end_at_the_certified_optimum():
 
 
 def test_a_hessian_that_does_not_fit_is_refused_in_one_sentence_and_products_are_not(monkeypatch):
+    (row,) = evaluate(measure(Case("synthetic-4x100000", "newton", stop=fixed(1))))  # 75 GiB a matrix
+    assert row["status"] == "error" and row["message"].startswith("100000 coefficients make a Hessian too large: ")
     monkeypatch.setattr("benchmarks.runner.measure.memory", lambda device: 100_000)
     case = Case("mlp-breast-cancer-mean10", "newton", stop=fixed(2))  # 121 coefficients: 3 x 117 kB
     (row,) = evaluate(measure(case))

@@ -67,14 +67,6 @@ def test_bad_solvers_are_rows_and_the_suite_goes_on(tmp_path, monkeypatch):
     assert int(refused) <= LIMITS.memory
 
 
-def test_a_hessian_that_cannot_fit_is_one_sentence_before_anything_is_allocated():
-    """10^5 coefficients: 75 GiB a matrix."""
-    measurement = measure(Case("synthetic-4x100000", "newton", stop=fixed(1)))
-    (row,) = evaluate(measurement)
-    assert row["status"] == "error" and row["message"].startswith("100000 coefficients make a Hessian too large: ")
-    assert "newton-cg" in row["message"] and "\n" not in row["message"]
-
-
 PEER = "scikit-learn:lbfgs"
 
 

@@ -115,26 +115,18 @@ def run(store: Store, *options: str):
     return CliRunner().invoke(app, ["run", *names, "--store", str(store.folder), "--repeats", "2", *options])
 
 
-def test_nothing_is_measured_twice(store, measured):
+def test_nothing_is_measured_twice_and_repeats_are_the_outer_loop(store, measured):
+    """Interruptions: test_durability.py."""
     first = run(store)
     assert first.exit_code == 0 and "4 runs measured, 0 were there already" in first.stderr
-    assert len(measured) == len(store.keys()) == 4
+    expected = [(solver, repeat) for repeat in (0, 1) for solver in ("newton", "newton-cholesky")]
+    assert [(case.solver, repeat) for case, repeat in measured] == expected and len(store.keys()) == 4
     again = run(store)
     assert again.exit_code == 0 and "0 runs measured, 4 were there already" in again.stderr
     assert len(measured) == 4
     more = run(store, "--repeats", "3")
     assert "2 runs measured, 4 were there already" in more.stderr
     assert [repeat for _, repeat in measured[4:]] == [2, 2]
-
-
-def test_repeats_are_the_outer_loop(store, measured):
-    run(store)
-    assert [(case.solver, repeat) for case, repeat in measured] == [
-        ("newton", 0),
-        ("newton-cholesky", 0),
-        ("newton", 1),
-        ("newton-cholesky", 1),
-    ]
 
 
 def test_a_lost_run_is_measured_again_and_no_other(store, measured):
@@ -154,24 +146,6 @@ def test_a_run_whose_file_was_cut_off_is_measured_again(store, measured):
     run(store, "--repeats", "1")
     assert len(measured) == before + 1
     assert store.readable(victim.stem)
-
-
-def test_an_interrupted_suite_keeps_what_is_stored_and_goes_on_from_there(store, measured, monkeypatch):
-    write, left = Store.write_rows, iter(range(3))
-
-    def interrupted(self, key, case, rows, **marks):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return write(self, key, case, rows, **marks)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "write_rows", interrupted)
-        outcome = run(store)
-    assert outcome.exit_code == 130 and "interrupted: 3 of 4 runs are stored" in outcome.stderr
-    kept = store.keys()
-    outcome = run(store)
-    assert "1 runs measured, 3 were there already" in outcome.stderr
-    assert len(measured) == 4 + 1 and kept < store.keys()
 
 
 def test_a_new_calibration_measures_nothing_again(store, measured, monkeypatch):
