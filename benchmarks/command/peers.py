@@ -49,7 +49,7 @@ def peers(
         with interruptible():
             _measure_all(cells, contenders, repeats, time_limit, force, store)
     except KeyboardInterrupt:
-        typer.echo("interrupted: finished problems are stored, and the same command goes on from there", err=True)
+        typer.echo("interrupted: finished problems are stored, and the same command continues from there", err=True)
         raise typer.Exit(130) from None
     except ValueError as error:
         fail(str(error))

@@ -1,4 +1,4 @@
-"""A time limit for code that cannot be asked to stop: an exception raised in the middle of it."""
+"""A time limit for code that has none of its own: an exception raised in the middle of it."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ class Worker:
         """Raises DiedError where the process died, LostError, having ended it, where it takes too long, and StartError.
 
         Only a new process that dies is blamed on its question. One that has answered before may have been damaged by
-        an earlier question: the same is asked once more, of a new process.
+        an earlier question: a new process gets the same question once more.
         """
         while True:
             used = self.answers > 0

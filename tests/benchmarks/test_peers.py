@@ -307,7 +307,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, result, monkeypatch):
     monkeypatch.setattr(command, "measure_problem", measure)
     monkeypatch.setattr(scores, "calibration", lambda *arguments: {})
     ended = invoke("--problem", PROBLEM, "--problem", "synthetic-wide", "--store", str(tmp_path))
-    assert ended.exit_code == 130 and "goes on from there" in ended.output and len(list(tmp_path.iterdir())) == 1
+    assert ended.exit_code == 130 and "continues from there" in ended.output and len(list(tmp_path.iterdir())) == 1
 
 
 def trial(**more) -> dict:
