@@ -6,33 +6,24 @@ from importlib import import_module
 from typing import Any
 
 # Imported when they are first used: `python -m datasets --help` needs neither torch nor scikit-learn.
-_HOMES = {
-    "Certificate": "certificates.certificate",
-    "certificate": "certificates.certificate",
-    "certify": "certificates.certificate",
-    "CUTEST": "functions.cutest",
-    "FUNCTIONS": "functions.function",
-    "TestFunction": "functions.function",
-    "NIST": "functions.nist",
-    "correct_digits": "functions.nist",
-    "breast_cancer": "loaders.breast_cancer",
-    "Dataset": "loaders.dataset",
-    "libsvm": "loaders.libsvm",
-    "multiclass": "loaders.multiclass",
-    "DataError": "loaders.storage",
-    "synthetic": "loaders.synthetic",
-    "Problem": "problem",
-    "Published": "problem",
-    "PROBLEMS": "registry",
-    "TEST_FUNCTIONS": "registry",
-    "Recipe": "registry",
-    "build": "registry",
-    "present_device": "registry",
-    "augment": "two_view.augmentation",
-    "two_views": "two_view.augmentation",
-    "mnist": "two_view.mnist",
-    "MNISTTwoView": "two_view.views",
+_MODULES = {
+    "certificates.certificate": ("Certificate", "certificate", "certify"),
+    "functions.cutest": ("CUTEST",),
+    "functions.function": ("FUNCTIONS", "TestFunction"),
+    "functions.nist": ("NIST", "correct_digits"),
+    "loaders.breast_cancer": ("breast_cancer",),
+    "loaders.dataset": ("Dataset",),
+    "loaders.libsvm": ("libsvm",),
+    "loaders.multiclass": ("multiclass",),
+    "loaders.storage": ("DataError",),
+    "loaders.synthetic": ("synthetic",),
+    "problem": ("Problem", "Published"),
+    "registry": ("PROBLEMS", "TEST_FUNCTIONS", "Recipe", "build", "present_device"),
+    "two_view.augmentation": ("augment", "two_views"),
+    "two_view.mnist": ("mnist",),
+    "two_view.views": ("MNISTTwoView",),
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 __all__ = sorted(_HOMES)
 
 
