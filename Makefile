@@ -53,7 +53,7 @@ peers: $(READY) ## our solvers beside those of other libraries; can be interrupt
 	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(RUN) benchmarks peers
 
-honesty: $(READY) ## who says `converged` and is not: our solvers and other libraries on hard problems; goes on, too
+honesty: $(READY) ## false reports of convergence, by our solvers and other libraries on hard problems; can be interrupted, too
 	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(RUN) benchmarks honesty
 

@@ -1,7 +1,7 @@
-"""Command line: `python -m benchmarks list|run|profile|counters`.
+"""Command line: `python -m benchmarks run`.
 
-asv imports every module of this package, and one missing import would end its discovery: so the command line lives in
-`command/`, which asv does not see, and is imported only when it is asked for.
+asv imports every module of this package, and a missing import would end its discovery: so the command line lives in
+`command/`, which asv does not see, and is imported only when it is called.
 """
 
 if __name__ == "__main__":

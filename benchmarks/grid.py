@@ -1,7 +1,7 @@
-"""The cells that asv measures, and what they have in common.
+"""The parameters of the asv modules, and what these modules share.
 
 asv runs these modules against the `solvers` and `datasets` of every commit: whatever an old commit may lack is imported
-in `setup`, and a cell without it is n/a. Nothing is computed at import, for asv forks its processes after it.
+in `setup`, and a cell without it is n/a. Nothing is computed at import, because asv forks its processes afterwards.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sklearn.datasets
 import sklearn.model_selection  # noqa: F401, loaded once, before asv forks a process for every cell
 import torch
 
-FULL = os.environ.get("HESSBENCH_ASV", "quick") == "full"  # the one variable: quick (2 minutes) or full
+FULL = os.environ.get("HESSBENCH_ASV", "quick") == "full"  # quick (2 minutes) or full
 
 # Names, not the registry: a commit that lacks one shows n/a, and the cells are the same for all commits.
 CORE = (
@@ -59,9 +59,9 @@ DEVICES = ("cpu", "cuda")
 
 
 def available(device: str) -> torch.device:
-    """The device; NotImplementedError, which asv shows as n/a, where it is not there.
+    """The device; NotImplementedError, which asv shows as n/a, where it is absent.
 
-    Asked in `setup` and never at import: the process that asv forks must not open a device.
+    Called in `setup` and never at import: the process that asv forks must not open a device.
     """
     torch.set_num_threads(1)
     if device == "cuda" and not torch.cuda.is_available():
@@ -81,7 +81,7 @@ def prepare(solver: str, problem: str, dtype: str, device: str):
 
 
 def first_of(*modules: str):
-    """The first of these modules that a commit has: one that moved has another name in older commits."""
+    """The first of these modules that a commit has: older commits have moved modules under other names."""
     for name in modules:
         with suppress(ModuleNotFoundError):
             return import_module(name)
@@ -89,14 +89,14 @@ def first_of(*modules: str):
 
 
 def fixed(iterations: int):
-    """So many iterations, whatever happens, unless the values cease to be finite."""
+    """A fixed number of iterations, unless the values cease to be finite."""
     from solvers import Stop
 
     return Stop(gap_tolerance=None, iterations=iterations, stop_when_separable=False)
 
 
 def synchronised() -> float:
-    """A clock for asv that waits for the GPU, where one is in use."""
+    """A clock for asv that waits for the GPU if one is in use."""
     if torch.cuda.is_initialized():
         torch.cuda.synchronize()
     return perf_counter()

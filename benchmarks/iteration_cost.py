@@ -1,4 +1,4 @@
-"""asv: what an iteration costs, from commit to commit."""
+"""asv: the time of an iteration, from commit to commit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from .grid import DEVICES, DTYPES, FULL, SOLVER_NAMES, fixed, prepare
 # 398 x 30 in two units, then 1,257 x 64 for ten classes, 5,000 x 300 in CSR layout, 100,000 x 10
 PROBLEM_NAMES = ("breast-cancer-l2", "breast-cancer-raw")
 PROBLEM_NAMES += ("breast-cancer-mean10", "digits", "synthetic-sparse", "synthetic-tall") if FULL else ()
-ITERATIONS = 5  # fewer than any of the solvers needs to stand still
+ITERATIONS = 5  # fewer than any of the solvers needs to converge
 
 
 class IterationCost:

@@ -1,4 +1,4 @@
-"""asv: the operations that an iteration is made of."""
+"""asv: the time of the operations of an iteration."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ SIZES = ("398 x 30", "20000 x 100") + (("200000 x 100", "20000 x 500") if FULL e
 
 
 class Kernels:
-    """Seconds of one evaluation at a fresh point of logistic regression, its margins included where it needs them."""
+    """Seconds of one evaluation at a new point of logistic regression, including its margins where it needs them."""
 
     version = "1"
     params = (SIZES, DTYPES, DEVICES)
@@ -34,10 +34,10 @@ class Kernels:
         self.point = self.objective.at(self.x)
         self.ray = self.point.along(self.v)
         self.hessian = self.point.hessian
-        self.time_hessian(size, dtype, device)  # fills what the objective keeps from point to point
+        self.time_hessian(size, dtype, device)  # fills the caches of the objective
 
     def fresh(self):
-        """A point with the margins of this one, and nothing else."""
+        """A point whose only cached result is the margins."""
         return type(self.point)(self.objective, self.x, self.point.margins)
 
     def time_value(self, size: str, dtype: str, device: str) -> None:

@@ -37,7 +37,7 @@ class HostMemory:
 
 
 class DeviceMemory(HostMemory):
-    """The same on a GPU: the most that torch had allocated there, data included."""
+    """The same on a GPU: the most that torch allocated there, data included."""
 
     device = "cuda"
     peakmem_two_iterations = None

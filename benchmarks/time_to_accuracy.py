@@ -1,4 +1,4 @@
-"""asv: how long, and how many iterations, until the gap to the certified optimum or the test error is small."""
+"""asv: time and iterations until the gap to the certified optimum, or the test error, is small."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ LIMIT = 300  # iterations
 
 
 def iterations_to(target: str, solver, problem) -> float:
-    """The first kept iterate at which a target is reached; NaN where none of the first 300 reaches it.
+    """The first recorded iterate that reaches a target; NaN if none of the first 300 iterations does.
 
-    Iterates beyond the hundredth are kept 20 to a decade, so a long run is counted to 12 %.
+    Beyond the hundredth, 20 iterates a decade are recorded: the number of iterations of a long run is exact to 12 %.
     """
     from datasets import build, certificate
     from solvers import minimize
@@ -36,7 +36,7 @@ def iterations_to(target: str, solver, problem) -> float:
 
 
 class IterationsToTarget:
-    """Iterations until a gap or a test error is small enough; n/a where it never is."""
+    """Iterations until a gap or a test error is small enough; n/a if it never is."""
 
     version = "1"
     params = (SOLVER_NAMES, TARGETS, DTYPES, DEVICES)

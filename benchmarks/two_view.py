@@ -1,4 +1,4 @@
-"""asv: how fast two random views of digits are made."""
+"""asv: the time to make two random views of digits."""
 
 from __future__ import annotations
 

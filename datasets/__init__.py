@@ -1,45 +1,38 @@
 """Data, problems, and what can be certified about them."""
 
-from .certificates.certificate import Certificate, certificate, certify
-from .functions.cutest import CUTEST
-from .functions.function import FUNCTIONS, TestFunction
-from .functions.nist import NIST, correct_digits
-from .loaders.breast_cancer import breast_cancer
-from .loaders.dataset import Dataset
-from .loaders.libsvm import libsvm
-from .loaders.multiclass import multiclass
-from .loaders.storage import DataError
-from .loaders.synthetic import synthetic
-from .problem import Problem, Published
-from .registry import PROBLEMS, TEST_FUNCTIONS, Recipe, build, present_device
-from .two_view.augmentation import augment, two_views
-from .two_view.mnist import mnist
-from .two_view.views import MNISTTwoView
+from __future__ import annotations
 
-__all__ = [
-    "CUTEST",
-    "FUNCTIONS",
-    "NIST",
-    "PROBLEMS",
-    "TEST_FUNCTIONS",
-    "Certificate",
-    "DataError",
-    "Dataset",
-    "MNISTTwoView",
-    "Problem",
-    "Published",
-    "Recipe",
-    "TestFunction",
-    "augment",
-    "breast_cancer",
-    "build",
-    "certificate",
-    "certify",
-    "correct_digits",
-    "libsvm",
-    "mnist",
-    "multiclass",
-    "present_device",
-    "synthetic",
-    "two_views",
-]
+from importlib import import_module
+from typing import Any
+
+# Imported when they are first used: `python -m datasets --help` needs neither torch nor scikit-learn.
+_MODULES = {
+    "certificates.certificate": ("Certificate", "certificate", "certify"),
+    "functions.cutest": ("CUTEST",),
+    "functions.function": ("FUNCTIONS", "TestFunction"),
+    "functions.nist": ("NIST", "correct_digits"),
+    "loaders.breast_cancer": ("breast_cancer",),
+    "loaders.dataset": ("Dataset",),
+    "loaders.libsvm": ("libsvm",),
+    "loaders.multiclass": ("multiclass",),
+    "loaders.storage": ("DataError",),
+    "loaders.synthetic": ("synthetic",),
+    "problem": ("Problem", "Published"),
+    "registry": ("PROBLEMS", "TEST_FUNCTIONS", "Recipe", "build", "present_device"),
+    "two_view.augmentation": ("augment", "two_views"),
+    "two_view.mnist": ("mnist",),
+    "two_view.views": ("MNISTTwoView",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'datasets' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

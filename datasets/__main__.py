@@ -1,21 +1,17 @@
-"""Command line: `python -m datasets list`."""
+"""Command line: `python -m datasets list`. What a verb needs is imported when it runs, so that --help is fast."""
 
 from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
 
-from solvers.common.names import lookup
-
-from . import CUTEST, PROBLEMS, Certificate, DataError, MNISTTwoView, build, certificate
-from .loaders.absent import sentences
+if TYPE_CHECKING:
+    from . import Certificate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -25,42 +21,65 @@ def main() -> None:
     """The problems, and what is certified about them. Example: python -m datasets list"""
 
 
+def fail(error: object) -> NoReturn:
+    typer.echo(f"error: {error}", err=True)
+    raise typer.Exit(2)
+
+
+def tracked(names: Iterable[str], description: str) -> Iterator[str]:
+    """The same names, with a progress bar on a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield from progress.track(list(names), description=description)
+
+
+def show(table: Any) -> None:
+    from rich.console import Console
+
+    if table.row_count:
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
 @app.command("list")
 def list_problems(
     names: Annotated[list[str] | None, typer.Argument(help="Problems: all by default.")] = None,
 ) -> None:
     """Every problem with its certificate: does a minimiser exist, how hard is it, what is f*.
 
-    Computed once (half a minute, and some minutes more for each MNIST problem) and kept in the user's cache folder.
+    Computed once (half a minute, and some minutes more for each MNIST problem) and cached in the user's cache folder.
 
     Example: python -m datasets list breast-cancer mnist
     """
+    from rich.table import Table
+
+    from . import PROBLEMS, DataError, certificate
+    from .loaders.storage import sentences
+
     columns = (
         *("problem", "model", "n", "d", "classes", "margin", "minimiser", "f*"),
         *("rank", "cond H", "rate D^-1 H", "least H(x0)"),
     )
     table, absent, wrong = Table(*columns, caption=LEGEND, caption_justify="left"), {}, {}
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        for name in progress.track(names or list(PROBLEMS), description="certifying"):
-            try:
-                c = certificate(name)
-            except DataError as error:
-                absent[name] = str(error)
-            except ValueError as error:
-                wrong[name] = str(error)
-            else:
-                table.add_row(*(text(value) for value in describe(c)))
-    if table.row_count:
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+    for name in tracked(names or PROBLEMS, "certifying"):
+        try:
+            table.add_row(*(text(value) for value in describe(certificate(name))))
+        except DataError as error:
+            absent[name] = str(error)
+        except ValueError as error:
+            wrong[name] = str(error)
+    show(table)
     for sentence in (*sentences(absent), *(f"error: {error}" for error in wrong.values())):
         typer.echo(sentence, err=True)
     raise typer.Exit(2 if wrong or (names and absent) else 0)
 
 
 LEGEND = (
-    "margin: the largest min_i of a row's margin with max |w_j| <= 1. rank: of the rows. cond H: of the Hessian at the "
-    "minimiser, at the start if there is none. rate D^-1 H: its largest eigenvalue at the start; above 2 unit-step "
-    "diagonal Newton is unstable. least H(x0): the least eigenvalue at the start. A dash: not known, or without sense."
+    "margin: the largest min_i of a row's margin with max |w_j| <= 1. rank: of the rows. cond H: condition number of "
+    "the Hessian at the minimiser, or at the start if there is none. rate D^-1 H: its largest eigenvalue at the start; "
+    "above 2, diagonal Newton with unit steps is unstable. least H(x0): the least eigenvalue at the start. A dash: not "
+    "known, or not defined."
 )
 
 
@@ -91,23 +110,26 @@ def check_gradients(
     data: Annotated[str, typer.Option(help="random, breast-cancer or two-view (a batch of MNIST).")] = "random",
     out: Annotated[Path | None, typer.Option(help="Draw the error-against-step curves into this file.")] = None,
 ) -> None:
-    """The residual MLP's hand-derived gradient against autograd, differences and Taylor; exit 1 where a block fails.
+    """Compare the residual MLP's hand-derived gradient with autograd, differences and Taylor expansions; exit 1 if a
+    block fails.
 
     Example: python -m datasets check --activation softplus --data breast-cancer --out check.svg
     """
+    from rich.table import Table
+
+    from . import DataError
     from .checks.residual_mlp import check, draw, table, two_view_batch
 
     try:
         batch = two_view_batch() if data == "two-view" else None
         rows = check(activation, device, data, batch=batch)
     except (DataError, ImportError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        fail(error)
     cells = table(rows)
     shown = Table(*cells[0])
     for row in cells:
         shown.add_row(*row.values())
-    Console().print(shown)
+    show(shown)
     if out:
         from matplotlib.figure import Figure
 
@@ -122,29 +144,31 @@ def check_gradients(
 def check_derivatives(
     names: Annotated[list[str] | None, typer.Argument(help="Problems: CUTEst's by default.")] = None,
 ) -> None:
-    """Gradient and Hessian of problems, near their start, against differences of their values and gradients.
+    """Compare gradient and Hessian of problems, near their start, with differences of their values and gradients.
 
-    Every entry, with the best of eight steps; exit 1 where one differs by more than 1e-5 of the largest. All of CUTEst
-    takes some minutes.
+    Every entry is compared, with the best of eight steps; exit 1 if one differs by more than 1e-5 of the largest. All
+    of CUTEst takes some minutes.
 
     Example: python -m datasets derivatives cutest-rosenbr mgh-beale
     """
+    from rich.table import Table
+
+    from . import CUTEST, DataError, build
     from .checks.derivatives import check_start
+    from .loaders.storage import sentences
 
     table, absent, failed = Table("problem", "n", "gradient", "Hessian", "verdict"), {}, False
-    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        for name in progress.track(names or [problem.name for problem in CUTEST], description="differences"):
-            try:
-                problem = build(name)
-            except (DataError, ValueError) as error:
-                absent[name] = str(error)
-                continue
-            found = check_start(problem)
-            failed |= not found.passed
-            errors = (f"{error:.0e}" for error in (found.gradient, found.hessian))
-            table.add_row(name, str(len(problem.x0)), *errors, "agree" if found.passed else "differ")
-    if table.row_count:
-        Console().print(table)
+    for name in tracked(names or [problem.name for problem in CUTEST], "differences"):
+        try:
+            problem = build(name)
+        except (DataError, ValueError) as error:
+            absent[name] = str(error)
+            continue
+        found = check_start(problem)
+        failed |= not found.passed
+        errors = (f"{error:.0e}" for error in (found.gradient, found.hessian))
+        table.add_row(name, str(len(problem.x0)), *errors, "agree" if found.passed else "differ")
+    show(table)
     for sentence in sentences(absent):
         typer.echo(f"error: {sentence}", err=True)
     raise typer.Exit(2 if absent else 1 if failed else 0)
@@ -154,12 +178,14 @@ def check_derivatives(
 def fetch(
     names: Annotated[list[str] | None, typer.Argument(help="mnist, a9a, w8a, ...: all by default.")] = None,
 ) -> None:
-    """Fetch data into the data folder (HESSBENCH_DATA), or check what is there; a wrong file is replaced.
+    """Download data into the data folder (HESSBENCH_DATA), or check the files there; a wrong file is replaced.
 
     Example: python -m datasets fetch mnist a9a
     """
+    from solvers.common.names import lookup
+
     from .loaders.libsvm import SOURCES
-    from .loaders.storage import locate
+    from .loaders.storage import DataError, locate
     from .two_view.views import FILES
 
     sources = {"mnist": FILES, **{name: source.files for name, source in SOURCES.items()}}
@@ -177,19 +203,19 @@ def fetch(
 @app.command()
 def views(
     out: Annotated[Path, typer.Option(help="The figure: .png, .svg or .pdf.")] = Path("views.png"),
-    seed: Annotated[int, typer.Option(help="Of the views.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the views.")] = 0,
 ) -> None:
     """Draw eight digits, each with two random views of it.
 
     Example: python -m datasets views --out views.png
     """
+    from . import DataError, MNISTTwoView
     from .two_view.figure import views_figure
 
     try:
         views_figure(MNISTTwoView(download=False, seed=seed)).savefig(out, dpi=150)
     except (DataError, ImportError, OSError, ValueError) as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        fail(error)
     typer.echo(out)
 
 

@@ -1,4 +1,4 @@
-"""What is raced on: an objective with its start, and what is known of it beside its data."""
+"""A problem: an objective with its start, held-out data, and its published minimum, if any."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from solvers.objectives import Objective
 
 @dataclass(frozen=True)
 class Published:
-    """A minimum of a function that need not be convex: the lowest that is known, which is no proof that it is.
+    """The lowest known minimum of a function that need not be convex; there may be a lower one.
 
-    value: f there, with as many digits as float64 has. minimiser: where, (d,); empty where that is not told. source:
-    who says so, or why. others: the values of local minima that are known. error: how far the value may lie from the
-    minimum, relative to it. how: how so many digits were found.
+    value: f there, to float64 precision. minimiser: (d,), or empty where it is not published. source: the reference,
+    or the reason. others: the values of known local minima. error: a bound on the relative error of the value. how:
+    how the digits were computed.
     """
 
     value: float
@@ -30,8 +30,8 @@ class Published:
 class Problem:
     """An objective with its start, and the loss on held-out rows (without penalty, same reduction).
 
-    Objectives over rows have X (n, ...), `size` (the length of x) and `accuracy(x)`, both of them. A test function has
-    no rows and nothing to hold out, and its minimum is `published`.
+    Objectives over rows, held out or not, have X (n, ...), `size` (the length of x) and `accuracy(x)`. A test function
+    has no rows and no held-out data, and its minimum is `published`.
     """
 
     name: str

@@ -21,10 +21,9 @@ from .loaders.breast_cancer import breast_cancer
 from .loaders.dataset import Dataset
 from .loaders.libsvm import libsvm
 from .loaders.multiclass import multiclass
-from .loaders.synthetic import synthetic
+from .loaders.synthetic import correlated_normal, synthetic
 from .problem import Problem
-from .two_view.derived import correlated_normal, odd_even
-from .two_view.mnist import mnist
+from .two_view.mnist import mnist, odd_even
 
 Data = Callable[[], Dataset]
 Model = Callable[[Dataset], tuple[Objective, Objective, Tensor]]  # the objective, its held-out twin, the start
@@ -32,9 +31,9 @@ Model = Callable[[Dataset], tuple[Objective, Objective, Tensor]]  # the objectiv
 
 @dataclass(frozen=True)
 class Recipe:
-    """Data and a model: called with a dtype and a device, it makes the problem. Raises DataError for absent files.
+    """Data and a model; called with a dtype and a device, it builds the problem. Raises DataError for absent files.
 
-    small: an iteration takes milliseconds, whatever the solver. needs: the data set to fetch, if any.
+    small: an iteration takes milliseconds with any solver. needs: the data set to fetch, if any.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Recipe:
         return Problem(self.name, self.summary, *self.model(full.to(dtype, device)), full.checksum)
 
 
-@lru_cache(maxsize=8)  # several problems share their data, in several dtypes; all of it at once may not fit
+@lru_cache(maxsize=8)  # problems share their data; all data sets together may not fit into memory
 def _loaded(data: Data) -> Dataset:
     return data()
 
@@ -96,16 +95,10 @@ _standardised, _means = partial(breast_cancer), partial(breast_cancer, features=
 
 RECIPES = (
     Recipe(
-        "breast-cancer",
-        "the classic: 30 standardised features, no intercept, no penalty",
-        _standardised,
-        logistic(),
+        "breast-cancer", "the classic: 30 standardised features, no intercept, no penalty", _standardised, logistic()
     ),
     Recipe(
-        "breast-cancer-l2",
-        "the same with penalty 1 on the sum scale (l2 = 1/398)",
-        _standardised,
-        logistic(penalty=1),
+        "breast-cancer-l2", "the same with penalty 1 on the sum scale (l2 = 1/398)", _standardised, logistic(penalty=1)
     ),
     Recipe("breast-cancer-mean10", "its ten mean features only, no penalty", _means, logistic()),
     Recipe(
@@ -237,7 +230,7 @@ Builder = Callable[[torch.dtype, torch.device], Problem]
 TEST_FUNCTIONS: dict[str, Builder] = {function.name: function for function in (*FUNCTIONS, *NIST, *CUTEST)}
 PROBLEMS: dict[str, Builder] = {recipe.name: recipe for recipe in RECIPES} | TEST_FUNCTIONS
 
-MOST = 10**9  # entries of X
+MOST_ENTRIES = 10**9  # of X
 SIZED = re.compile(r"synthetic-(correlated-)?([1-9]\d*)x([1-9]\d*)")
 
 
@@ -251,8 +244,8 @@ def recipe(name: str) -> Builder:
 @cache  # so that the same name means the same data
 def _sized(n: int, d: int, correlated: bool) -> Recipe:
     name = f"synthetic-{'correlated-' * correlated}{n}x{d}"
-    if n * d > MOST:
-        raise ValueError(f"{name} has {n * d:.3g} entries: take at most {MOST:.0e}, 8 GB of them")
+    if n * d > MOST_ENTRIES:
+        raise ValueError(f"{name} has {n * d:.3g} entries: take at most {MOST_ENTRIES:.0e}, 8 GB of them")
     data = partial(correlated_normal, n, d) if correlated else partial(synthetic, n, d, condition=None)
     columns = "correlated" if correlated else "independent"
     words = f"{n:,} x {d:,} {columns} columns, 10 % of the labels wrong, penalty 1 on the sum scale"
@@ -260,7 +253,7 @@ def _sized(n: int, d: int, correlated: bool) -> Recipe:
 
 
 def summary(name: str) -> str:
-    """What a problem is, in a line; empty where its builder does not say, or where there is none of that name."""
+    """A problem in a line; empty for an unknown name, or a builder without a summary."""
     try:
         return getattr(recipe(name), "summary", "")
     except ValueError:
@@ -270,7 +263,7 @@ def summary(name: str) -> str:
 def build(name: str, dtype: torch.dtype = torch.float64, device: str | torch.device = "cpu") -> Problem:
     """The problem of that name in a dtype on a device.
 
-    Raises ValueError for an unknown name or a device that is not there, DataError for files that are not.
+    Raises ValueError for an unknown name or an absent device, DataError for absent files.
     """
     return recipe(name)(dtype, present_device(device))
 

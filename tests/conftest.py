@@ -32,7 +32,7 @@ def cache_of_the_session(tmp_path_factory):
 def alone_on_the_machine():
     """No run that a test measures is marked as measured beside other work: that is for the machine to decide."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benchmarks.store.runs, "kept_waiting", lambda *_: False)
+        patch.setattr(benchmarks.store.runs, "is_disturbed", lambda *_: False)
         yield
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solvers.common.sources import ROOT, code_hash
 
-from ..runner.environment import builds, commit, machine, now
+from ..runner.environment import builds, machine, provenance
 from ..scoreboard.scores import PACKAGES, _installed
+from ..store.parquet import SCHEMA, read_table, write_table
 from .case import LOGISTIC, Case
 from .judge import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SILENT, SOLVED, UNABLE, UNCLAIMED
 
@@ -52,7 +52,7 @@ def identity(contender: str, case: Case, seconds: float) -> str:
 
 
 class Verdicts:
-    """The rows of a file. What is added is written whole or not at all, under a temporary name and then renamed."""
+    """The rows of a file, which is always written as a whole."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -63,22 +63,14 @@ class Verdicts:
         return row is not None and row["identity"] == identity
 
     def add(self, row: dict[str, Any], identity: str) -> None:
-        place = {"identity": identity, "machine": machine("cpu"), "commit": commit(), "date": now()}
-        self.rows[tuple(row[part] for part in KEY)] = row | place
+        self.rows[tuple(row[part] for part in KEY)] = row | {"identity": identity} | provenance()
 
     def write(self) -> None:
         import pandas as pd
+        import pyarrow as pa
 
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        try:
-            with open(partial, "wb") as file:
-                pd.DataFrame(list(self.rows.values())).to_parquet(file, index=False)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, self.path)
-        finally:
-            partial.unlink(missing_ok=True)
+        table = pa.Table.from_pandas(pd.DataFrame(list(self.rows.values())), preserve_index=False)
+        write_table(self.path, table, {"schema": SCHEMA})
 
 
 def read(path: Path) -> pd.DataFrame:
@@ -89,7 +81,7 @@ def read(path: Path) -> pd.DataFrame:
     if not path.exists():
         return pd.DataFrame()
     try:
-        frame = pd.read_parquet(path)
+        frame = read_table(path).to_pandas()
         if absent := {*KEY, "verdict", "minimiser", "identity"} - set(frame):
             raise ValueError(f"it has no column {min(absent)!r}")
     except (OSError, ValueError) as error:  # pyarrow's errors are both

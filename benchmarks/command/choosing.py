@@ -1,4 +1,4 @@
-"""The cases that the options of `run` choose."""
+"""The cases that the options of `run` choose, and those of them that can be measured here."""
 
 from __future__ import annotations
 
@@ -8,29 +8,32 @@ from collections.abc import Sequence
 import torch
 import typer
 
+from benchmarks.runner.measure import problem_of
+from benchmarks.runner.peers import refusal
 from benchmarks.runner.suites import DTYPES, SUITES, Case, beside, every_solver, select
 from datasets import DataError, build, present_device
-from datasets.loaders.absent import sentences
+from datasets.loaders.storage import sentences
 from datasets.registry import recipe
 from solvers import SOLVERS
 from solvers.adapters import PEERS
 from solvers.common.names import lookup
 
-MOST = 100_000  # repeats of a case
+MOST_REPEATS = 100_000
+REMEDY = "`python -m datasets fetch` fetches files; the lines above name what else is missing"
 
 
 def cases_of(
-    suites: list[str],
-    problems: list[str],
-    solvers: list[str],
-    devices: list[str],
-    dtypes: list[str],
-    threads: list[int],
+    suites: Sequence[str],
+    problems: Sequence[str],
+    solvers: Sequence[str],
+    devices: Sequence[str],
+    dtypes: Sequence[str],
+    threads: Sequence[int],
     repeats: int,
-    budget: float | None,
+    time_limit: float | None,
     peers: Sequence[str] = (),
 ) -> list[Case]:
-    """The cases of suites or problems. Raises ValueError for what makes no sense, naming the option."""
+    """The cases of suites or problems. Raises ValueError for a wrong value, naming the option."""
     for name in problems:
         recipe(name)
     if problems and not suites:
@@ -38,20 +41,19 @@ def cases_of(
     else:
         suites = suites or ["quick"]
         pool = [case for suite in suites for case in lookup(SUITES, suite, "suite")()]
-    for name in solvers:
-        lookup(SOLVERS, name, "solver")
-    for name in peers:
-        lookup(PEERS, name, "peer")
-    for name in dtypes:
-        lookup(dict.fromkeys(DTYPES), name, "dtype")
+    for names, registry, kind in (
+        (solvers, SOLVERS, "solver"),
+        (peers, PEERS, "peer"),
+        (dtypes, dict.fromkeys(DTYPES), "dtype"),
+    ):
+        for name in names:
+            lookup(registry, name, kind)
     devices = _present(devices)
-    if not 1 <= repeats <= MOST:
-        raise ValueError(f"--repeats must be at least 1 and at most {MOST:,}, found {repeats}")
-    most = torch.get_num_threads() if not threads else max(threads)
-    if any(count < 1 for count in threads) or most > 1024:
-        raise ValueError(f"--threads must lie between 1 and 1024, found {', '.join(map(str, threads))}")
-    if budget is not None and not 0 < budget < math.inf:
-        raise ValueError(f"--budget must be a positive number of seconds, found {budget}")
+    if not 1 <= repeats <= MOST_REPEATS:
+        raise ValueError(f"--repeats must be at least 1 and at most {MOST_REPEATS:,}, found {repeats}")
+    check_threads(threads or [torch.get_num_threads()])
+    if time_limit is not None:
+        check_seconds("--time-limit", time_limit)
     if peers:  # alone, unless solvers are named, too
         pool = [*(pool if solvers else ()), *beside(pool, peers)]
     cases = select(
@@ -61,17 +63,42 @@ def cases_of(
         dtypes=dtypes,
         devices=devices,
         threads=threads,
-        budget=budget,
+        time_limit=time_limit,
     )
     if not cases:
-        named = " and ".join(repr(suite) for suite in suites)
-        raise ValueError(f"suite {named} has no such problem with such a solver: name them without --suite")
+        quoted = " and ".join(repr(suite) for suite in suites)
+        raise ValueError(f"suite {quoted} has no such problem with such a solver: name them without --suite")
     return cases
 
 
-def with_data(cases: list[Case], named: list[str]) -> list[Case]:
-    """The cases whose data is there, in their precision and on their device: the others are named and left out, but a
-    problem that was asked for must be."""
+def check_counts(**counts: int) -> None:
+    """Raise ValueError for an option, by its name, that is below 1."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"--{name} must be at least 1, found {count}")
+
+
+def check_seconds(option: str, seconds: float) -> None:
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{option} must be a positive number of seconds, found {seconds}")
+
+
+def check_threads(threads: Sequence[int]) -> None:
+    if any(not 1 <= count <= 1024 for count in threads):
+        raise ValueError(f"--threads must lie between 1 and 1024, found {', '.join(map(str, threads))}")
+
+
+def measurable(cases: list[Case], problems: Sequence[str]) -> list[Case]:
+    """The cases that can be measured here; what is left out is reported on stderr, with the reason.
+
+    problems: those that the user named, for which missing data is an error. Raises DataError or ValueError where
+    nothing is left.
+    """
+    return _expressible(_with_data(cases, problems))
+
+
+def _with_data(cases: list[Case], named: Sequence[str]) -> list[Case]:
+    """The cases whose problem exists here, in their precision and on their device."""
     absent: dict[str, str] = {}
     for name in dict.fromkeys(case.problem for case in cases):
         try:
@@ -83,28 +110,41 @@ def with_data(cases: list[Case], named: list[str]) -> list[Case]:
     there = [case for case in cases if case.problem not in absent]
     refused = {case: reason for case in there if (reason := _refusal(case))}
     left = [case for case in there if case not in refused]
-    reasons = absent | {case.problem: reason for case, reason in refused.items()}
-    told = sentences(reasons)
+    left_out = sentences(absent | {case.problem: reason for case, reason in refused.items()})
     if refused and (not left or {case.problem for case in refused} & set(named) - {case.problem for case in left}):
-        raise ValueError(told[-1])
-    for sentence in told:
+        raise ValueError(left_out[-1])
+    for sentence in left_out:
         typer.echo(f"left out {sentence}", err=True)
     if not left:
         raise DataError(f"none of these problems has its data here: {REMEDY}")
     return left
 
 
-REMEDY = "`python -m datasets fetch` fetches files, and what was left out above says what else to do"
-
-
 def _refusal(case: Case) -> str:
-    """Why a problem is not there in the precision or on the device of a case; empty where it is."""
-    refusal = getattr(recipe(case.problem), "refusal", None)
-    return refusal(case.dtype, case.device) if refusal else ""
+    """Why a problem does not exist in the precision or on the device of a case; empty where it does."""
+    refuses = getattr(recipe(case.problem), "refusal", None)
+    return refuses(case.dtype, case.device) if refuses else ""
 
 
-def _present(names: list[str]) -> list[str]:
-    """The devices that are there; those that are not are named and left out, unless none is left."""
+def _expressible(cases: list[Case]) -> list[Case]:
+    """The cases without the peers that are not installed or cannot express a problem."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    there = []
+    for case in cases:
+        if reason := refusal(case.solver, problem_of(case), case.stop) if case.solver in PEERS else "":
+            reasons.setdefault((case.solver, reason), []).append(case.problem)
+        else:
+            there.append(case)
+    left_out = [f"{peer} on {', '.join(dict.fromkeys(names))}: {reason}" for (peer, reason), names in reasons.items()]
+    if left_out and not there:
+        raise ValueError("; ".join(left_out))
+    for sentence in left_out:
+        typer.echo(f"left out {sentence}", err=True)
+    return there
+
+
+def _present(names: Sequence[str]) -> list[str]:
+    """The devices that are there; the others are reported and left out, unless none is left."""
     found, absent = [], []
     for name in names:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
 import typer
@@ -13,34 +13,19 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from benchmarks.command.failure import fail
 from benchmarks.profiling import counters as counting
 from benchmarks.profiling.processors import PROCESSORS
 
 
-def counters(
-    check: Annotated[
-        bool, typer.Option("--check", help="Compare with the baseline; exit 1 if anything changed.")
-    ] = False,
-    update: Annotated[bool, typer.Option("--update", help="Rewrite the baseline.")] = False,
-    baseline: Annotated[
-        Path, typer.Option(help="The file to compare with or to write.", show_default="benchmarks/counters.json")
-    ] = counting.BASELINE,
-) -> None:
-    """Count what runs evaluate, with FLOPs and bytes by formula, for CI to compare on any machine.
-
-    --update counts each case on other processors and on data that is moved in its last digits, too (some 15 minutes of
-    two cores), and writes an interval where the counts differ.
-
-    Example: python -m benchmarks counters --check
-    """
+def counters(check: bool, update: bool, baseline: Path | None) -> None:
+    baseline = baseline or counting.BASELINE
     if check and update:
-        typer.echo("error: --check compares and --update rewrites: choose one", err=True)
-        raise typer.Exit(2)
+        fail("--check compares and --update rewrites: choose one")
     try:
         version, expected = counting.read_baseline(baseline) if check else ("", {})
     except ValueError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
+        fail(str(error))
     wanted = counting.cases()
     if update:
         ways = len(PROCESSORS) * (1 + counting.SEEDS)
@@ -54,8 +39,7 @@ def counters(
         try:
             counting.write_baseline(found, baseline)
         except OSError as error:
-            typer.echo(f"error: {str(baseline)!r} cannot be written ({error.strerror})", err=True)
-            raise typer.Exit(2) from None
+            fail(f"{str(baseline)!r} cannot be written ({error.strerror})")
         unsteady = sum(any(isinstance(value, list) for value in counts.values()) for counts in found.values())
         typer.echo(f"{len(found)} cases written to {baseline}, {unsteady} of them with intervals")
     elif check:
@@ -77,10 +61,10 @@ def counters(
         show(found)
 
 
-def tracked(things: Iterable[Any], total: int) -> Iterator[Any]:
-    """The same things, with a bar on a terminal."""
+def tracked(items: Iterable[Any], total: int) -> Iterator[Any]:
+    """The same items, with a progress bar on a terminal."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
-        yield from progress.track(things, total=total, description="counting")
+        yield from progress.track(items, total=total, description="counting")
 
 
 def show(found: dict[str, counting.Counts]) -> None:

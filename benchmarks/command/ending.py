@@ -1,4 +1,4 @@
-"""The end that a signal asks for: what is stored stays, and nothing is half-done."""
+"""How a verb ends after a signal: what is stored stays, and nothing is half-done."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def interruptible() -> Iterator[Callable[[], None]]:
-    """A KeyboardInterrupt for each of these signals, in a context that yields a function to be called between runs.
+    """Raise KeyboardInterrupt for each of these signals, in a context that yields a function to call between runs.
 
-    That raises it again where it was lost: Python drops an exception in a destructor or a callback of native code.
+    That raises it again if it was lost: Python drops an exception in a destructor or a callback of native code.
     """
-    asked: list[int] = []
+    received: list[int] = []
 
-    def ring(number: int, frame: object) -> None:
-        asked.append(number)
+    def handle(number: int, frame: object) -> None:
+        received.append(number)
         raise KeyboardInterrupt
 
-    def go_on() -> None:
-        if asked:
+    def check() -> None:
+        if received:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, ring) for number in SIGNALS}
+    before = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
-        yield go_on
+        yield check
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def report(*words: object) -> None:
-    """A line for the program that reads along; that it has stopped reading is no reason to stop measuring."""
+    """Print a line for a program that reads the output; measuring continues if that program has gone."""
     if sys.stdout.isatty():
         return
     try:

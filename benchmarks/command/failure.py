@@ -1,4 +1,4 @@
-"""How a verb ends where it cannot go on."""
+"""How a verb ends when it cannot continue."""
 
 from __future__ import annotations
 

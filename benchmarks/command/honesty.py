@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import product
 from pathlib import Path
 from time import monotonic
-from typing import Annotated
+from typing import Any
 
 import pandas as pd
 import torch
@@ -22,9 +22,9 @@ from rich.table import Table
 from benchmarks.audit.case import DTYPES, MODELS, Case
 from benchmarks.audit.cases import QUICK, cases
 from benchmarks.audit.judge import CONTENDERS, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
-from benchmarks.audit.verdicts import DEFAULT, Verdicts, false_claims, identity, lies, summary
+from benchmarks.audit.verdicts import Verdicts, false_claims, identity, lies, summary
 from benchmarks.command.failure import fail
-from benchmarks.runner.worker import LostError, Worker
+from benchmarks.runner.worker import DiedError, LostError, Worker
 from benchmarks.scoreboard.contenders import load
 from solvers.adapters import PEERS
 from solvers.common.names import lookup
@@ -38,26 +38,17 @@ FEW = ("hessbench:newton-cholesky", "hessbench:newton-damped", "hessbench:newton
 
 
 def honesty(
-    solver: Annotated[list[str], typer.Option(help="Only this one, as library:method; may be repeated.")] = [],  # noqa: B006
-    case: Annotated[list[str], typer.Option(help="Only this case; may be repeated.")] = [],  # noqa: B006
-    model: Annotated[list[str], typer.Option(help="logistic or softmax; may be repeated.", show_default="both")] = [],  # noqa: B006
-    dtype: Annotated[list[str], typer.Option(help="float64 or float32; may be repeated.", show_default="both")] = [],  # noqa: B006
-    seconds: Annotated[float, typer.Option(help="Time limit of a fit.")] = 2.0,
-    quick: Annotated[bool, typer.Option("--quick", help="Fifteen cases, four contenders, for CI.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 where one of ours is false or raised.")] = False,
-    again: Annotated[bool, typer.Option("--again", help="Ask again what is stored already.")] = False,
-    store: Annotated[Path, typer.Option(help="The file.", show_default="reports/honesty/verdicts.parquet")] = DEFAULT,
+    solver: list[str],
+    case: list[str],
+    model: list[str],
+    dtype: list[str],
+    seconds: float,
+    quick: bool,
+    strict: bool,
+    force: bool,
+    store: Path,
 ) -> None:
-    """Fit hard problems with every solver and every peer, and judge what each says of its answer.
-
-    The truth is known to 80 digits: is there a minimiser, and how far is the answer from it? A claim of success that
-    is not true is false, whoever makes it. All of it takes three quarters of an hour. What is stored of the same code
-    and packages is not asked again: an interrupted table goes on. `python -m reports build` shows what is stored.
-
-    Example: python -m benchmarks honesty
-
-    Example: python -m benchmarks honesty --solver hessbench:newton-cholesky --case far-twins --dtype float32
-    """
+    """Fit the cases, judge the answers and show the table."""
     every = cases()
     try:
         for name in solver:
@@ -84,7 +75,7 @@ def honesty(
         fail(str(error))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, too
     try:
-        _ask_all(names, asked, seconds, again, verdicts)
+        _ask_all(names, asked, seconds, force, verdicts)
     except KeyboardInterrupt:
         typer.echo(f"interrupted: {len(verdicts.rows)} verdicts are stored; the same command goes on", err=True)
         raise typer.Exit(130) from None
@@ -101,9 +92,10 @@ def honesty(
         raise typer.Exit(1)
 
 
-def fit(name: str, case: Case, dtype: str, seconds: float) -> Answer:
-    """What the other process does."""
-    return answer(CONTENDERS[name], case, dtype, seconds)
+def fit(name: str, case: Case, dtype: str, seconds: float) -> dict[str, Any]:
+    """What the other process does; its answer as plain values."""
+    found = answer(CONTENDERS[name], case, dtype, seconds)
+    return vars(found) | {"w": None if found.w is None else found.w.tolist()}
 
 
 def warm_up() -> None:
@@ -114,7 +106,7 @@ def warm_up() -> None:
             contender.answer(case.objective("float64"), case, 1.0)
 
 
-def _ask_all(names: list[str], asked: list[tuple[Case, str]], seconds: float, again: bool, verdicts: Verdicts) -> None:
+def _ask_all(names: list[str], asked: list[tuple[Case, str]], seconds: float, force: bool, verdicts: Verdicts) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
     written = monotonic()
@@ -126,7 +118,7 @@ def _ask_all(names: list[str], asked: list[tuple[Case, str]], seconds: float, ag
                 for name in names:
                     mark = identity(name, case, seconds)
                     bar.update(task, description=f"{case.name}, {dtype}: {name}")
-                    if again or not verdicts.known(name, case.name, dtype, mark):
+                    if force or not verdicts.known(name, case.name, dtype, mark):
                         judge = judge or Judge(case, dtype)
                         verdicts.add(row(name, case, dtype, _ask(worker, name, case, dtype, seconds), judge), mark)
                         if monotonic() - written > EVERY:
@@ -140,9 +132,11 @@ def _ask_all(names: list[str], asked: list[tuple[Case, str]], seconds: float, ag
 def _ask(worker: Worker, name: str, case: Case, dtype: str, seconds: float) -> Answer:
     """A process that hangs or dies is an answer, too."""
     try:
-        return worker.ask(name, case, dtype, seconds, seconds=seconds + 1 + GRACE)
+        found = worker.ask(name, case, dtype, seconds, seconds=seconds + 1 + GRACE)
     except LostError as error:
-        return Answer(RAISED if "died" in str(error) else OVER_TIME, message=str(error))
+        return Answer(RAISED if isinstance(error, DiedError) else OVER_TIME, message=str(error))
+    w = None if found["w"] is None else torch.tensor(found["w"], dtype=torch.float64)
+    return Answer(**found | {"w": w})
 
 
 def show(frame: pd.DataFrame, console: Console) -> None:

@@ -1,37 +1,39 @@
-"""The verbs of `python -m benchmarks`."""
+"""The verbs of `python -m benchmarks`: their options and help. What a verb does is imported only when it runs."""
 
 from __future__ import annotations
 
-import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
 
-from benchmarks.command.counters import counters
-from benchmarks.command.honesty import honesty
-from benchmarks.command.pack import pack
-from benchmarks.command.peers import peers
-from benchmarks.command.profile import profile
-from benchmarks.command.run import run
-from benchmarks.command.verify import verify
-from benchmarks.runner.peers import installed
-from benchmarks.runner.suites import SUITES
-from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
-from datasets.functions.s2mpj import missing
-from datasets.registry import summary
-from solvers import SOLVERS
-from solvers.adapters import PEERS
+import typer
+from typer.core import TyperCommand
+
+REPORTS = Path(__file__).resolve().parent.parent.parent / "reports"
+FORMER = {"--budget": "--time-limit", "--limit": "--timeout", "--again": "--force"}  # names of options that still work
+
+
+class Verb(TyperCommand):
+    """A command whose options are also known by their former names, which the help does not show."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = {option for parameter in self.params for option in parameter.opts}
+        renamed = []
+        for word in args:
+            name, equals, value = word.partition("=")
+            new = FORMER.get(name, name)
+            renamed.append((new if new in known else name) + equals + value)
+        return super().parse_args(ctx, renamed)
+
+
+def call(verb: str, arguments: dict[str, Any]) -> None:
+    getattr(import_module(f"benchmarks.command.{verb}"), verb)(**arguments)
+
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-
-app.command()(run)
-app.command()(counters)
-app.command()(profile)
-app.command()(peers)
-app.command()(honesty)
-app.command()(verify)
-app.command()(pack)
+RUNS = typer.Option(help="Folder that holds the runs.", show_default="reports/runs")
+PROBLEMS = typer.Option(help="Only this problem; may be repeated.")
+FORCE = typer.Option("--force", help="Measure again, and replace, what is stored already.")
 
 
 @app.callback()
@@ -45,34 +47,175 @@ def list_all() -> None:
 
     Example: python -m benchmarks list
     """
-    console, functions = Console(), [function.name for function in (*FUNCTIONS, *NIST)]
-    for title, rows in (
-        ("solvers", [(name, first_line(solver)) for name, solver in SOLVERS.items()]),
-        ("peers", [(name, first_line(peer), installed(name) or "no") for name, peer in PEERS.items()]),
-        ("problems", [(name, summary(name)) for name in PROBLEMS if name not in TEST_FUNCTIONS]),
-        ("test functions", [(name, summary(name)) for name in functions]),
-        (CUTEST_TITLE, [(f"{n} variables", names) for n, names in by_size().items()]),
-        ("suites", [(n, f"{len(s())} cases. {first_line(s)}") for n, s in SUITES.items()]),
-    ):
-        if title == CUTEST_TITLE and (absent := missing()):
-            title = escape(f"{title} ({absent})")
-        table = Table("name", "what it is", title=title, title_justify="left")
-        if title == "peers":
-            table.add_column("installed")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+    call("listing", {})
 
 
-CUTEST_TITLE = "CUTEst's unconstrained problems"
+@app.command(cls=Verb)
+def run(
+    suite: Annotated[
+        list[str],
+        typer.Option(
+            help="classic, quick, peers, full, real, sizes, sweep, functions, nist or cutest; may be repeated.",
+            show_default="quick, or all of --problem",
+        ),
+    ] = [],  # noqa: B006
+    problem: Annotated[list[str], PROBLEMS] = [],  # noqa: B006
+    solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
+    peer: Annotated[
+        list[str], typer.Option(help="This method of another library, as library:method; may be repeated.")
+    ] = [],  # noqa: B006
+    device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
+    dtype: Annotated[list[str], typer.Option(help="float32 or float64; may be repeated.")] = [],  # noqa: B006
+    threads: Annotated[list[int], typer.Option(help="Threads torch may use; may be repeated.")] = [],  # noqa: B006
+    repeats: Annotated[int, typer.Option(help="Runs of each case; six or more give intervals.")] = 10,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds after which a solver is stopped.")] = None,
+    store: Annotated[Path, RUNS] = REPORTS / "runs",
+    isolate: Annotated[
+        bool | None,
+        typer.Option(help="Each run in another process, within limits.", show_default="where there are peers"),
+    ] = None,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds after which the process of an isolated run is ended, warm-up included.")
+    ] = 600.0,
+    memory: Annotated[
+        float | None,
+        typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
+    ] = None,
+) -> None:
+    """Measure suites. Stored runs are not measured again: an interrupted command continues where it stopped.
+
+    Example: python -m benchmarks run --suite classic --repeats 10
+
+    Example: python -m benchmarks run --problem breast-cancer-l2 --solver newton --solver newton-cholesky --threads 2
+
+    Example: python -m benchmarks run --problem mnist --solver newton-cg --time-limit 60 --repeats 3
+
+    Example: python -m benchmarks run --peer scipy:trust-exact --peer scikit-learn:lbfgs --problem breast-cancer-l2
+
+    Example: python -m benchmarks run --suite full --isolate --timeout 120 --memory 4
+    """
+    call("run", locals())
 
 
-def by_size() -> dict[int, str]:
-    """Their names, in one cell for each number of variables."""
-    sizes = sorted({problem.n for problem in CUTEST})
-    return {n: ", ".join(problem.name for problem in CUTEST if problem.n == n) for n in sizes}
+@app.command()
+def counters(
+    check: Annotated[bool, typer.Option("--check", help="Compare with the baseline; exit 1 on a change.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Rewrite the baseline.")] = False,
+    baseline: Annotated[
+        Path | None, typer.Option(help="The file to compare with or to write.", show_default="benchmarks/counters.json")
+    ] = None,
+) -> None:
+    """Count what solvers evaluate, with FLOPs and bytes by formula: numbers that CI can compare on any machine.
+
+    --update also counts each case as other processors would and on slightly perturbed data (about 15 minutes on two
+    cores), and writes an interval where the counts differ.
+
+    Example: python -m benchmarks counters --check
+    """
+    call("counters", locals())
 
 
-def first_line(named: object) -> str:
-    """Of the docstring of a suite, or of what a solver or a peer is."""
-    return ((named if callable(named) else type(named)).__doc__ or "").split("\n")[0]
+@app.command()
+def profile(
+    problem: Annotated[str | None, typer.Option(help="A name of `list`.", show_default="breast-cancer-l2")] = None,
+    n: Annotated[int | None, typer.Option(help="Rows of a synthetic logistic problem, in place of --problem.")] = None,
+    d: Annotated[int | None, typer.Option(help="Its columns.")] = None,
+    solver: Annotated[str, typer.Option(help="A name of `list`.")] = "newton-cholesky",
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
+    threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
+    iterations: Annotated[int, typer.Option(help="At most; the tests of convergence stay on.")] = 1000,
+    repeats: Annotated[int, typer.Option(help="Runs with phases, and as many without.")] = 5,
+    trace: Annotated[Path | None, typer.Option(help="Write one more run as a Chrome trace (JSON).")] = None,
+    roofline: Annotated[Path | None, typer.Option(help="Draw the roofline figure (.png, .svg or .pdf).")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write all numbers as JSON.")] = None,
+    save: Annotated[bool, typer.Option("--save", help="Store all numbers for the next report.")] = False,
+    store: Annotated[
+        Path, typer.Option(help="Folder that --save writes to.", show_default="reports/profiles")
+    ] = REPORTS / "profiles",
+) -> None:
+    """Show where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and what
+    limits the speed.
+
+    Example: python -m benchmarks profile --problem breast-cancer-l2 --solver newton-cholesky
+
+    Example: python -m benchmarks profile --n 200000 --d 100 --threads 2 --roofline roofline.png --trace trace.json
+    """
+    call("profile", locals())
+
+
+@app.command(cls=Verb)
+def peers(
+    problem: Annotated[
+        list[str], typer.Option(help="Only this problem; may be repeated.", show_default="seven of them")
+    ] = [],  # noqa: B006
+    threads: Annotated[
+        list[int], typer.Option(help="Threads each solver may use; may be repeated.", show_default="1")
+    ] = [],  # noqa: B006
+    peer: Annotated[
+        list[str],
+        typer.Option(help="Only this peer, or hessbench:NAME, beside ours; may be repeated.", show_default="all"),
+    ] = [],  # noqa: B006
+    repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 7,
+    time_limit: Annotated[float, typer.Option(help="Seconds a fit may take.")] = 20.0,
+    force: Annotated[bool, FORCE] = False,
+    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default="reports/peers")] = REPORTS
+    / "peers",
+) -> None:
+    """Time our solvers and those of other libraries to the same certified gap, each at its fastest setting, in turns.
+
+    Results of the same code and packages are not measured again: an interrupted scoreboard continues.
+
+    Example: python -m benchmarks peers
+
+    Example: python -m benchmarks peers --problem breast-cancer-l2 --peer scikit-learn:lbfgs --threads 1 --threads 2
+    """
+    call("peers", locals())
+
+
+@app.command(cls=Verb)
+def honesty(
+    solver: Annotated[list[str], typer.Option(help="Only this one, as library:method; may be repeated.")] = [],  # noqa: B006
+    case: Annotated[list[str], typer.Option(help="Only this case; may be repeated.")] = [],  # noqa: B006
+    model: Annotated[list[str], typer.Option(help="logistic or softmax; may be repeated.", show_default="both")] = [],  # noqa: B006
+    dtype: Annotated[list[str], typer.Option(help="float64 or float32; may be repeated.", show_default="both")] = [],  # noqa: B006
+    seconds: Annotated[float, typer.Option(help="Time limit of a fit.")] = 2.0,
+    quick: Annotated[bool, typer.Option("--quick", help="Fifteen cases, four solvers, for CI.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a claim of ours is false.")] = False,
+    force: Annotated[bool, FORCE] = False,
+    store: Annotated[Path, typer.Option(help="The file.", show_default="reports/honesty/verdicts.parquet")] = REPORTS
+    / "honesty"
+    / "verdicts.parquet",
+) -> None:
+    """Fit hard problems with every solver and every peer, and check what each reports against what is known.
+
+    Whether a minimiser exists, and how far the answer is from it, is known to 80 digits. A report of success that is
+    not true counts as a false claim. All of it takes three quarters of an hour; verdicts on the same code and packages are
+    not measured again, so an interrupted table continues. `python -m reports build` shows what is stored.
+
+    Example: python -m benchmarks honesty
+
+    Example: python -m benchmarks honesty --solver hessbench:newton-cholesky --case far-twins --dtype float32
+    """
+    call("honesty", locals())
+
+
+@app.command()
+def verify(
+    store: Annotated[Path, RUNS] = REPORTS / "runs",
+    count: Annotated[int | None, typer.Option(help="So many runs only.", show_default="all")] = None,
+) -> None:
+    """Run stored runs again, and compare iterates, losses and counters bit for bit. Exit 1 if one differs.
+
+    Example: python -m benchmarks verify --count 20
+    """
+    call("verify", locals())
+
+
+@app.command()
+def pack(store: Annotated[Path, RUNS] = REPORTS / "runs") -> None:
+    """Combine finished runs into one file a suite. `run` and the reports read them like the rest.
+
+    Example: python -m benchmarks pack --store my-runs
+    """
+    call("pack", locals())

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from benchmarks.command.failure import fail
-from benchmarks.store.locks import Claims
+from benchmarks.store.locks import Locks
 from benchmarks.store.packing import pack as fold
 from benchmarks.store.packing import packed_files
-from benchmarks.store.runs import DEFAULT, Store
+from benchmarks.store.runs import Store
 
 
-def pack(
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
-) -> None:
-    """Fold finished runs into one file a suite. `run` and the reports read them like the rest.
-
-    Example: python -m benchmarks pack --store my-runs
-    """
+def pack(store: Path) -> None:
     target = Store(store)
     if not target.keys():
         fail(f"there are no runs in {str(store)!r}: measure some with `python -m benchmarks run`")
     try:
         target.prepare()
-        with Claims(target.folder) as claims:
-            if not claims.close_the_door():
+        with Locks(target.folder) as locks:
+            if not locks.exclude_others():
                 fail("another process is at work in this store: pack it when that is done")
-            for left in packed_files(target):  # by a pack that was ended before its end
+            for left in packed_files(target):  # of a pack that was interrupted
                 left.unlink(missing_ok=True)
             taken, skipped = fold(target)
     except OSError as error:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from itertools import product
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.command.ending import interruptible
+from benchmarks.command.choosing import check_counts, check_seconds, check_threads
+from benchmarks.command.ending import interruptible, report
 from benchmarks.command.failure import fail
+from benchmarks.command.progress import progress_bar
 from benchmarks.scoreboard import scores
 from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, RACERS, measure_problem
 from datasets import DataError, build
@@ -26,46 +25,31 @@ WIDTH = 150
 
 
 def peers(
-    problem: Annotated[
-        list[str], typer.Option(help="Only this problem; may be repeated.", show_default="seven of them")
-    ] = [],  # noqa: B006
-    threads: Annotated[list[int], typer.Option(help="Threads each may use; may be repeated.", show_default="1")] = [],  # noqa: B006
-    peer: Annotated[
-        list[str],
-        typer.Option(help="Only this peer, or hessbench:NAME, beside ours; may be repeated.", show_default="all"),
-    ] = [],  # noqa: B006
-    repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 7,
-    budget: Annotated[float, typer.Option(help="Seconds a fit may take.")] = 20.0,
-    again: Annotated[bool, typer.Option("--again", help="Measure, and replace, what is stored already.")] = False,
-    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default="reports/peers")] = scores.DEFAULT,
+    *,
+    problem: list[str],
+    threads: list[int],
+    peer: list[str],
+    repeats: int,
+    time_limit: float,
+    force: bool,
+    store: Path,
 ) -> None:
-    """Time our solvers and those of other libraries to the same certified gap, each at its fastest setting, in turns.
-
-    What is stored of the same code and packages is not measured again: an interrupted scoreboard goes on.
-
-    Example: python -m benchmarks peers
-
-    Example: python -m benchmarks peers --problem breast-cancer-l2 --peer scikit-learn:lbfgs --threads 1 --threads 2
-    """
     try:
         for name in peer:
             lookup(CONTENDERS, name, "peer")
-        if repeats < 1:
-            raise ValueError(f"--repeats must be at least 1, found {repeats}")
-        if any(not 1 <= count <= 1024 for count in threads):
-            raise ValueError(f"--threads must lie between 1 and 1024, found {', '.join(map(str, threads))}")
-        if not 0 < budget < math.inf:
-            raise ValueError(f"--budget must be a positive number of seconds, found {budget}")
-        problems = _there(problem)
+        check_counts(repeats=repeats)
+        check_threads(threads)
+        check_seconds("--time-limit", time_limit)
+        problems = _problems(problem)
     except (ValueError, DataError) as error:
         fail(str(error))
     contenders = list(dict.fromkeys([*OURS, *peer])) if peer else RACERS
     cells = list(product(problems, dict.fromkeys(threads or [1])))
     try:
         with interruptible():
-            _measure_all(cells, contenders, repeats, budget, again, store)
+            _measure_all(cells, contenders, repeats, time_limit, force, store)
     except KeyboardInterrupt:
-        typer.echo("interrupted: finished problems are stored, and the same command goes on from there", err=True)
+        typer.echo("interrupted: finished problems are stored, and the same command continues from there", err=True)
         raise typer.Exit(130) from None
     except ValueError as error:
         fail(str(error))
@@ -78,19 +62,17 @@ def peers(
     show(results, Console(width=max(WIDTH, Console().width)))
 
 
-def _there(named: list[str]) -> list[str]:
-    """The problems asked for; or the default ones whose data is here, the others being named and left out."""
+def _problems(named: list[str]) -> list[str]:
+    """The problems that the user named; or the default ones whose data is here, with a line for each of the others."""
     if named:
         for name in named:
             recipe(name)
         return list(dict.fromkeys(named))
     there = []
     for name in PROBLEMS:
-        if not getattr(recipe(name), "needs", ""):
-            there.append(name)
-            continue
         try:
-            build(name)
+            if getattr(recipe(name), "needs", ""):
+                build(name)
             there.append(name)
         except DataError as error:
             typer.echo(f"left out {name}: {error}", err=True)
@@ -98,25 +80,23 @@ def _there(named: list[str]) -> list[str]:
 
 
 def _measure_all(
-    cells: list[tuple[str, int]], contenders: list[str], repeats: int, budget: float, again: bool, store: Path
+    cells: list[tuple[str, int]], contenders: list[str], repeats: int, time_limit: float, force: bool, store: Path
 ) -> None:
     store.mkdir(parents=True, exist_ok=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("", total=len(cells))
         for name, threads in cells:
-            if again or not scores.measured(store, name, threads, contenders, repeats, budget):
+            if force or not scores.measured(store, name, threads, contenders, repeats, time_limit):
                 result = measure_problem(
                     name,
                     threads,
                     contenders,
                     repeats,
-                    budget,
+                    time_limit,
                     lambda what, name=name: bar.update(task, description=f"{name}: {what}"),
                 )
                 file = scores.write(store, result)
-                if not sys.stdout.isatty():
-                    print("done", file.name, flush=True)
+                report("done", file.name)
             bar.advance(task)
 
 
@@ -127,7 +107,7 @@ def show(results: list[dict[str, Any]], console: Console) -> None:
         title = (
             f"{result['problem']}: {result['n']:,} x {result['d']:,}, {result['density']:.0%} not zero, "
             f"threads: {result['threads']}; to a gap of {result['target']:g}; "
-            f"ratios to {ours or 'none of ours, for none reaches it'}"
+            f"ratios to {ours or 'none of ours, because none reaches it'}"
         )
         table = Table("contender", "setting", "gap", "iterations", "ms", "theirs / ours", title=title, box=SIMPLE)
         for row in scores.scores(result):

@@ -1,23 +1,23 @@
-"""The verb `profile`: where the time of one run goes, and why it takes that long."""
+"""The verb `profile`: where the time of one run goes, and what limits its speed."""
 
 from __future__ import annotations
 
-import json
 import math
+from json import dumps
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.command.choosing import check_counts, check_threads
 from benchmarks.command.failure import fail
 from benchmarks.profiling import recording as profiling
 from benchmarks.profiling.profile import SYNCHRONISATION, Profile, sums, verdict
-from benchmarks.profiling.store import PROFILES, plain
 from benchmarks.profiling.store import save as save_profile
 from benchmarks.runner.suites import DTYPES, Case
+from benchmarks.store.records import without_nan
 from datasets import DataError
 from datasets.registry import recipe
 from solvers import SOLVERS, Stop
@@ -28,31 +28,19 @@ FIGURES = (".png", ".svg", ".pdf")
 
 
 def profile(
-    problem: Annotated[str | None, typer.Option(help="A name of `list`.", show_default="breast-cancer-l2")] = None,
-    n: Annotated[int | None, typer.Option(help="Rows of a synthetic logistic problem, in place of --problem.")] = None,
-    d: Annotated[int | None, typer.Option(help="Its columns.")] = None,
-    solver: Annotated[str, typer.Option(help="A name of `list`.")] = "newton-cholesky",
-    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
-    threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
-    iterations: Annotated[int, typer.Option(help="At most; the tests of convergence stay on.")] = 1000,
-    repeats: Annotated[int, typer.Option(help="Runs with phases, and as many without.")] = 5,
-    trace: Annotated[Path | None, typer.Option(help="Write one more run as a Chrome trace (JSON).")] = None,
-    roofline: Annotated[Path | None, typer.Option(help="Draw the roofline figure (.png, .svg or .pdf).")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write all numbers as JSON.")] = None,
-    save: Annotated[bool, typer.Option("--save", help="Keep all numbers for the next report.")] = False,
-    store: Annotated[Path, typer.Option(help="Folder that --save fills.", show_default="reports/profiles")] = PROFILES,
+    *,
+    repeats: int,
+    trace: Path | None,
+    roofline: Path | None,
+    json: Path | None,
+    save: bool,
+    store: Path,
+    **options: Any,
 ) -> None:
-    """Where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and the reason
-    why it is slow.
-
-    Example: python -m benchmarks profile --problem breast-cancer-l2 --solver newton-cholesky
-
-    Example: python -m benchmarks profile --n 200000 --d 100 --threads 2 --roofline roofline.png --trace trace.json
-    """
+    """options: those of `_case`."""
     try:
-        case = _case(problem, n, d, solver, device, dtype, threads, iterations, repeats)
-        _writable(trace, roofline, json_file)
+        case = _case(repeats=repeats, **options)
+        _writable(trace, roofline, json)
         found = profiling.profile(case, repeats)
     except (ValueError, DataError) as error:
         fail(str(error))
@@ -61,9 +49,9 @@ def profile(
     show(found, Console(width=max(WIDTH, Console().width)))
     written = Path()
     try:
-        if json_file:
-            written = json_file
-            json_file.write_text(json.dumps(plain(found.as_dict()), indent=1) + "\n")
+        if json:
+            written = json
+            json.write_text(dumps(without_nan(found.as_dict()), indent=1) + "\n")
         if save:
             written = store
             save_profile(found, store)
@@ -80,6 +68,7 @@ def profile(
 
 
 def _case(
+    *,
     problem: str | None,
     n: int | None,
     d: int | None,
@@ -90,14 +79,11 @@ def _case(
     iterations: int,
     repeats: int,
 ) -> Case:
-    """What to run; ValueError for what cannot be."""
+    """The case to run; ValueError for wrong options."""
     lookup(SOLVERS, solver, "solver")
     lookup(dict.fromkeys(DTYPES), dtype, "dtype")
-    for name, number in (("--iterations", iterations), ("--repeats", repeats)):
-        if number < 1:
-            raise ValueError(f"{name} must be at least 1, found {number}")
-    if not 1 <= threads <= 1024:
-        raise ValueError(f"--threads must lie between 1 and 1024, found {threads}")
+    check_counts(iterations=iterations, repeats=repeats)
+    check_threads([threads])
     if (n is None) != (d is None):
         raise ValueError("--n and --d go together: the rows and the columns of a synthetic problem")
     if n is None or d is None:
@@ -113,7 +99,7 @@ def _case(
 
 
 def _writable(trace: Path | None, roofline: Path | None, json_file: Path | None) -> None:
-    """Told before anything is measured."""
+    """Check the paths before anything is measured; ValueError for one that cannot be written."""
     for option, path in (("--trace", trace), ("--roofline", roofline), ("--json", json_file)):
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
             raise ValueError(f"{option} must name a file in a folder that is there, found {str(path)!r}")
@@ -169,28 +155,28 @@ def number(value: float) -> str:
 
 
 def notes(profile: Profile) -> list[str]:
-    """What belongs under the table, a line each; the last is the verdict."""
+    """The lines under the table; the last is the verdict."""
     plain, read = profile.uninstrumented, profile.calibration["read_us"]
     every = [without for without, _ in profile.totals] or [plain]
     lines = [
         f"{sums(profile)}",
         f"without phases: {1e3 * plain:.4g} ms, the median of {len(every)} runs ({1e3 * min(every):.4g} to "
         f"{1e3 * max(every):.4g}); with phases {profile.total / plain - 1:+.1%}",
-        "FLOPs and bytes are by formula, leading terms: what is done once for each row or coefficient is left out. "
-        "% reached: the time that this machine would need for them, over the time it took; above 100 %, caches or a "
-        "better kernel than the one of the calibration",
+        "FLOPs and bytes are by formula, leading terms: work done once for each row or coefficient is left out. "
+        "% reached: the time that this machine would need for them, over the time it took; above 100 % with caches or "
+        "a better kernel than in the calibration",
     ]
     if not profile.formulas:
         lines.append("there are no formulas for this objective: its FLOPs and bytes are not known")
     if profile.case.device == "cpu":
         lines.append(
-            f"{SYNCHRONISATION}: on the CPU the host waits for nothing; its {profile.reads} reads of a number, at "
+            f"{SYNCHRONISATION}: on the CPU the host does not wait; its {profile.reads} reads of a number, at "
             f"{read:.2g} us each, take about {1e-3 * profile.reads * read:.2g} ms inside the other phases (an estimate)"
         )
     else:
         lines.append(
-            f"{SYNCHRONISATION}: what is left of a read of the host once the device is idle; the work that it waits "
-            "for belongs to the phase that asked for it"
+            f"{SYNCHRONISATION}: what remains of a read by the host once the device is idle; the work that it waits "
+            "for is in the phase that started it"
         )
     for title, found in (("in general", profile.calibration), ("at this size", profile.at_size)):
         lines.append(f"this machine reaches, {title}: " + ", ".join(f"{unit(k)} {v:.3g}" for k, v in found.items()))
@@ -199,7 +185,7 @@ def notes(profile: Profile) -> list[str]:
         for name, start in profile.cold.items()
     )
     lines.append("the first time in this process: " + ", ".join(cold))
-    return [*lines, f"why: {verdict(profile)}"]
+    return [*lines, f"limited by: {verdict(profile)}"]
 
 
 def unit(key: str) -> str:

@@ -3,86 +3,67 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import NamedTuple, NoReturn
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import TimeRemainingColumn
 
-from benchmarks.command.choosing import cases_of, with_data
+from benchmarks.command.choosing import cases_of, measurable
 from benchmarks.command.ending import interruptible, report
 from benchmarks.command.failure import fail
-from benchmarks.command.refusals import expressible
+from benchmarks.command.progress import progress_bar
 from benchmarks.runner.environment import calibration
 from benchmarks.runner.environment import memory as total_memory
-from benchmarks.runner.isolation import Limits, Worker
+from benchmarks.runner.isolation import IsolatedRuns, Limits
 from benchmarks.runner.measure import SHARE, evaluate, measure
 from benchmarks.runner.suites import Case
-from benchmarks.store.locks import Claims
-from benchmarks.store.runs import DEFAULT, Store, run_key, waited
+from benchmarks.runner.worker import StartError
+from benchmarks.store.locks import Locks
+from benchmarks.store.runs import Store, run_key, was_disturbed
 from datasets import DataError
 from solvers.adapters import PEERS
 
-TOGETHER = (
+TWO_PROCESSES = (
     "warning: another process measures into this store: the times of both are disturbed, and these runs are marked so"
 )
-
-BESIDE = (
-    "warning: other work on the machine kept {} of these {} runs waiting, and they are marked so: where six others of "
-    "a case are not, reports go by those alone; more --repeats, on a machine that is idle, add them"
+DISTURBED = (
+    "warning: other work on the machine disturbed {} of these {} runs, and they are marked so: reports leave them out "
+    "where six runs of a case are undisturbed; more --repeats, on a machine that is idle, add such runs"
 )
+
+
+class Entry(NamedTuple):
+    """A run to measure."""
+
+    case: Case
+    repeat: int
+    key: str
 
 
 def run(
-    suite: Annotated[
-        list[str],
-        typer.Option(
-            help="classic, quick, peers, full, real, sizes, sweep, functions, nist or cutest; may be repeated.",
-            show_default="quick, or all of --problem",
-        ),
-    ] = [],  # noqa: B006
-    problem: Annotated[list[str], typer.Option(help="Only this problem; may be repeated.")] = [],  # noqa: B006
-    solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
-    peer: Annotated[
-        list[str], typer.Option(help="This method of another library, as library:method; may be repeated.")
-    ] = [],  # noqa: B006
-    device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
-    dtype: Annotated[list[str], typer.Option(help="float32 or float64; may be repeated.")] = [],  # noqa: B006
-    threads: Annotated[list[int], typer.Option(help="Threads torch may use; may be repeated.")] = [],  # noqa: B006
-    repeats: Annotated[int, typer.Option(help="Runs of each case; six or more give intervals.")] = 10,
-    budget: Annotated[float | None, typer.Option(help="Seconds after which a run is stopped.")] = None,
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
-    isolate: Annotated[
-        bool | None,
-        typer.Option(help="Each run in another process, within limits.", show_default="where there are peers"),
-    ] = None,
-    limit: Annotated[float, typer.Option(help="Seconds, all in all, that an isolated run may take.")] = 600.0,
-    memory: Annotated[
-        float | None,
-        typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
-    ] = None,
+    *,
+    suite: Sequence[str],
+    problem: Sequence[str],
+    solver: Sequence[str],
+    peer: Sequence[str],
+    device: Sequence[str],
+    dtype: Sequence[str],
+    threads: Sequence[int],
+    repeats: int,
+    time_limit: float | None,
+    store: Path,
+    isolate: bool | None,
+    timeout: float,
+    memory: float | None,
 ) -> None:
-    """Measure suites. What is stored already is not measured again, so an interrupted run goes on where it stopped.
-
-    Example: python -m benchmarks run --suite classic --repeats 10
-
-    Example: python -m benchmarks run --problem breast-cancer-l2 --solver newton --solver newton-cholesky --threads 2
-
-    Example: python -m benchmarks run --problem mnist --solver newton-cg --budget 60 --repeats 3
-
-    Example: python -m benchmarks run --peer scipy:trust-exact --peer scikit-learn:lbfgs --problem breast-cancer-l2
-
-    Example: python -m benchmarks run --suite full --isolate --limit 120 --memory 4
-    """
     try:
-        cases = with_data(cases_of(suite, problem, solver, device, dtype, threads, repeats, budget, peer), problem)
-        cases = expressible(cases)
-        limits = _limits(limit, memory, budget)
+        cases = cases_of(suite, problem, solver, device, dtype, threads, repeats, time_limit, peer)
+        cases = measurable(cases, problem)
+        limits = _limits(timeout, memory, time_limit)
     except (ValueError, DataError) as error:
         fail(str(error))
     except MemoryError as error:
@@ -95,91 +76,98 @@ def run(
     except OSError as error:
         fail(f"runs cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
 
-    wanted: list[tuple[Case, int, str]] = []
+    entries: list[Entry] = []
     measured: dict[str, bool] = {}
     try:
-        foreign = any(case.solver in PEERS for case in cases)
-        apart = Worker(limits) if (foreign if isolate is None else isolate) else nullcontext()
-        with interruptible() as go_on, Claims(target.folder) as claims, apart as worker:
-            # Repeats are the outer loop: what disturbs the machine for a while touches every case, and not one of them.
-            wanted = [(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
-            absent = target.missing(key for _, _, key in wanted)
-            missing = [entry for entry in wanted if entry[2] in absent]
-            if claims.alone():
-                target.sweep()
+        if isolate is None:
+            isolate = any(case.solver in PEERS for case in cases)
+        with (
+            interruptible() as check_signals,
+            Locks(target.folder) as locks,
+            IsolatedRuns(limits) if isolate else nullcontext() as isolated,
+        ):
+            # Repeats are the outer loop: what disturbs the machine for a while affects every case, and not one alone.
+            entries = [Entry(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
+            absent = target.missing(entry.key for entry in entries)
+            if locks.alone():
+                target.remove_partial_files()
             else:
-                typer.echo(TOGETHER, err=True)
-            measured = _measure_all(missing, target, claims, worker, go_on)
+                typer.echo(TWO_PROCESSES, err=True)
+            missing = [entry for entry in entries if entry.key in absent]
+            measured = _measure_all(missing, target, locks, isolated, check_signals)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: {_standing(wanted, target)}; the same command goes on from there", err=True)
+        typer.echo(f"interrupted: {_progress(entries, target)}; the same command continues from there", err=True)
         raise typer.Exit(130) from None
     except OSError as error:
-        why, standing = error.strerror or error, _standing(wanted, target)
-        typer.echo(f"error: a run could not be stored in {str(store)!r} ({why}); {standing}", err=True)
-        raise typer.Exit(1) from None
-    there = len(wanted) - len(measured)
+        _stop(f"a run could not be stored in {str(store)!r} ({error.strerror or error})", entries, target)
+    except StartError as error:
+        _stop(str(error), entries, target)
+    there = len(entries) - len(measured)
     typer.echo(f"{len(measured)} runs measured, {there} were there already, in {store}", err=True)
-    if beside := sum(measured.values()):
-        typer.echo(BESIDE.format(beside, len(measured)), err=True)
+    if disturbed := sum(measured.values()):
+        typer.echo(DISTURBED.format(disturbed, len(measured)), err=True)
 
 
-def _limits(seconds: float, gib: float | None, budget: float | None) -> Limits:
+def _limits(seconds: float, gib: float | None, time_limit: float | None) -> Limits:
     """The limits of an isolated run."""
-    if not (budget or 0.0) < seconds < math.inf:
-        least = "a positive number of seconds" if budget is None else "more seconds than --budget"
-        raise ValueError(f"--limit must be {least}, found {seconds}")
+    if not (time_limit or 0.0) < seconds < math.inf:
+        least = "a positive number of seconds" if time_limit is None else "more seconds than --time-limit"
+        raise ValueError(f"--timeout must be {least}, found {seconds}")
     if gib is not None and not 0 < gib < 2**20:
         raise ValueError(f"--memory must be a positive number of GiB, found {gib}")
     return Limits(seconds, int(SHARE * total_memory("cpu") if gib is None else gib * 2**30))
 
 
-def _standing(wanted: list[tuple[Case, int, str]], store: Store) -> str:
-    if not wanted:
+def _stop(reason: str, entries: list[Entry], store: Store) -> NoReturn:
+    typer.echo(f"error: {reason}; {_progress(entries, store)}", err=True)
+    raise typer.Exit(1)
+
+
+def _progress(entries: list[Entry], store: Store) -> str:
+    if not entries:
         return "what is stored stays"
     present = store.keys()
-    return f"{sum(key in present for _, _, key in wanted)} of {len(wanted)} runs are stored"
+    return f"{sum(entry.key in present for entry in entries)} of {len(entries)} runs are stored"
 
 
 def _measure_all(
-    entries: list[tuple[Case, int, str]],
+    entries: list[Entry],
     store: Store,
-    claims: Claims,
-    worker: Worker | None,
-    go_on: Callable[[], None],
+    locks: Locks,
+    isolated: IsolatedRuns | None,
+    check_signals: Callable[[], None],
 ) -> dict[str, bool]:
-    """Measure what is missing and no other process is at; the keys of the runs that were measured, and whether other
-    work kept them waiting."""
+    """Measure the runs that no other process measures: their keys, and whether other work disturbed each."""
     measured: dict[str, bool] = {}
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as progress:
+    with progress_bar(TimeRemainingColumn()) as progress:
         task = progress.add_task("calibrating", total=len(entries))
-        for case, repeat, key in _claimed(entries, store, claims):
-            go_on()
+        for case, repeat, key in _locked(entries, store, locks):
+            check_signals()
             calibration(case.device, case.dtype, case.threads)  # before the first run, never between its repeats
             progress.update(task, description=f"{case.label} on {case.problem}")
-            alone = claims.alone()
-            rows = worker.rows(case, repeat) if worker else evaluate(measure(case, repeat))
-            store.write_rows(key, case, rows, disturbed=not (alone and claims.alone()))
-            measured[key] = waited(rows, case)
+            alone = locks.alone()
+            rows = isolated.rows(case, repeat) if isolated else evaluate(measure(case, repeat))
+            store.write_rows(key, case, rows, disturbed=not (alone and locks.alone()))
+            measured[key] = was_disturbed(rows, case)
             progress.update(task, completed=len(measured))
             report("done", key, case.solver, case.problem, repeat)
     return measured
 
 
-def _claimed(entries: list[tuple[Case, int, str]], store: Store, claims: Claims) -> Iterator[tuple[Case, int, str]]:
-    """The runs to measure, each under a claim. What another process is at comes last, if it is still missing then."""
-    for waiting in (False, True):
-        others = []
+def _locked(entries: list[Entry], store: Store, locks: Locks) -> Iterator[Entry]:
+    """The runs to measure, each while this process holds its lock. Those that another process holds come last, if they
+    are still missing when it lets go."""
+    for wait in (False, True):
+        held_elsewhere = []
         for entry in entries:
-            key = entry[2]
-            if waiting:
-                claims.wait(key)
-            elif not claims.take(key):
-                others.append(entry)
+            if wait:
+                locks.wait(entry.key)
+            elif not locks.take(entry.key):
+                held_elsewhere.append(entry)
                 continue
             try:
-                if not store.readable(key):
+                if not store.readable(entry.key):
                     yield entry
             finally:
-                claims.release(key)
-        entries = others
+                locks.release(entry.key)
+        entries = held_elsewhere

@@ -4,50 +4,42 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
 
 import typer
 
 from benchmarks.command.ending import interruptible
 from benchmarks.command.failure import fail
 from benchmarks.store.reading import read
-from benchmarks.store.runs import DEFAULT
-from benchmarks.store.verification import verify as again
+from benchmarks.store.verification import verify as run_again
 
 
-def verify(
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = DEFAULT,
-    count: Annotated[int | None, typer.Option(help="So many runs only.", show_default="all")] = None,
-) -> None:
-    """Run stored runs again, and compare iterates, losses and counters bit for bit. Exit 1 where one differs.
-
-    Example: python -m benchmarks verify --count 20
-    """
+def verify(store: Path, count: int | None) -> None:
     if count is not None and count < 1:
         fail(f"--count must be at least 1, found {count}")
     stored = read(store)
     for name, reason in stored.skipped.items():
         typer.echo(f"left out {name}: {reason}", err=True)
-    same, may, wrong, left = 0, 0, 0, Counter()
+    same = allowed = wrong = 0
+    left_out: Counter[str] = Counter()
     try:
-        with interruptible() as go_on:
-            for verdict in again(stored, count):
-                go_on()
-                if verdict.reason:
-                    left[verdict.reason] += 1
-                elif not verdict.difference:
+        with interruptible() as check_signals:
+            for outcome in run_again(stored, count):
+                check_signals()
+                if outcome.reason:
+                    left_out[outcome.reason] += 1
+                elif not outcome.difference:
                     same += 1
                 else:
-                    may, wrong = may + (not verdict.deterministic), wrong + verdict.deterministic
-                    word = "differs" if verdict.deterministic else "differs, as its row says it may"
-                    typer.echo(f"{word}: {verdict.run} ({verdict.name}): {verdict.difference}")
+                    allowed, wrong = allowed + (not outcome.deterministic), wrong + outcome.deterministic
+                    word = "differs" if outcome.deterministic else "differs, as its row says it may"
+                    typer.echo(f"{word}: {outcome.run} ({outcome.name}): {outcome.difference}")
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: {same} runs are the same, {wrong} differ; the rest was not looked at", err=True)
+        typer.echo(f"interrupted: {same} runs are the same, {wrong} differ; the rest was not run again", err=True)
         raise typer.Exit(130) from None
-    for reason, number in left.items():
+    for reason, number in left_out.items():
         typer.echo(f"left out: {number} runs {reason}", err=True)
-    if not same + may + wrong:
+    if not same + allowed + wrong:
         fail(f"no run in {str(store)!r} can be run again here: measure with `python -m benchmarks run`")
-    typer.echo(f"{same} runs are the same bit for bit, {wrong} differ, {may} differ as they may", err=True)
+    typer.echo(f"{same} runs are the same bit for bit, {wrong} differ, {allowed} differ as they may", err=True)
     if wrong:
         raise typer.Exit(1)

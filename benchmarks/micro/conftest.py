@@ -1,26 +1,23 @@
-"""What the micro-benchmarks share: one thread, the penalised problem, fair comparisons, and what the machine is."""
+"""Shared by the micro-benchmarks: one thread, the penalised problem, comparisons in turn, and the machine info."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 from time import perf_counter
 from typing import NamedTuple
 
-import numpy as np
 import pytest
 import torch
 
 from datasets import Problem, build
 
 from ..grid import synchronised
-
-RESAMPLES = 1000
+from ..runner.statistics import Interval, median_interval
 
 
 def pytest_benchmark_update_machine_info(config, machine_info) -> None:
-    """torch, its BLAS and its threads, into every saved result; the name of the host out of it."""
+    """Add torch, its BLAS and its threads to every saved result, and remove the name of the host."""
     machine_info.pop("node", None)
     machine_info["torch"] = {
         "version": torch.__version__,
@@ -40,7 +37,7 @@ def pytest_collection_modifyitems(items) -> None:
 
 @pytest.fixture(params=["cpu", "cuda"])
 def device(request) -> str:
-    """Each device in turn; a test for one that is not there is skipped."""
+    """Each device in turn; a test for an absent one is skipped."""
     if request.param == "cuda" and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
     return request.param
@@ -63,43 +60,26 @@ def problem() -> Problem:
     return build("breast-cancer-l2")
 
 
-class Estimate(NamedTuple):
-    """A median, and the 95 % interval that resampling gives it (the percentile bootstrap, seed 0)."""
-
-    median: float
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, samples: list[float]) -> Estimate:
-        draws = np.random.default_rng(0).integers(len(samples), size=(RESAMPLES, len(samples)))
-        medians = np.median(np.asarray(samples)[draws], axis=1)
-        return cls(median(samples), *(float(end) for end in np.quantile(medians, [0.025, 0.975])))
-
-    def __str__(self) -> str:
-        return f"{self.median:.3g} [{self.low:.3g}, {self.high:.3g}]"
-
-
 class Pairs(NamedTuple):
-    """Seconds of two functions, timed in turn: what disturbs the machine for a while touches both."""
+    """Seconds of two functions, timed in turn, so that other work on the machine affects both."""
 
     first: list[float]
     second: list[float]
 
     @property
-    def difference(self) -> Estimate:
+    def difference(self) -> Interval:
         """first - second, within each pair."""
-        return Estimate.of([a - b for a, b in zip(self.first, self.second, strict=True)])
+        return median_interval([a - b for a, b in zip(self.first, self.second, strict=True)])
 
     @property
-    def ratio(self) -> Estimate:
+    def ratio(self) -> Interval:
         """first / second, within each pair."""
-        return Estimate.of([a / b for a, b in zip(self.first, self.second, strict=True)])
+        return median_interval([a / b for a, b in zip(self.first, self.second, strict=True)])
 
 
 @pytest.fixture
 def alternate(benchmark) -> Callable[..., Pairs]:
-    """Runs two functions in turn as one benchmark, whose rounds are pairs: each goes first in every other pair."""
+    """Run two functions in turn as one benchmark, whose rounds are pairs: each goes first in every other pair."""
 
     def run(first: Callable[[], object], second: Callable[[], object], *, rounds: int) -> Pairs:
         times: dict[Callable, list[float]] = {first: [], second: []}

@@ -1,4 +1,4 @@
-"""The operations that an iteration is made of, each beside another way to do it, in groups."""
+"""The operations of an iteration, each compared with an alternative, in groups."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def threads(request):
 @pytest.mark.parametrize("size", GRAMS, ids=lambda size: f"{size[0]}x{size[1]}")
 @pytest.mark.parametrize("how", ["weighted_gram", "naive", "plain GEMM"])
 def test_weighted_gram(benchmark, size, dtype, threads, how):
-    """X^T diag(c) X: row blocks, a scaled copy of X, and what X^T X costs without any weights."""
+    """X^T diag(c) X: by row blocks, by a scaled copy of X, and for comparison X^T X without weights."""
     (X, _), (n, d) = rows(size, getattr(torch, dtype)), size
-    c = torch.linspace(0.01, 0.25, n, dtype=X.dtype)  # of the size of p (1 - p)
+    c = torch.linspace(0.01, 0.25, n, dtype=X.dtype)  # in the range of p (1 - p)
     zero, transpose = torch.zeros(d, d, dtype=X.dtype), transposed(X)
     ways = {
         "weighted_gram": lambda: weighted_gram(X, c, zero, transpose=transpose),
@@ -65,7 +65,7 @@ def test_weighted_gram(benchmark, size, dtype, threads, how):
 
 @EACH_SIZE
 def test_gradient(benchmark, size):
-    """From margins that are there: sigmoids, and one product with X^T."""
+    """From known margins: sigmoids, and one product with X^T."""
     n, d = size
     point = objective(size).at(torch.full((d,), 0.1, dtype=torch.float64))
     margins = point.margins

@@ -1,4 +1,4 @@
-"""What the loop, the points and the status tests cost, beside the same tensor operations as one straight function.
+"""The overhead of the loop, the points and the status tests over the same tensor operations in one plain function.
 
 The aim is at most 15 microseconds an iteration on 398 x 30. `pytest --benchmark-only -s -k overhead` prints it.
 """
@@ -21,13 +21,13 @@ from solvers import SOLVERS, Ledger, Status, Stop, minimize
 from solvers.common.instrumentation import count, current, phase
 
 GAP_TOLERANCE = 1e-10
-REFRESH = 10  # iterations after which the margins are computed anew, as `solvers` does
+REFRESH = 10  # iterations after which the margins are recomputed, as in `solvers`
 
 
 def straight_newton(
     X: Tensor, Xt: Tensor, signs: Tensor, ridge: Tensor, l2: float, x: Tensor, iterations: int = 1000
 ) -> tuple[Tensor, int]:
-    """Newton-Cholesky for the mean logistic loss, tensor operation for tensor operation what `solvers` does.
+    """Newton-Cholesky for the mean logistic loss, with the same tensor operations as `solvers`.
 
     X (n, d), Xt (d, n) a copy of its transpose, signs (n,) +-1, ridge = l2 I (d, d), x (d,). Ends where half the
     squared Newton decrement is below GAP_TOLERANCE f(x); gives x and the number of steps. No record, no status, no
@@ -88,26 +88,14 @@ def make_contestants(problem, stop: Stop) -> tuple[Callable[[], object], Callabl
 @pytest.mark.benchmark(group="overhead")
 @pytest.mark.parametrize("stop", [WITH_TESTS, STEPS_ALONE], ids=["whole run", "steps alone"])
 def test_the_overhead_of_an_iteration(benchmark, alternate, problem, stop, request, capsys):
-    """Each pair is a whole run of both: what a run costs once is shared out among its iterations.
+    """Each pair is a whole run of both: costs that occur once are divided among the iterations.
 
-    The whole run ends by the test of convergence, which the straight function replaces by its own last decrement. The
-    steps alone have no such test: the difference is what the last test costs.
+    The whole run ends with the test of convergence, in place of which the plain function uses its last decrement. The
+    steps alone have no such test: the difference is the cost of the last test.
     """
     solver, straight, iterations = make_contestants(problem, stop)
     pairs = alternate(solver, straight, rounds=1000)
-    microseconds = type(pairs.difference)(*(seconds * 1e6 / iterations for seconds in pairs.difference))
-    fastest = (min(pairs.first) - min(pairs.second)) * 1e6 / iterations  # what a quiet machine would show
-    benchmark.extra_info |= {
-        "iterations": iterations,
-        "overhead_us_per_iteration": microseconds._asdict(),
-        "overhead_us_per_iteration_of_the_fastest": fastest,
-        "ratio": pairs.ratio._asdict(),
-    }
-    with capsys.disabled():
-        print(
-            f"\noverhead, {request.node.callspec.id}: {microseconds} microseconds an iteration (aim: 15; fastest runs: "
-            f"{fastest:.3g}), ratio {pairs.ratio}, {iterations} iterations"
-        )
+    report(benchmark, capsys, f"overhead, {request.node.callspec.id} (aim: 15)", pairs, iterations)
 
 
 @pytest.fixture
@@ -129,7 +117,7 @@ def test_the_straight_function(benchmark, contestants):
     benchmark(straight)
 
 
-# --- what the books cost
+# --- the cost of the ledger
 
 
 def without_phases(*, counters: bool) -> ModuleType:
@@ -188,7 +176,7 @@ def without_phases(*, counters: bool) -> ModuleType:
 @pytest.mark.benchmark(group="the ledger")
 @pytest.mark.parametrize("counters", [True, False], ids=["beside counters alone", "beside nothing"])
 def test_the_ledger_when_it_is_off(benchmark, alternate, problem, counters, request, capsys):
-    """What every run has, beside the same code without phases, or without counters too: whole runs, in turn."""
+    """Every run has a ledger: compared with the same code without phases, or without counters too, in whole runs."""
     bare, f = without_phases(counters=counters), problem.objective
     twin = bare.objectives.LogisticRegression(f.X, f.y, l2=f.l2)
     bare_solver, bare_stop = bare.SOLVERS["newton-cholesky"], bare.Stop(gap_tolerance=GAP_TOLERANCE)
@@ -208,7 +196,7 @@ def test_the_ledger_when_it_is_off(benchmark, alternate, problem, counters, requ
 
 @pytest.mark.benchmark(group="the ledger")
 def test_the_ledger_when_it_is_on(benchmark, alternate, problem, capsys):
-    """Phases timed, beside counters alone: what the instrumented run of `profile` pays, and no other."""
+    """Timed phases compared with counters alone: the extra cost of the instrumented run of `profile`."""
     solver, f = SOLVERS["newton-cholesky"], problem.objective
 
     def off():
@@ -222,11 +210,19 @@ def test_the_ledger_when_it_is_on(benchmark, alternate, problem, capsys):
 
 
 def report(benchmark, capsys, title: str, pairs, iterations: int) -> None:
-    microseconds = type(pairs.difference)(*(seconds * 1e6 / iterations for seconds in pairs.difference))
-    fastest = (min(pairs.first) - min(pairs.second)) * 1e6 / iterations
-    benchmark.extra_info |= {"us_per_iteration": microseconds._asdict(), "ratio": pairs.ratio._asdict()}
+    """The difference in microseconds an iteration; that of the fastest runs is what a quiet machine shows."""
+    each, fastest = 1e6 / iterations, (min(pairs.first) - min(pairs.second)) * 1e6 / iterations
+    benchmark.extra_info |= {
+        "iterations": iterations,
+        "us_per_iteration": [each * end for end in pairs.difference[:3]],
+        "us_per_iteration_of_the_fastest": fastest,
+        "ratio": pairs.ratio._asdict(),
+    }
     with capsys.disabled():
-        print(f"\n{title}: {microseconds} microseconds an iteration (fastest runs: {fastest:.3g}), ratio {pairs.ratio}")
+        print(
+            f"\n{title}: {pairs.difference.times(each)} microseconds an iteration (fastest runs: {fastest:.3g}), "
+            f"ratio {pairs.ratio.times(1)}, {iterations} iterations"
+        )
 
 
 @pytest.mark.benchmark(group="an event of the ledger")

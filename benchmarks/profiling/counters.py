@@ -1,7 +1,7 @@
-"""What a run evaluates, counted: a change of the code shows, and another machine's last digits do not.
+"""Counts of what a run evaluates: they change with the code, and not with the last digits of another machine.
 
-A count is exact as long as no decision of the run hangs on rounding. Which counts do, is found by counting on data that
-is moved by far more than rounding, and as other processors would: where they differ, the baseline holds an interval.
+A count is exact as long as no decision of the run depends on rounding. The counts that do are found by counting on data
+perturbed by far more than rounding, and as other processors would: where they differ, the baseline has an interval.
 """
 
 from __future__ import annotations
@@ -19,14 +19,16 @@ import torch
 
 from datasets import build
 from solvers import SOLVERS, Stop, minimize
+from solvers.common.files import written_whole
 
+from ..runner.environment import provenance
 from .operations import Tally
-from .processors import PROCESSORS, environment_of, nudged
+from .processors import PROCESSORS, environment_of, perturbed
 from .work import total
 
 BASELINE = Path(__file__).with_name("counters.json")
 STOP = Stop(gap_tolerance=1e-6, iterations=50)
-STOPS = {"mlp-breast-cancer-mean10": Stop(iterations=3)}  # after ten, a shift of the last digits is another run
+STOPS = {"mlp-breast-cancer-mean10": Stop(iterations=3)}  # after ten, a change of the last digits gives another run
 PROBLEMS = (
     "breast-cancer-l2",
     "breast-cancer-mean10",
@@ -37,20 +39,20 @@ PROBLEMS = (
     "digits",
     "mlp-breast-cancer-mean10",
 )
-SEEDS = 8  # movements of the data, for each processor
-OF_TORCH = ("operations", "synchronisations")  # these change with torch, not only with the code
+SEEDS = 8  # perturbations of the data, for each processor
+OF_TORCH = ("operations", "synchronisations")  # these change with the version of torch, too
 
 Counts = dict[str, Any]
 
 
 def count(problem: str, solver: str, seed: int | None = None) -> Counts:
     """One run from the start: status, iterations, every counter of solvers.COUNTERS, FLOPs and bytes by formula
-    (`work`), torch operations, and synchronisations of host and device. seed: of a movement of the data in its last
-    digits (`processors.nudged`); None: the data as it is."""
+    (`work`), torch operations, and synchronisations of host and device. seed: of a perturbation of the last digits of
+    the data (`processors.perturbed`); None: the data as it is."""
     torch.set_num_threads(1)
     built = build(problem)
-    objective = built.objective if seed is None else nudged(built.objective, seed)
-    # A first run fills what an objective keeps from run to run (transposes, squares): it counts once in a process.
+    objective = built.objective if seed is None else perturbed(built.objective, seed)
+    # A first run fills the caches of the objective (transposes, squares), which are computed once in a process.
     stop = STOPS.get(problem, STOP)
     minimize(SOLVERS[solver], objective, built.x0, stop)
     with Tally() as seen:
@@ -72,16 +74,16 @@ def cases() -> list[tuple[str, str]]:
 
 
 def counted_elsewhere(wanted: list[tuple[str, str]]) -> Iterator[tuple[str, Counts]]:
-    """The counts of each case, "problem solver", on every processor of `machines.PROCESSORS`, each with the data as it
-    is and moved by SEEDS seeds of its own: (1 + SEEDS) processors counts a case, in no order."""
+    """The counts of each case, "problem solver", on every one of PROCESSORS, with the data as it is and perturbed by
+    SEEDS seeds of its own: (1 + SEEDS) len(PROCESSORS) counts a case, in no order."""
     answers = []
     with ExitStack() as stack:
         for place, variables in enumerate(PROCESSORS.values()):
-            # Spawned, for a fork would take along what the parent has decided of its own processor.
+            # Spawned: a fork would inherit the kernels that the parent has chosen for its own processor.
             process = ProcessPoolExecutor(1, get_context("spawn"))
             stack.callback(process.shutdown, wait=False, cancel_futures=True)
             seeds = (None, *range(place * SEEDS, (place + 1) * SEEDS))
-            with environment_of(variables):  # the process starts with the first question
+            with environment_of(variables):  # the process starts with the first task
                 answers += [process.submit(_named, *case, seed) for seed in seeds for case in wanted]
         for answer in as_completed(answers):
             yield answer.result()
@@ -92,8 +94,8 @@ def _named(problem: str, solver: str, seed: int | None) -> tuple[str, Counts]:
 
 
 def spanned(seen: list[Counts]) -> Counts:
-    """What a baseline says of counts of one case: of each the number that all agree on, or an interval [low, high]
-    which reaches half its length past what was seen on either side, or the statuses that were seen."""
+    """The entry of a case in the baseline: each count as the number that all agree on, or as an interval [low, high]
+    that extends the range seen by half its length on either side; statuses as a list."""
     found: Counts = {}
     for key in seen[0]:
         values = sorted({counts[key] for counts in seen})
@@ -109,7 +111,7 @@ def spanned(seen: list[Counts]) -> Counts:
 
 
 def read_baseline(path: Path = BASELINE) -> tuple[str, dict[str, Counts]]:
-    """The version of torch, and the counts of each case "problem solver". Raises ValueError for a file that is none."""
+    """The version of torch, and the counts of each case "problem solver". Raises ValueError for another file."""
     try:
         content = json.loads(path.read_text())
         return content["torch"], content["cases"]
@@ -122,13 +124,16 @@ def read_baseline(path: Path = BASELINE) -> tuple[str, dict[str, Counts]]:
 
 
 def write_baseline(found: dict[str, Counts], path: Path = BASELINE) -> None:
-    """One line a case, so that a diff names what changed."""
+    """One line a case, so that a diff shows which cases changed."""
     lines = ",\n".join(f"    {json.dumps(name)}: {json.dumps(counts)}" for name, counts in found.items())
-    path.write_text(f'{{\n  "torch": {json.dumps(torch.__version__)},\n  "cases": {{\n{lines}\n  }}\n}}\n')
+    about = {"torch": torch.__version__, "provenance": provenance()}
+    head = ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in about.items())
+    with written_whole(path) as file:
+        file.write(f'{{\n{head},\n  "cases": {{\n{lines}\n  }}\n}}\n'.encode())
 
 
 def changes(expected: dict[str, Counts], found: dict[str, Counts], ignored: Iterable[str] = ()) -> list[str]:
-    """Every difference in a sentence: cases that came or went, and counts that are not what the baseline allows."""
+    """Every difference in a sentence: new and missing cases, and counts outside the baseline."""
     ignored = set(ignored)
     sentences = [f"{name}: new, not in the baseline" for name in found if name not in expected]
     sentences += [f"{name}: in the baseline, and no longer counted" for name in expected if name not in found]

@@ -1,4 +1,4 @@
-"""The operations that torch is asked for, counted as they are dispatched."""
+"""The operations of torch, counted as they are dispatched."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from solvers.common.instrumentation import current
 
 
 class Tally(TorchDispatchMode):
-    """Counts, phase by phase, tensor operations, views (which compute nothing) and what the host reads."""
+    """Counts tensor operations, views (which compute nothing) and reads by the host, phase by phase."""
 
     READS = tuple(
         f"aten::{name}" for name in ("item", "_local_scalar_dense", "is_nonzero", "equal", "nonzero", "allclose")

@@ -1,6 +1,6 @@
-"""Other machines, on this one: processors whose kernels round otherwise, and data that is moved in its last digits.
+"""Other machines, imitated on this one: processors whose kernels round differently, and perturbed data.
 
-A result may differ from machine to machine in its last digits. These find what else would.
+A result may differ from machine to machine in its last digits. These find what else would differ.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ PROCESSORS = {
     "SSE4.2": {"ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2"},
     "compatible": {"MKL_CBWR": "COMPATIBLE", "OMP_NUM_THREADS": "1"},
 }
-NUDGE = 1e-13  # relative: some hundred times what the order of a sum changes
+PERTURBATION = 1e-13  # relative: some hundred times what the order of a sum changes
 
 
 @contextmanager
 def environment_of(variables: dict[str, str]) -> Iterator[None]:
-    """These variables for the processes that are started meanwhile."""
+    """These environment variables, for the processes that are started in the context."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -39,16 +39,16 @@ def environment_of(variables: dict[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def nudged(objective: Objective, seed: int) -> Objective:
-    """The same objective over rows X (1 + NUDGE r), r standard normal for each entry that is not zero."""
+def perturbed(objective: Objective, seed: int) -> Objective:
+    """The same objective over rows X (1 + PERTURBATION r), r standard normal for each entry that is not zero."""
     f, generator = objective, torch.Generator().manual_seed(seed)
 
-    def moved(X: torch.Tensor) -> torch.Tensor:
-        return X * (1 + NUDGE * torch.randn(X.shape, generator=generator, dtype=X.dtype))
+    def scaled(X: torch.Tensor) -> torch.Tensor:
+        return X * (1 + PERTURBATION * torch.randn(X.shape, generator=generator, dtype=X.dtype))
 
     if f.X.layout == torch.sparse_csr:
-        parts = f.X.crow_indices(), f.X.col_indices(), moved(f.X.values())
+        parts = f.X.crow_indices(), f.X.col_indices(), scaled(f.X.values())
         X = torch.sparse_csr_tensor(*parts, f.X.shape, check_invariants=False)
     else:
-        X = moved(f.X)
+        X = scaled(f.X)
     return ResidualMLP(X, f.Y, f.depth, f.activation) if isinstance(f, ResidualMLP) else f.over(X)

@@ -1,4 +1,4 @@
-"""What a profile is: the phases of a run, their work, what the machine reaches, and what makes the run slow."""
+"""A profile: the phases of a run, their work, what the machine reaches, and what limits the speed of the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from solvers import Stop
 from ..runner.suites import Case
 
 SYNCHRONISATION = "host synchronisation"
-TOLERANCE = 0.01  # of the total that the phases may miss
+TOLERANCE = 0.01  # share of the total that may be missing from the sum of the phases
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,8 @@ class Phase:
     calls: int  # times it was entered
     flops: float = 0.0
     bytes: float = 0.0
-    compute: float = 0.0  # seconds that this machine needs for those events that its arithmetic bounds
-    bandwidth: float = 0.0  # and for those that its memory bounds
+    compute: float = 0.0  # seconds that this machine needs for the events that its arithmetic limits
+    bandwidth: float = 0.0  # and for those that its memory limits
     operations: int = 0  # tensor operations, without views and reads
     reads: int = 0  # numbers, or tensors, that the host read off the device
 
@@ -44,7 +44,7 @@ class Phase:
 
     @property
     def reached(self) -> float:
-        """The share of what this machine reaches: the seconds it would need, over those it took; NaN without work."""
+        """The seconds that this machine needs for the work, over those it took; NaN without work."""
         needed = self.compute + self.bandwidth
         return needed / self.seconds if needed and self.seconds else math.nan
 
@@ -60,10 +60,10 @@ class Start(NamedTuple):
 class Profile:
     """A run of a case, phase by phase.
 
-    phases: of the instrumented run whose total is the (lower) median; total: that total, by two readings of the clock
-    around the run, and the time of the copy to the device. uninstrumented: the median of the same without phases;
-    both totals of each repeat are in `totals`. calibration: what this machine reached in the same session, and
-    `at_size` at the problem's size. cold: what the first time cost in this process; only a fresh one is cold.
+    phases: of the instrumented run with the (lower) median total. total: of that run, by two readings of the clock
+    around it, plus the copy to the device. uninstrumented: the median of the same without phases; both totals of each
+    repeat are in `totals`. calibration: what this machine reached in the same session, and `at_size` at the problem's
+    size. cold: the times of what is slower the first time in a process.
     """
 
     case: Case
@@ -92,16 +92,16 @@ class Profile:
 
     @property
     def missing(self) -> float:
-        """The share of the total that no phase has (negative: that two have); NaN where the clock stood still."""
+        """The share of the total that is in no phase (negative: in two); NaN for a total of 0."""
         return 1 - sum(row.seconds for row in self.phases) / (self.total or math.nan)
 
     @property
     def bounds(self) -> dict[str, float]:
-        """Seconds that each of four things explains, whatever else is done at the same time.
+        """Seconds that each of four limits explains by itself.
 
-        compute and bandwidth: each event of the run is put to what bounds it on this machine. latency: every tensor
-        operation takes as long as a small one. synchronisation: the measured phase, or where reads were not timed
-        apart every read takes as long as one alone.
+        compute and bandwidth: each event of the run counts for the one that limits it on this machine. latency: as if
+        every tensor operation took as long as a small one. synchronisation: the measured phase, or, where reads were
+        not timed separately, as if every read took as long as a single one.
         """
         return {
             "latency": 1e-6 * self.operations * self.calibration["kernel_us"],
@@ -131,8 +131,8 @@ class Profile:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Profile:
-        """The profile that `as_dict` tells of, also after JSON. Raises KeyError, TypeError,
-        AttributeError or ValueError for anything else."""
+        """The inverse of `as_dict`, also after JSON. Raises KeyError, TypeError, AttributeError or ValueError for
+        anything else."""
         case = stored["case"]
         setup = {name: case[name] for name in ("problem", "solver", "dtype", "device", "threads")}
         n, d = stored["shape"]
@@ -147,12 +147,12 @@ class Profile:
             totals=tuple((without, within) for without, within in stored["totals"]),
             **plain,
         )
-        verdict(found)  # reads all that a report will read
+        verdict(found)  # uses all that a report uses
         return found
 
 
 def _or(value: float | None, absent: float) -> float:
-    """What JSON, which has neither NaN nor infinity, wrote as null."""
+    """JSON has neither NaN nor infinity: both are stored as null."""
     return absent if value is None else value
 
 
@@ -162,11 +162,12 @@ MEANS = {
     "compute": "arithmetic at the rates of this machine",
     "synchronisation": "{0.reads} numbers on their way to the host",
 }
-LITTLE = 0.5  # of the time: what explains less is not said to be the cause
+LITTLE = 0.5  # share of the time: what explains less is not called the cause
 
 
 def verdict(profile: Profile) -> str:
-    """Why it is slow, in one line: the bound that explains most of the uninstrumented time, and the others' shares."""
+    """What limits the speed, in one line: the bound that explains most of the uninstrumented time, and the shares of
+    the others."""
     shares = {name: seconds / (profile.uninstrumented or math.nan) for name, seconds in profile.bounds.items()}
     first, *others = sorted(shares, key=lambda name: -shares[name])
     longest = max(profile.phases, key=lambda row: row.seconds)

@@ -1,4 +1,4 @@
-"""Recording where the time of a run goes: with phases and without, on a clock, and once more to count operations."""
+"""Recording where the time of a run goes: runs with phases and without, and one more to count operations."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ Builder = Callable[[torch.dtype, torch.device], Problem]
 def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clock: Clock | None = None) -> Profile:
     """Run a case `repeats` times without phases and as often with them, in turn, and once more to count operations.
 
-    builder: makes the problem, where its name does not. clock: in place of one that waits for the device.
-    Raises ValueError for a device that is not there or a problem that does not fit, and what the solver raises.
+    builder: makes the problem in place of the recipe of its name. clock: in place of one that waits for the device.
+    Raises ValueError for an absent device or a problem that does not fit, and what the solver raises.
     """
     torch.set_num_threads(case.threads)
     builder, solver, dtype = builder or recipe(case.problem), case.make_solver(), getattr(torch, case.dtype)
     cold: dict[str, Start] = {}
-    seconds, device = timed(lambda: present_device(case.device), clock or perf_counter)  # which reads a number off it
+    seconds, device = timed(lambda: present_device(case.device), clock or perf_counter)  # reads a number from it
     cold["context"] = Start(seconds)
     read = clock or device_clock(device)
     seconds, source = timed(lambda: builder(dtype, torch.device("cpu")), read)
@@ -112,7 +112,7 @@ def _parts(problem: Problem) -> list[Tensor]:
 
 
 class Recording(NamedTuple):
-    """A run with its books, and its seconds by two readings of the clock outside of them."""
+    """A run with its ledger of phases, and its seconds by two readings of the clock around it."""
 
     seconds: float
     result: Result
@@ -120,14 +120,14 @@ class Recording(NamedTuple):
 
 
 def record(case: Case, problem: Problem, clock: Clock, *, phases: bool = False, apart: bool | None = None) -> Recording:
-    """One run. apart: whether what the host reads is a phase of its own (default: on any device but the CPU)."""
+    """One run. apart: whether reads by the host are a phase of their own (default: on any device but the CPU)."""
     apart = case.device != "cpu" if apart is None else apart
     solver, reading = case.make_solver(), reads_apart() if phases and apart else nullcontext()
     with reading:
         ledger = Ledger(clock if phases else None)
         began = clock()
         result = minimize(solver, problem.objective, problem.x0, case.stop, clock=clock, ledger=ledger)
-        ledger.charge()  # what it takes to leave the run: its points are let go
+        ledger.charge()  # the time to leave the run, which frees its points
         return Recording(clock() - began, result, ledger)
 
 
@@ -136,11 +136,10 @@ READS = ("__float__", "__int__", "__bool__", "__index__", "item", "tolist")
 
 @contextmanager
 def reads_apart() -> Iterator[None]:
-    """Within it, what the host reads off a tensor is charged to the phase `host synchronisation`.
+    """Charge reads of a tensor by the host to the phase `host synchronisation`, in this context.
 
-    The clock of an instrumented run waits for the device where a phase begins. So what the device still had to do is
-    charged to the phase that asked for it, and what is left of a read is its copy and its way to the host: the price
-    of asking, not of the work that was waited for.
+    The clock of an instrumented run waits for the device where a phase begins. So pending work of the device is charged
+    to the phase that started it, and what remains of a read is the copy to the host: the cost of the read itself.
     """
 
     def apart(read: Callable[..., Any]) -> Callable[..., Any]:
@@ -162,7 +161,7 @@ def reads_apart() -> Iterator[None]:
 
 
 def count(case: Case, problem: Problem) -> Tally:
-    """A run apart, for counting alone: being watched slows every operation down."""
+    """A separate run for counting, which slows every operation down."""
     with Tally() as tally:
         record(case, problem, device_clock("cpu"), phases=True, apart=False)
     return tally
@@ -175,7 +174,7 @@ def table(
     at_size: Mapping[str, float],
     tally: Tally,
 ) -> list[Phase]:
-    """The phases of a recorded run with their work, and the seconds that this machine needs for it."""
+    """The phases of a recorded run with their work, and the seconds that this machine needs for that."""
     rates = {"hessians": at_size["syrk_gflops"]}
     rates |= dict.fromkeys(("factorisations", "lu_factorisations", "eigendecompositions"), at_size["potrf_gflops"])
     rows = []

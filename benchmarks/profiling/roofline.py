@@ -1,4 +1,4 @@
-"""The roofline figure: how far the phases of a run stay below what the machine can do."""
+"""The roofline figure: the speed of the phases of a run against what the machine can do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchmarks.profiling.profile import Profile
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Okabe & Ito's palette: to be told apart by colour-blind readers; the markers do it in grey.
+# Okabe & Ito's palette, which colour-blind readers can distinguish; in grey the markers differ.
 LOOKS = {
     "value": ("#999999", "o"),
     "gradient": ("#0072B2", "s"),
@@ -31,7 +31,7 @@ def roofline(profile: Profile, axes: Axes) -> None:
 
     The ceilings are what this machine reached in the same session: its memory (triad), and its arithmetic (the best
     of GEMM and SYRK); a thin line is POTRF, the ceiling of `factorise`. Where the problem fits a cache a second slope
-    is the triad of its size. A phase without FLOPs has no place here.
+    is the triad of its size. A phase without FLOPs is not shown.
     """
     phases = [row for row in profile.phases if row.flops and row.bytes and row.seconds]
     general, at_size = profile.calibration, profile.at_size

@@ -1,4 +1,4 @@
-"""FLOPs and bytes by formula: what a run's counters amount to."""
+"""FLOPs and bytes of a run, by formula from its counters."""
 
 from __future__ import annotations
 
@@ -38,9 +38,8 @@ def work_of(objective: Objective) -> dict[str, Work]:
     Kronecker factors: a Gram matrix for each layer's inputs, and for each output a pass backwards and Gram matrices of
     what it passes; of a linear model P^T P, for X^T X is made once. Their factorisation, p^3 / 3 + q^3 / 3 for a layer
     (p, q), and the 2 p q (p + q) of the solve that follows it go together. What is done once for each row (sigmoids,
-    sums) is left out, and so is what newton-sampled does with its sample. Where newton-cholesky factors a
-    system of the order of the rows, the formula of order d says too much. Raises TypeError for an objective without
-    formulas.
+    sums) is left out, and so is the work of newton-sampled on its sample. Where newton-cholesky factors a system of the
+    order of the rows, the formula of order d is too large. Raises TypeError for an objective without formulas.
     """
     if isinstance(objective, (LogisticRegression, SoftmaxRegression)):
         return linear_work(shape(objective))
@@ -51,7 +50,7 @@ def work_of(objective: Objective) -> dict[str, Work]:
 
 
 class Shape(NamedTuple):
-    """What the formulas of a linear model need to know; there need be no data yet."""
+    """What the formulas of a linear model depend on; no data is needed."""
 
     rows: int
     columns: int  # of X

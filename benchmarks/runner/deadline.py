@@ -1,4 +1,4 @@
-"""An end to what takes too long: an exception from outside, in the middle of it."""
+"""A time limit for code that has none of its own: an exception raised in the middle of it."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from contextlib import contextmanager
 
 
 class OutOfTimeError(BaseException):
-    """Raised in the middle of a fit: no library may take it for an error of its own, hence no Exception."""
+    """No subclass of Exception, so that no library handles it as an error of its own."""
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """OutOfTimeError after so many seconds; never where they are infinite. For the main thread. Native code is not
-    interrupted: it is noticed when that returns."""
+    """Raise OutOfTimeError after so many seconds, which may be infinite. For the main thread. Native code is not
+    interrupted: the exception is raised when it returns."""
     if seconds == math.inf:
         yield
         return
 
-    def ring(*_: object) -> None:
+    def expire(*_: object) -> None:
         raise OutOfTimeError
 
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

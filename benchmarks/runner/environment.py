@@ -1,4 +1,4 @@
-"""What a run ran on: the machine, the builds, and what this machine reaches in the same session."""
+"""Where a result comes from: the machine, the builds, the commit, and what the machine reaches in the same session."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from solvers.common.sources import ROOT, code_hash
 MEASURING = (
     "solvers",
     "datasets",
-    *(f"benchmarks/runner/{name}.py" for name in ("measure", "peers", "deadline", "waiting")),
+    *(f"benchmarks/runner/{name}.py" for name in ("measure", "peers", "deadline", "disturbance")),
 )
 TF32 = "HESSBENCH_TF32"
 PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")
 
 
 def code_version() -> str:
-    """SHA-256 over the names and the sources of all that is measured or measures."""
+    """SHA-256 over the names and sources of the measured code and of the code that measures."""
     return code_hash(MEASURING)
 
 
@@ -79,14 +79,14 @@ def machine(device: str) -> str:
 
 
 def float32_products() -> str:
-    """torch's name of the precision of products in float32: "highest", or "high" (TF32, with 10 bits in place of 23)
-    where HESSBENCH_TF32=1 asks for it."""
+    """torch's name for the precision of products in float32: "highest", or with HESSBENCH_TF32=1 "high" (TF32, with 10
+    bits in place of 23)."""
     return "high" if os.environ.get(TF32) == "1" else "highest"
 
 
 @cache
 def builds() -> dict[str, Any]:
-    """Versions and builds of what the runs stand on."""
+    """Versions and builds of the libraries."""
 
     def installed(package: str) -> str:
         try:
@@ -117,7 +117,7 @@ def environment(device: str) -> dict[str, Any]:
 
 
 def memory(device: str | torch.device) -> int:
-    """Bytes of memory that a device has in all: what is free at the moment is no property of a case."""
+    """Bytes of memory of a device in all: how much is free at the moment is no property of a case."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[1]
     import psutil
@@ -129,9 +129,14 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def provenance(device: str = "cpu") -> dict[str, str]:
+    """Part of every stored result."""
+    return {"machine": machine(device), "date": now(), "commit": commit(), "code_version": code_version()}
+
+
 WORDS = 8_000_000  # of each array of the large triad: more than any cache holds
-LONG = 1e-3  # seconds: what takes less is repeated between two readings of the clock
-LARGEST_ORDER = 2048  # of a matrix that is factored to see how fast that goes
+LONG = 1e-3  # seconds: shorter work is repeated between two readings of the clock
+LARGEST_ORDER = 2048  # of a matrix whose factorisation is timed
 
 
 @cache

@@ -1,4 +1,4 @@
-"""One measurement: warm up, run on the clock, and only then look at what was found."""
+"""One measurement: warm up, run on the clock, and evaluate the iterates only afterwards."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
 from solvers.adapters import PEERS
 from solvers.objectives import Objective
 
+from .disturbance import Watch
 from .environment import float32_products, memory
 from .peers import run_peer
 from .suites import Case
-from .waiting import Watch
 
-WARM_UP = 3  # iterations before the clock starts: allocators, threads and kernels are then there
-WARM_UP_SECONDS = 1.0  # after which no further one is begun
-SHARE = 0.7  # of the memory that they may take
+WARM_UP = 3  # iterations before the clock starts: they prepare allocators, threads and kernels
+WARM_UP_SECONDS = 1.0  # after which no further one begins
+SHARE = 0.7  # of the memory that the matrices may take
 MATRICES = 3  # of a Hessian's size at once: itself, scaled, factored
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """A run that is over: its result (None if the solver raised), what went wrong, and how long it was kept waiting."""
+    """A finished run: its result (None if the solver raised), what went wrong, and its time on the processors."""
 
     case: Case
     repeat: int
@@ -48,16 +48,13 @@ def _problem(name: str, dtype: str, device: str) -> Problem:
 
 
 def problem_of(case: Case) -> Problem:
-    """As the case meets it: in its precision, on its device."""
+    """The problem of a case, in its precision and on its device."""
     return _problem(case.problem, case.dtype, case.device)
 
 
 def measure(case: Case, repeat: int = 0) -> Measurement:
-    """Run a case once. The clock covers `minimize`, what a method makes of the data for itself included, and nothing
-    else; what the solver raises becomes a message.
-
-    A peer cannot be stepped: `peer_runs` says how it is sampled.
-    """
+    """Run a case once. The clock covers `minimize` and nothing else, including what a method computes from the data for
+    itself; what the solver raises becomes a message. Peers, which cannot be stepped: see `peers.py`."""
     torch.set_num_threads(case.threads)
     torch.set_float32_matmul_precision(float32_products())
     torch.backends.cudnn.allow_tf32 = float32_products() != "highest"
@@ -75,18 +72,20 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
             result = run_peer(case.solver, solver, problem, case.stop, watch=watch)
             return Measurement(case, repeat, result, result.message, watch)
         minimize(solver, problem.objective, problem.x0, warm_up)
-        if isinstance(problem.objective, Objective):  # a product such as X X^T is part of the method that needs it
+        if isinstance(
+            problem.objective, Objective
+        ):  # the cost of a product such as X X^T belongs to the method that needs it
             problem.objective.forget()
         with watch:
             result = minimize(solver, problem.objective, problem.x0, case.stop)
-        watch.clocked(result.seconds)
+        watch.leave_out_all_but(result.seconds)
     except Exception as error:  # one bad solver never ends a suite
         return Measurement(case, repeat, None, sentence(error))
     return Measurement(case, repeat, result, result.message, watch)
 
 
 def sentence(error: Exception) -> str:
-    """One line, whatever a library has to say."""
+    """The first line of an error."""
     words = str(error).strip().splitlines()
     return f"{type(error).__name__}: {words[0] if words else ''}"[:300]
 
@@ -100,19 +99,18 @@ def too_large(solver: Solver, problem: Problem) -> str:
         return ""
     return (
         f"{size} coefficients make a Hessian too large: {MATRICES} matrices of that size take {needs / 2**30:.3g} GiB, "
-        f"and the device has {there / 2**30:.3g}; take a solver that needs only products, such as newton-cg"
+        f"and the device has {there / 2**30:.3g}; choose a solver that needs only products, such as newton-cg"
     )
 
 
 def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
-    """One row a kept iterate, off the clock: everything in float64, at fresh points of the float64 problem.
+    """One row a recorded iterate, off the clock: everything in float64, at new points of the float64 problem.
 
-    value, gap (f - f*, NaN where there is no minimiser or f* is not known: no_gap says which), gradient_norm
+    value, gap (f - f*, NaN where there is no minimiser or f* is not known; no_gap is the reason), gradient_norm
     (max |g_i|), test_loss, train_accuracy, test_accuracy (NaN for a test function), norm (||w||), iterate (a digest of
-    its bytes), the counters, and what the run says of its time on the processors (waiting.py); settings (of the solver,
-    as JSON) and deterministic: whether a run of the same code on the same machine must give the same bits.
-    local_minimum: the known one at which the run ended, where it is not the lowest. A run that raised is one row
-    without numbers.
+    its bytes), the counters, the time on the processors (disturbance.py); settings (of the solver, as JSON) and
+    deterministic: whether a run of the same code on the same machine must give the same bits. local_minimum: the known
+    one at which the run ended, if it is not the lowest. A run that raised is one row without numbers.
     """
     case, result = measurement.case, measurement.result
     known = certificate(case.problem)
@@ -155,8 +153,8 @@ def evaluate(measurement: Measurement) -> list[dict[str, Any]]:
 
 
 def deterministic(case: Case) -> bool:
-    """On the CPU always: sums are split by the number of threads, which the case tells. A GPU adds in the order in
-    which its blocks come along, unless torch is told not to let it."""
+    """On the CPU always: sums are split by the number of threads, which is part of the case. A GPU adds in the order in
+    which its blocks finish, unless torch's deterministic algorithms are on."""
     return torch.device(case.device).type == "cpu" or torch.are_deterministic_algorithms_enabled()
 
 

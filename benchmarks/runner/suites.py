@@ -1,4 +1,4 @@
-"""Which solver meets which problem, and under which rules: the suites."""
+"""The suites: which solver runs on which problem, and under which rules."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Case:
     dtype: str = "float64"
     device: str = "cpu"
     threads: int = 1
-    variant: str = ""  # what tells this case from another of the same solver, for readers
+    variant: str = ""  # a name for the settings, where a solver has several
 
     @property
     def label(self) -> str:
@@ -39,24 +39,24 @@ class Case:
 
     @property
     def key(self) -> str:
-        """Eight hexadecimal digits of the hash of all that determines the case: its repeats share them."""
+        """Eight hexadecimal digits of the hash of `describe`: the repeats of a case share them."""
         return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:8]
 
     @property
     def rules(self) -> str:
-        """How long it may run, and with which tests, in words."""
+        """The stopping rules in words."""
         tests = {"gap": self.stop.gap_tolerance, "gradient": self.stop.gradient_tolerance}
-        words = [f"{name} {tolerance:g}" for name, tolerance in tests.items() if tolerance is not None]
-        words.append(f"{self.stop.iterations} iterations")
+        rules = [f"{name} {tolerance:g}" for name, tolerance in tests.items() if tolerance is not None]
+        rules.append(f"{self.stop.iterations} iterations")
         if self.stop.seconds < math.inf:
-            words.append(f"{self.stop.seconds:g} s")
-        return ", ".join(words)
+            rules.append(f"{self.stop.seconds:g} s")
+        return ", ".join(rules)
 
     def make_solver(self) -> Solver | Peer:
         return replace((PEERS if self.solver in PEERS else SOLVERS)[self.solver], **dict(self.settings))
 
     def describe(self) -> dict[str, Any]:
-        """Everything that determines the run, as plain values."""
+        """All of it as plain values."""
         solver = self.make_solver()
         settings = {"class": type(solver).__name__, **asdict(solver)}
         if self.solver in PEERS:
@@ -107,7 +107,7 @@ def every_solver(problems: Iterable[str]) -> list[Case]:
 def peers() -> list[Case]:
     """The methods of other libraries on the problems of `quick` and by its rules, in float64 where they have it.
 
-    `run` leaves out by name who is not installed, and who cannot express a problem.
+    `run` leaves out the peers that are not installed or cannot express a problem, and says so.
     """
     return beside(quick(), PEERS)
 
@@ -179,8 +179,8 @@ LARGE = {
 
 
 def problems(*, small: bool | None = None, files: bool | None = None) -> list[str]:
-    """The problems that are small or not, need files or not, test functions apart; a builder that does not say is
-    small and needs none."""
+    """The problems that are small or not, and need files or not (None: both), without the test functions. A builder
+    without these attributes counts as small, without files."""
     return [
         name
         for name, recipe in PROBLEMS.items()
@@ -192,7 +192,7 @@ def problems(*, small: bool | None = None, files: bool | None = None) -> list[st
 
 def functions() -> list[Case]:
     """Every solver on every test function from its published start, in float64, 1,000 iterations and 5 seconds at
-    most: what its globalisation is worth where f is not convex."""
+    most: how well its globalisation works where f is not convex."""
     return _on_functions(function.name for function in FUNCTIONS)
 
 
@@ -226,7 +226,7 @@ SUITES = {
 
 
 def fixed(iterations: int) -> Stop:
-    """So many iterations, whatever happens, unless the values cease to be finite."""
+    """A fixed number of iterations, unless the values cease to be finite."""
     return Stop(gap_tolerance=None, iterations=iterations, stop_when_separable=False)
 
 
@@ -238,18 +238,18 @@ def select(
     dtypes: Iterable[str] = (),
     devices: Iterable[str] = (),
     threads: Iterable[int] = (),
-    budget: float | None = None,
+    time_limit: float | None = None,
 ) -> list[Case]:
-    """The cases of those problems and solvers, in each of those dtypes, devices and thread counts, without doubles.
+    """The cases of those problems and solvers, in each of those dtypes, devices and thread counts, without duplicates.
 
-    An empty argument leaves what the cases say.
+    An empty argument changes nothing.
     """
     problems, solvers = set(problems), set(solvers)
     chosen = [
         case for case in cases if (not problems or case.problem in problems) and (not solvers or case.solver in solvers)
     ]
-    if budget is not None:
-        chosen = [replace(case, stop=replace(case.stop, seconds=budget)) for case in chosen]
+    if time_limit is not None:
+        chosen = [replace(case, stop=replace(case.stop, seconds=time_limit)) for case in chosen]
     for name, values in (("dtype", dtypes), ("device", devices), ("threads", threads)):
         if values := tuple(values):
             chosen = [replace(case, **{name: value}) for case in chosen for value in values]

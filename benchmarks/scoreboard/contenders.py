@@ -1,9 +1,10 @@
 """Our solvers beside their peers: each at its fastest setting that reaches the same gap, timed in turns.
 
-The gap (f - f*) / (f0 - f*) is measured from outside, in float64, with the certified f*. What a contender claims is
-kept and plays no part. Data is in each library's favourite layout before the clock starts, and in both precisions where
-it takes both; all that a library does in `fit` is on the clock, as is the construction of our objective with its checks
-for our solvers and for the peers that are given it (SciPy, torch.optim, pytorch-minimize).
+The gap (f - f*) / (f0 - f*) is evaluated outside of the solvers, in float64, with the certified f*. What a solver
+reports about its own convergence is stored and not used. Data is in each library's preferred layout before the clock
+starts, and in both precisions where the library takes both. On the clock is all that a library does in `fit`; for our
+solvers, and for the peers that evaluate our objective (SciPy, torch.optim, pytorch-minimize), the construction of the
+objective with its checks, too.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer
 from solvers.common.names import library
 from solvers.objectives import LogisticRegression
 
-from .limits import limits
+from ..profiling.profile import verdict
+from ..profiling.recording import profile
+from ..runner.suites import Case
 from .race import TARGET, Course, Entry, race, sweep
 from .scores import reference
 
@@ -41,7 +44,7 @@ PROBLEMS = (
 class Ours:
     """A solver of ours as a contender: `minimize` on a new objective, stopped by the certified gap or by the gradient.
 
-    The gradient is what the peers test, too; the gap is what ours promise, and its proof is on the clock.
+    The peers test the gradient, too; the test of the gap, which ours use by default, is on the clock.
     """
 
     general: ClassVar[bool] = True
@@ -64,6 +67,7 @@ class Ours:
         return fit
 
 
+PROFILED = 7  # runs of the profile of the fastest of ours
 BY_GRADIENT = " by gradient"  # ends the name of a contender of ours that the gradient stops
 RACED = (
     "auto",
@@ -80,9 +84,12 @@ def ours(names: Iterable[str]) -> dict[str, Peer]:
     return {f"hessbench:{name}{test}": Ours(name, bool(test)) for name in names for test in ("", BY_GRADIENT)}
 
 
-OURS = ours(RACED)  # in every race; the other solvers where they are named
+OURS = ours(RACED)  # in every race; the other solvers by --peer only
 CONTENDERS: dict[str, Peer] = OURS | ours(SOLVERS) | PEERS
-RACERS = [*OURS, *(name for name in PEERS if library(name) != "statsmodels")]  # it takes no penalty: PROBLEMS have one
+RACERS = [
+    *OURS,
+    *(name for name in PEERS if library(name) != "statsmodels"),
+]  # it takes no penalty, and PROBLEMS have one
 
 
 def measure_problem(
@@ -93,7 +100,7 @@ def measure_problem(
     budget: float,
     progress: Callable[[str], None] = lambda what: None,
 ) -> dict[str, Any]:
-    """Everything measured on a problem, as plain values. Raises ValueError for a problem without a gap."""
+    """The result of a race on one problem, as plain values. Raises ValueError for a problem without a known gap."""
     from threadpoolctl import threadpool_limits
 
     known = certificate(name)
@@ -116,7 +123,7 @@ def measure_problem(
                     fits[contender] = fit
             race(entries, fits, course, repeats, budget, OURS, progress)
             progress("profile")
-            bounded = profile_of_ours(problem, course, entries, threads)
+            bounded = limits(problem, course, entries, threads)
     finally:
         torch.set_num_threads(before)
     return {
@@ -136,17 +143,33 @@ def measure_problem(
     }
 
 
-def profile_of_ours(problem: Problem, course: Course, entries: dict[str, Entry], threads: int) -> dict[str, Any] | None:
-    """What bounds the fastest of ours; None where none reaches the gap."""
+def limits(problem: Problem, course: Course, entries: dict[str, Entry], threads: int) -> dict[str, Any] | None:
+    """What limits the fastest of ours, from its profile at the setting that was timed; None where none reaches the gap.
+
+    The seconds of a run, of its phases and of each limit (Profile.bounds). The run is `minimize` alone, without the
+    construction of the objective, which is on the clock of a race.
+    """
     name = reference({"entries": {contender: asdict(entry) for contender, entry in entries.items()}})
     if name is None:
         return None
     ours, best = CONTENDERS[name], entries[name].best
-    return limits(problem, course, ours.solver, ours.stop(best.tolerance), best, threads)
+    objective = course.objective(best.layout, best.dtype)
+    raced = replace(problem, objective=objective, x0=problem.x0.to(objective.X.dtype))
+    case = Case(problem.name, ours.solver, stop=ours.stop(best.tolerance), dtype=best.dtype, threads=threads)
+    found = profile(case, PROFILED, builder=lambda dtype, device: raced)
+    return {
+        "seconds": found.uninstrumented,
+        "instrumented": found.total,
+        "bounds": found.bounds,
+        "phases": {phase.name: phase.seconds for phase in found.phases if phase.seconds},
+        "operations": found.operations,
+        "verdict": verdict(found),
+    }
 
 
 def load(contenders: list[str]) -> None:
-    """Import the libraries: the number of threads can only be set of what is loaded."""
+    """Import the libraries, for the number of threads can only be set of what is loaded. A library may be missing, or
+    refuse the tiny problem."""
     tiny = LogisticRegression(torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]), l2=1.0)
     for contender in contenders:
         with suppress(MissingPeerError, ValueError):  # statsmodels takes no penalty; by then it is imported

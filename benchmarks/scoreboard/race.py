@@ -1,4 +1,4 @@
-"""A race to a gap: sweep a contender's settings, then time the fastest ones in turns."""
+"""A race to a gap: try the settings of each contender, then time the fastest ones in turns."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ from solvers.linalg.kernels import is_sparse
 from solvers.objectives import LogisticRegression
 
 from ..runner.deadline import OutOfTimeError, deadline
+from ..runner.measure import sentence
 
-TARGET = 1e-6
+TARGET = 1e-6  # relative to f(x0) - f*: the gap that is raced to here, and that all reports compare at
 TOLERANCES = tuple(10.0**-k for k in range(1, 14))
-ENOUGH = 2  # tolerances that reach the gap: a tighter one only takes longer
+ENOUGH = 2  # tolerances that reach the gap: tighter ones only take longer
 SPARSE = 0.3  # of the entries: below this share, CSR is tried too
-FAR = 3.0  # times the fastest fit that reached the gap: no setting so slow is looked at any longer
-LONG = 1.0  # seconds: one fit of so long says which setting is the fastest
-HEATS = 3  # fits of each setting that may be the fastest, where they are shorter
-FEWEST = 3  # rounds that a contender takes part in, however slow it is
+FAR = 3.0  # times the fastest fit that reached the gap: a setting so slow is not tried further
+LONG = 1.0  # seconds: for longer fits, one is enough to choose the fastest setting
+HEATS = 3  # further fits of each setting that may be the fastest, where they are shorter
+FEWEST_ROUNDS = 3  # of every contender, however slow it is
 TURN = 0.05  # seconds: a turn of a shorter fit is the median of as many as it holds
 SEED = 0  # of the order within the rounds
 
@@ -36,7 +37,7 @@ REACHED, SHORT, SLOW, MISSING, ERROR = "reached", "not reached", "over budget", 
 
 @dataclass(frozen=True)
 class Trial:
-    """One fit: its setting, what it claims, and the gap it reached (NaN where it did not end)."""
+    """One fit: its setting, what it reports, and the gap it reached (NaN where it did not end)."""
 
     layout: str  # dense or csr
     dtype: str
@@ -52,8 +53,9 @@ class Trial:
 class Entry:
     """A contender on one problem: how it went, every trial of its sweep, and the rounds at its fastest setting.
 
-    status: reached, not reached (no tolerance does, or some timed fit missed), over budget, missing (not installed), or
-    error. best: the trial whose setting was raced. seconds: of round 0, 1, ...; a slow contender leaves early.
+    status: reached, not reached (by no tolerance, or not in some timed fit), over budget (of time), missing (not
+    installed), or error. best: the trial whose setting was timed. seconds: of round 0, 1, ...; slow contenders leave
+    early.
     """
 
     status: str
@@ -64,7 +66,7 @@ class Entry:
 
 
 class Course:
-    """A problem as all contenders meet it: in any layout and precision, with the gap measured outside."""
+    """A problem in any layout and precision, and its gap."""
 
     def __init__(self, problem: Problem, optimum: float, optimum_error: float) -> None:
         self.exact = problem.objective
@@ -94,16 +96,16 @@ class Course:
 
 
 def ready(peer: Peer, objective: LogisticRegression) -> Fit:
-    """What a peer prepares. One that works on our objective makes it anew in each fit, and so pays for the checks of
-    its input as those do that are given the data."""
+    """The prepared fit of a peer. One that evaluates our objective constructs it in each fit, so that the checks of the
+    input are on the clock for every contender."""
     if not peer.general:
         return peer.prepare(objective)
-    peer.prepare(objective)  # raises now what it raises
+    peer.prepare(objective)  # raises now what it would raise in a fit
     return lambda tolerance: peer.prepare(rebuilt(objective))(tolerance)
 
 
 def timed(fit: Fit, tolerance: float, budget: float) -> tuple[float, Claim | None]:
-    """Seconds of a fit, and its claim; None where it took longer than the budget."""
+    """Seconds of a fit, and its answer; None where it took longer than the budget."""
     began = perf_counter()
     try:
         with deadline(budget):
@@ -115,11 +117,11 @@ def timed(fit: Fit, tolerance: float, budget: float) -> tuple[float, Claim | Non
 
 
 def sweep(peer: Peer, course: Course, budget: float) -> tuple[Entry, Fit | None]:
-    """Tolerances from loose to tight, in every layout and precision, until two of them reach the gap; then the fastest
-    setting, ready to be timed.
+    """Try tolerances from loose to tight, in every layout and precision, until two of them reach the gap; return the
+    fastest setting, ready to be timed.
 
-    A fit over the budget ends the sweep of its layout and precision; one in native code, which ran on beyond twice the
-    budget, ends all of it. So does, of its layout and precision, a fit that takes three times the fastest that reached.
+    A fit over the budget, or over three times the fastest that reached the gap, ends the sweep of its layout and
+    precision; one that took more than twice the budget, because native code cannot be interrupted, ends all of it.
     """
     entry, fits, refusals, best = Entry(SHORT), {}, [], math.inf
     for layout, dtype in product(course.layouts, peer.dtypes):
@@ -138,7 +140,7 @@ def sweep(peer: Peer, course: Course, budget: float) -> tuple[Entry, Fit | None]
                 )
                 if gap <= TARGET:
                     reached, best = reached + 1, min(best, seconds)
-                if reached == ENOUGH or seconds > max(FAR * best, TURN):  # in a turn the first call may take longest
+                if reached == ENOUGH or seconds > max(FAR * best, TURN):  # the first call in a layout may take longest
                     break
         except MissingPeerError as error:
             return Entry(MISSING, str(error)), None
@@ -161,10 +163,10 @@ def sweep(peer: Peer, course: Course, budget: float) -> tuple[Entry, Fit | None]
 
 
 def fastest(trials: list[Trial], fits: dict[tuple[str, str], Fit], budget: float) -> Trial | None:
-    """The trial that reaches the gap in the least time: of those within three times it the least median of
-    three more fits, where fits are short. None where no trial reaches it.
+    """The trial that reaches the gap in the least time; None where no trial does.
 
-    Of trials in one layout and precision with as many iterations only the loosest counts: they do the same.
+    Where fits are short, those within three times the least are repeated three times, and the least median wins. Of
+    trials in one layout and precision with equally many iterations, which do the same, only the loosest counts.
     """
     different: dict[tuple[str, str, int | None], Trial] = {}
     for trial in trials:
@@ -192,9 +194,9 @@ def race(
     stay: Container[str],
     progress: Callable[[str], None],
 ) -> None:
-    """Rounds in which all that reached the gap have their turn, in an order drawn anew each time, into the entries.
+    """Time all contenders that reached the gap, in rounds with a new random order each, into their entries.
 
-    After three rounds a contender leaves whose fits took longer than the budget together, unless it is one of `stay`.
+    After three rounds a contender leaves if its fits together took longer than the budget, unless it is in `stay`.
     """
     rng, running = random.Random(SEED), list(fits)
     for number in range(repeats):
@@ -202,7 +204,7 @@ def race(
         progress(f"round {number + 1} of {repeats}")
         for name in list(running):
             entry = entries[name]
-            leaves = number >= FEWEST and sum(entry.seconds) > budget and name not in stay
+            leaves = number >= FEWEST_ROUNDS and sum(entry.seconds) > budget and name not in stay
             if leaves or entry.status != REACHED:
                 running.remove(name)
                 continue
@@ -219,15 +221,10 @@ def race(
 
 
 def turn(fit: Fit, best: Trial, budget: float) -> tuple[float, Claim | None]:
-    """The median seconds of the fits of a turn, after one that fills the caches; and the last claim. A long fit fills
-    its caches itself, and is timed once."""
+    """The median seconds of the fits of a turn, after one that fills the caches; and the last answer. A long fit is
+    timed once, without one before it."""
     count = int(TURN / best.seconds)
     if count:
         timed(fit, best.tolerance, budget)
     fits = [timed(fit, best.tolerance, 2 * budget) for _ in range(max(count, 1))]
     return median(seconds for seconds, _ in fits), fits[-1][1]
-
-
-def sentence(error: Exception) -> str:
-    words = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {words[0] if words else ''}"[:200]

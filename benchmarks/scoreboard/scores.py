@@ -1,23 +1,23 @@
-"""What the command `peers` stores, one JSON file a problem, thread count and machine, and the scores read from it."""
+"""Results of the verb `peers`, one record a problem, thread count and machine, and the scores computed from them."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from solvers.common.sources import ROOT, code_hash
 
-from ..runner.environment import MEASURING, builds, calibration, commit, environment, machine, now
+from ..runner.environment import MEASURING, builds, calibration, environment, machine, provenance
+from ..runner.statistics import Interval, median_interval
+from ..store.records import read_record, read_records, write_record
 from .race import REACHED
 
 DEFAULT = ROOT / "reports" / "peers"
@@ -34,8 +34,7 @@ PACKAGES = (
     "numpy",
     "threadpoolctl",
 )
-FEWEST = 6  # rounds that make an interval: of fewer, even the least to the largest covers the median too seldom
-RESAMPLES = 2000
+SEED = 0  # of the intervals here, as they were published
 
 
 @cache
@@ -63,9 +62,9 @@ def path(folder: Path, problem: str, threads: int) -> Path:
 
 
 def measured(folder: Path, problem: str, threads: int, contenders: Iterable[str], repeats: int, budget: float) -> bool:
-    """Whether a file holds as much already, of the same code and packages."""
+    """Whether a record of the same code and packages has at least these contenders and rounds."""
     try:
-        known = json.loads(path(folder, problem, threads).read_text())
+        known = read_record(path(folder, problem, threads), SCHEMA)
         return (
             all(known[name] == value for name, value in identity().items())
             and set(contenders) <= set(known["entries"])
@@ -77,78 +76,29 @@ def measured(folder: Path, problem: str, threads: int, contenders: Iterable[str]
 
 
 def write(folder: Path, result: dict[str, Any]) -> Path:
-    """Store a result with where and when it was measured: to a temporary name, then renamed."""
+    """Store a result with where and when it was measured."""
     threads = result["threads"]
-    provenance = {
-        "machine": machine("cpu"),
-        "environment": environment("cpu"),
-        "calibration": calibration("cpu", "float64", threads),
-        "commit": commit(),
-        "date": now(),
-    }
+    measured_on = {"environment": environment("cpu"), "calibration": calibration("cpu", "float64", threads)}
     target = path(folder, result["problem"], threads)
-    partial = target.with_name(f".{target.name}.{os.getpid()}")
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        partial.write_text(json.dumps(identity() | provenance | result, indent=1) + "\n")
-        os.replace(partial, target)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_record(target, identity() | provenance() | measured_on | result)
     return target
 
 
 def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """The results of a folder, and the files that hold none, with the reason."""
-    results, skipped = [], {}
-    for file in sorted(folder.glob("[!.]*.json")):
-        try:
-            results.append(read_file(file))
-        except OSError as error:
-            skipped[file.name] = error.strerror or type(error).__name__
-        except json.JSONDecodeError as error:
-            skipped[file.name] = f"not JSON: {error}"
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-            skipped[file.name] = f"not written by `python -m benchmarks peers` ({type(error).__name__}: {error})"
-    return results, skipped
+    return read_records(folder, read_file, "peers")
 
 
 def read_file(file: Path) -> dict[str, Any]:
-    """One result. Raises OSError, ValueError, or what a foreign file leads to."""
-    result = json.loads(file.read_text(encoding="utf-8"))
-    if result["schema"] != SCHEMA:
-        raise ValueError(f"schema {result['schema']}, and this code reads {SCHEMA}")
-    scores(result)  # all that a reader will ask for is there
+    result = read_record(file, SCHEMA)
+    scores(result)  # raises where something that a reader needs is missing
     return result
-
-
-class Interval(NamedTuple):
-    """A median with its 95 % bootstrap interval (percentile method); without one for fewer than six rounds."""
-
-    median: float = math.nan
-    low: float = math.nan
-    high: float = math.nan
-    rounds: int = 0
-
-    @classmethod
-    def of(cls, samples: Sequence[float]) -> Interval:
-        if len(samples) < FEWEST:
-            return cls(float(np.median(samples)) if samples else math.nan, rounds=len(samples))
-        draws = np.random.default_rng(0).integers(len(samples), size=(RESAMPLES, len(samples)))
-        low, high = np.quantile(np.median(np.asarray(samples)[draws], axis=1), [0.025, 0.975])
-        return cls(float(np.median(samples)), float(low), float(high), len(samples))
-
-    def times(self, factor: float) -> str:
-        """`1.23 [1.20, 1.31]`, in units of 1 / factor."""
-        if math.isnan(self.median):
-            return "-"
-        interval = f" [{factor * self.low:.3g}, {factor * self.high:.3g}]" if self.low == self.low else ""
-        return f"{factor * self.median:.3g}{interval}"
 
 
 @dataclass(frozen=True)
 class Score:
-    """A contender on a problem: its fastest setting, the gap it reaches, its time and that time over ours (pairs of one
-    round). message: why there is none of these."""
+    """A contender on a problem: its fastest setting, the gap it reaches, its time, and the ratio of that to ours (in
+    pairs of one round). message: why there is none of these."""
 
     contender: str
     setting: str
@@ -168,7 +118,7 @@ class Score:
 
 
 def reference(result: dict[str, Any]) -> str | None:
-    """Ours, against which times are held: the fastest of ours that reaches the gap, as the best peer is of theirs."""
+    """The fastest of our solvers that reaches the gap, to which all times are compared."""
     ours = {
         name: float(np.median(entry["seconds"]))
         for name, entry in result["entries"].items()
@@ -178,7 +128,7 @@ def reference(result: dict[str, Any]) -> str | None:
 
 
 def scores(result: dict[str, Any]) -> list[Score]:
-    """The contenders of a problem, the fastest first, those without a time last."""
+    """The contenders on a problem, the fastest first, those without a time last."""
     entries, ours = result["entries"], reference(result)
     rows = []
     for name, entry in entries.items():
@@ -190,13 +140,15 @@ def scores(result: dict[str, Any]) -> list[Score]:
         layout = f"{best['layout'].replace('csr', 'CSR')}, " if result["density"] < 1 else ""
         setting = f"{layout}{best['dtype']}, {best['tolerance']:.0e}"
         pairs = [theirs / own for theirs, own in zip(seconds, entries[ours]["seconds"], strict=False)] if ours else []
-        rows.append(Score(name, setting, best["gap"], best["iterations"], Interval.of(seconds), Interval.of(pairs), ""))
+        timing, ratio = (median_interval(sample, seed=SEED) for sample in (seconds, pairs))
+        rows.append(Score(name, setting, best["gap"], best["iterations"], timing, ratio, ""))
     return sorted(rows, key=lambda row: (row.seconds.median != row.seconds.median, row.seconds.median))
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The best peer and the best of scikit-learn on one problem; None where none reaches the gap, or none of ours."""
+    """The best solver of ours, the best peer and the best of scikit-learn on one problem; None where none reaches the
+    gap."""
 
     problem: str
     ours: str | None

@@ -1,4 +1,4 @@
-"""A folder of runs as one table: what cannot be believed is named and left out, and no run is in it twice."""
+"""A folder of runs as one table: unusable files are skipped with a reason, and no run is in the table twice."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .layout import ABSENT, ForeignError, check_shape, checksum, heard
-from .runs import PACK, SCHEMA, SUFFIX
+from .parquet import FOREIGN, UnreadableError, checksum, opened
+from .runs import PACK, SUFFIX
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXTS = ("run", "machine", "date", "code_version", "problem", "solver", "label", "case", "rules", "dtype", "device")
 COUNTS = ("threads", "repeat", "iteration")
-RUN = "run"  # the column that says to which run a row belongs
+RUN = "run"  # the column with the key of the run that a row belongs to
 
 
 @dataclass(frozen=True)
 class Stored:
     """table: one row an iterate (None: no runs). metadata: by run. skipped: files left out, by name, with the
-    reason. files: where each run is."""
+    reason. files: the name of the file of each run."""
 
     table: pa.Table | None
     metadata: dict[str, dict[str, Any]]
@@ -35,92 +35,88 @@ class Stored:
 
 @dataclass(frozen=True)
 class File:
-    """A file that holds runs. constant: the columns that are the same in all its rows, with their values; none where it
-    does not tell. table: the others."""
+    """A file of runs. constant: the columns with one value in all rows, where the metadata lists them. table: the other
+    columns."""
 
     name: str
     schema: pa.Schema  # of all its columns
-    runs: dict[str, dict[str, Any]]  # what is said of each
+    runs: dict[str, dict[str, Any]]  # the metadata of each
     constant: dict[str, Any]
     table: pa.Table
     rows: int  # also where no column varies, and the table has none
 
 
 def read(folder: Path) -> Stored:
-    """All runs of a folder, packed or not; a file with a page that is damaged is found and left out.
+    """All runs of a folder, packed or not; a file with a damaged page is skipped.
 
     Packs come first: a run that is packed and still has its own file is read from the pack alone.
     """
     skipped: dict[str, str] = {}
     metadata: dict[str, dict[str, Any]] = {}
     places: dict[str, str] = {}
-    alike: dict[tuple[Any, ...], list[File]] = {}
+    groups: dict[tuple[Any, ...], list[File]] = {}  # files with the same columns, the same of them constant
     schemas: list[pa.Schema] = []
-    for paths in split(folder):
-        for path, found in several([path for path in paths if path.stem not in metadata]):
+    for paths in packs_and_single_runs(folder):
+        for path, found in read_in_parallel([path for path in paths if path.stem not in metadata]):
             try:
                 if isinstance(found, str):
-                    raise ForeignError(found)
+                    raise UnreadableError(found)
                 if twice := found.runs.keys() & metadata.keys():
-                    raise ForeignError(f"holds runs that another pack holds too, such as {min(twice)}")
+                    raise UnreadableError(f"holds runs that another pack holds too, such as {min(twice)}")
                 if found.schema not in schemas:
                     check_columns(found.schema)
                     unified([*schemas, found.schema])
                     schemas.append(found.schema)
-            except ForeignError as error:
+            except UnreadableError as error:
                 skipped[path.name] = str(error)
                 continue
-            alike.setdefault((schemas.index(found.schema), *found.constant), []).append(found)
+            groups.setdefault((schemas.index(found.schema), *found.constant), []).append(found)
             metadata |= found.runs
             places |= dict.fromkeys(found.runs, path.name)
-    return Stored(rows(alike.values()) if alike else None, metadata, skipped, places)
+    return Stored(all_rows(groups.values()) if groups else None, metadata, skipped, places)
 
 
-def split(folder: Path) -> tuple[list[Path], list[Path]]:
-    """The packs of a folder, and the files of single runs."""
+def packs_and_single_runs(folder: Path) -> tuple[list[Path], list[Path]]:
     paths = sorted(path for path in folder.glob(f"*{SUFFIX}") if not path.name.startswith("."))
     packs = [path for path in paths if path.name.startswith(PACK)]
     return packs, [path for path in paths if path not in set(packs)]
 
 
-def several(paths: Iterable[Path]) -> Iterator[tuple[Path, File | str]]:
-    """Files, or what is wrong with them, read at the same time: most of the work is done outside of Python."""
+def read_in_parallel(paths: list[Path]) -> Iterator[tuple[Path, File | str]]:
+    """Files, or what is wrong with them: most of the work happens in native code, so threads help."""
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None) as pool:
-        paths = list(paths)
-        yield from zip(paths, pool.map(tried, paths), strict=True)
+        yield from zip(paths, pool.map(read_or_reason, paths), strict=True)
 
 
-def tried(path: Path) -> File | str:
-    """A file, or in one line why it cannot be had."""
+def read_or_reason(path: Path) -> File | str:
+    """A file, or in one line why it cannot be read."""
     try:
-        return taken(path)
+        return read_file(path)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        return str(error).splitlines()[0] if str(error) else ABSENT
+        return str(error).splitlines()[0] if str(error) else FOREIGN
 
 
-def taken(path: Path) -> File:
-    """A file, with those of its columns that vary, their pages checked. Raises what pyarrow does, and ForeignError."""
-    import pyarrow.parquet as pq
-
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        about, schema = heard(file.metadata.metadata, SCHEMA), file.schema_arrow.remove_metadata()
-        check_shape(about, schema, file.metadata.num_rows)
+def read_file(path: Path) -> File:
+    """A file, with those of its columns that vary. Raises what `opened` raises."""
+    with opened(path) as (file, about):
+        schema = file.schema_arrow.remove_metadata()
         pack = path.name.startswith(PACK)
         constant, sum_of_rest = ({}, None) if pack else (about.pop("constant", {}), about.pop("checksum", None))
-        if not pack and held_by(file.metadata, constant) != {path.stem}:
-            raise ForeignError("its name is not that of the run it holds")
-        runs = {run: unfolded(about, run) for run in about["runs"]} if pack else {path.stem: about}
+        if not pack and runs_of(file.metadata, constant) != {path.stem}:
+            raise UnreadableError("its name is not that of the run it holds")
+        runs = {run: metadata_in_pack(about, run) for run in about["runs"]} if pack else {path.stem: about}
         try:
             table = file.read([name for name in schema.names if name not in constant], use_threads=pack)
         except (OSError, ValueError) as error:  # pyarrow's errors are both
-            raise ForeignError(f"damaged: {str(error).splitlines()[0]}") from None
+            raise UnreadableError(f"damaged: {str(error).splitlines()[0]}") from None
         if sum_of_rest not in (None, checksum(table)):
-            raise ForeignError("damaged: its columns have another checksum")
+            raise UnreadableError("damaged: its columns have another checksum")
     return File(path.name, schema, runs, constant, table.replace_schema_metadata(None), file.metadata.num_rows)
 
 
-def held_by(footer: Any, constant: dict[str, Any]) -> set[str]:
-    """The run of a file that is no pack, or more than one thing where that is not told."""
+def runs_of(footer: Any, constant: dict[str, Any]) -> set[str | None]:
+    """The run of a file that is no pack, from its metadata or the statistics of its column; with "" or None where these
+    are missing."""
     if RUN in constant:
         return {constant[RUN]}
     column = footer.schema.names.index(RUN)
@@ -128,8 +124,8 @@ def held_by(footer: Any, constant: dict[str, Any]) -> set[str]:
     return {end for held in groups for end in ((held.min, held.max) if held is not None else (None, ""))}
 
 
-def unfolded(about: dict[str, Any], run: str) -> dict[str, Any]:
-    """What a pack says of a run, as the run's own file did."""
+def metadata_in_pack(about: dict[str, Any], run: str) -> dict[str, Any]:
+    """The metadata of a run as its own file had it: a pack stores each environment once."""
     known = about["runs"][run]
     return {name: about["shared"][value] if name == "environment" else value for name, value in known.items()}
 
@@ -143,9 +139,9 @@ def check_columns(schema: pa.Schema) -> None:
     ):
         for name in names:
             if schema.get_field_index(name) < 0:
-                raise ForeignError(f"it has no column {name!r}, or more than one")
+                raise UnreadableError(f"it has no column {name!r}, or more than one")
             if not right(schema.field(name).type):
-                raise ForeignError(f"its column {name!r} is not {kind}")
+                raise UnreadableError(f"its column {name!r} is not {kind}")
 
 
 def unified(schemas: list[pa.Schema]) -> pa.Schema:
@@ -154,21 +150,20 @@ def unified(schemas: list[pa.Schema]) -> pa.Schema:
     try:
         return pa.unify_schemas(schemas, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-        raise ForeignError(f"its columns are not those of the others: {str(error).splitlines()[0]}") from None
+        raise UnreadableError(f"its columns are not those of the others: {str(error).splitlines()[0]}") from None
 
 
-def rows(alike: Iterable[list[File]]) -> pa.Table:
-    """The rows of all files, which come in groups with the same columns, the same of them constant."""
+def all_rows(groups: Iterable[list[File]]) -> pa.Table:
     import pyarrow as pa
 
-    tables = [together(files) for files in alike]
+    tables = [rows_of_group(files) for files in groups]
     return pa.concat_tables(
         [unified([table.schema for table in tables]).empty_table(), *tables], promote_options="permissive"
     )
 
 
-def together(files: list[File]) -> pa.Table:
-    """The rows of one group."""
+def rows_of_group(files: list[File]) -> pa.Table:
+    """The rows of files with the same columns, their constant ones filled in."""
     import pyarrow as pa
 
     table = pa.concat_tables(file.table for file in files).combine_chunks()

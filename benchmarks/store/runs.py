@@ -1,30 +1,29 @@
-"""One file a run: named by what determines the run, written whole or not at all. Finished ones may be packed."""
+"""One file a run, named by the hash of what determines the run. Finished runs may be packed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import build
+from solvers.common.files import PARTIAL, written_whole
 
-from ..runner.environment import ROOT, builds, calibration, code_version, commit, environment, machine, now
+from ..runner.disturbance import is_disturbed, processor_tick
+from ..runner.environment import ROOT, builds, calibration, code_version, environment, machine, provenance
 from ..runner.measure import Measurement, evaluate
 from ..runner.suites import Case
-from ..runner.waiting import kept_waiting, processor_tick
-from .layout import constant, write
+from .parquet import SCHEMA, constant_columns, write_table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 DEFAULT = ROOT / "reports" / "runs"
-# 2: iterate, settings, deterministic and disturbed. 3: layout.py. reading.py reads all up to this one.
-SCHEMA = 3
-MEASURED = 2  # the schema since which a run is measured as it is now: those after it only lay it out anew
+MEASURED = 2  # the schema since which runs are measured as they are now: later ones only store them differently
 SUFFIX = ".parquet"
 PACK = "pack-"  # how the names of files with many runs begin
 LIST = "hessbench-runs"  # the entry of a pack's metadata that names its runs
@@ -47,30 +46,25 @@ def run_key(case: Case, repeat: int) -> str:
 
 
 class Store:
-    """A folder of runs. Several processes may write to it at once: a file appears whole, under its final name."""
+    """A folder of runs. Several processes may write to it at once: a file appears as a whole, under its final name."""
 
     def __init__(self, folder: Path | str = DEFAULT) -> None:
         self.folder = Path(folder)
 
     def prepare(self) -> None:
-        """Make the folder, and write as much as a run may take: an OSError here, before any work, where that fails."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Make the folder and write as much as a run may take, so that an OSError is raised before any work."""
         probe = self.folder / f".probe.{os.getpid()}"
-        try:
-            with open(probe, "wb") as file:
-                file.write(bytes(ROOM))
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            probe.unlink(missing_ok=True)
+        with written_whole(probe) as file:
+            file.write(bytes(ROOM))
+        probe.unlink()
 
-    def sweep(self) -> None:
-        """Remove what killed processes left half-written. Only for who is alone in the folder."""
-        for path in self.folder.glob(".*.partial"):
+    def remove_partial_files(self) -> None:
+        """Remove what killed processes left half-written. No other process may use the folder."""
+        for path in self.folder.glob(f".*{PARTIAL}"):
             path.unlink(missing_ok=True)
 
     def keys(self) -> set[str]:
-        """The runs that are stored: by file name alone, and those in packs by the list that each carries."""
+        """The runs that are stored: by the names of files, and by the list in the metadata of each pack."""
         names = [path.stem for path in self.folder.glob(f"*{SUFFIX}") if not path.name.startswith(".")]
         return {name for name in names if not name.startswith(PACK)}.union(*map(packed, self.packs()))
 
@@ -79,12 +73,12 @@ class Store:
         return sorted(self.folder.glob(f"{PACK}*{SUFFIX}"))
 
     def missing(self, keys: Iterable[str]) -> set[str]:
-        """Those of the runs that are neither packed nor there with their end."""
+        """Those of the runs that are neither packed nor in a complete file."""
         done = frozenset().union(*map(packed, self.packs()))
         return {key for key in keys if key not in done and not self.readable(key)}
 
     def readable(self, key: str) -> bool:
-        """Whether the file of a run is there with its end: one that was cut off elsewhere counts as not there."""
+        """Whether the file of a run is complete to its last bytes: one that was cut off by a copy is not."""
         try:
             with open(self.folder / f"{key}{SUFFIX}", "rb") as file:
                 file.seek(-len(MAGIC), os.SEEK_END)
@@ -97,37 +91,27 @@ class Store:
         return self.write_rows(key, measurement.case, evaluate(measurement))
 
     def write_rows(self, key: str, case: Case, rows: list[dict[str, Any]], *, disturbed: bool = False) -> Path:
-        """Store the rows of a run: to a temporary name, flushed to the disk, then renamed.
-
-        disturbed: whether another process measured at the same time. The run is marked so, too, where it was kept
-        waiting by other work.
-        """
+        """Store the rows of a run. disturbed: whether another process measured at the same time; the run is also
+        marked so where other work disturbed it."""
         import pyarrow as pa
 
-        provenance = {
-            "run": key,
-            "commit": commit(),
-            "code_version": code_version(),
-            "machine": machine(case.device),
-            "date": now(),
-            "disturbed": disturbed or waited(rows, case),
-        }
-        rows = [provenance | row for row in rows]
+        origin = {"run": key, **provenance(case.device), "disturbed": disturbed or was_disturbed(rows, case)}
+        rows = [origin | row for row in rows]
         about: dict[str, Any] = {
             "schema": SCHEMA,
             "case": case.describe(),
             "environment": environment(case.device),
             "calibration": calibration(case.device, case.dtype, case.threads),
-            "constant": constant(rows),
+            "constant": constant_columns(rows),
         }
         path = self.folder / f"{key}{SUFFIX}"
-        write_whole(pa.Table.from_pylist(rows), about, path)
+        write_table(path, pa.Table.from_pylist(rows), about)
         return path
 
 
-def waited(rows: list[dict[str, Any]], case: Case) -> bool:
-    """Whether other work on the machine kept a run waiting, by what the run says of itself."""
-    return kept_waiting(rows[0], case.device, processor_tick())
+def was_disturbed(rows: list[dict[str, Any]], case: Case) -> bool:
+    """Whether other work on the machine disturbed a run, by its own columns."""
+    return is_disturbed(rows[0], case.device, processor_tick())
 
 
 def packed(path: Path) -> frozenset[str]:
@@ -148,16 +132,3 @@ def _listed(path: Path, stamp: int) -> frozenset[str]:
     except (OSError, ValueError):  # pyarrow's errors are both
         return frozenset()
     return frozenset(listed.decode("ascii", "replace").split())
-
-
-def write_whole(table: pa.Table, about: Mapping[str, Any], path: Path, **more: str) -> None:
-    """A table with its words (layout.py): to a temporary name, flushed to the disk, renamed."""
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.partial")
-    try:
-        with open(partial, "wb") as file:
-            write(table, about, file, **more)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)

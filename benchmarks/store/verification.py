@@ -1,4 +1,4 @@
-"""The same run gives the same answer: stored runs are run again, and compared bit for bit."""
+"""Stored runs are run again and compared bit for bit."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ FAILED = "without a result"
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What became of a run. difference: the first, in words; empty where there is none. reason: why it was left out."""
+class Outcome:
+    """The comparison of a run. difference: the first one, in words, or empty. reason: why the run was left out."""
 
     run: str
     name: str
@@ -34,8 +34,8 @@ class Verdict:
     reason: str = ""
 
 
-def verify(stored: Stored, count: int | None) -> Iterator[Verdict]:
-    """Run again what can be: all of it, or the first so many by key, which is a hash and thus an arbitrary sample."""
+def verify(stored: Stored, count: int | None) -> Iterator[Outcome]:
+    """Run again what this code can: all runs, or the first `count` by key, which is a hash: an arbitrary sample."""
     by_run: dict[str, list[dict[str, Any]]] = {}
     for row in stored.table.to_pylist() if stored.table else []:
         by_run.setdefault(row["run"], []).append(row)
@@ -44,28 +44,28 @@ def verify(stored: Stored, count: int | None) -> Iterator[Verdict]:
         if left <= 0:
             return
         rows = sorted(by_run[run], key=lambda row: row["iteration"])
-        verdict = look(run, rows, stored.metadata[run])
-        left -= not verdict.reason
-        yield verdict
+        outcome = compare(run, rows, stored.metadata[run])
+        left -= not outcome.reason
+        yield outcome
 
 
-def look(run: str, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Verdict:
+def compare(run: str, rows: Sequence[Mapping[str, Any]], about: Mapping[str, Any]) -> Outcome:
     first = rows[0]
     repeat, name = first["repeat"], f"{first['label']} on {first['problem']}, repeat {first['repeat']}"
     if first["status"] == Status.ERROR:
-        return Verdict(run, name, reason=FAILED)
+        return Outcome(run, name, reason=FAILED)
     case = rebuilt(about.get("case"))
     try:
         same = case is not None and run_key(case, repeat) == run
     except (ValueError, TypeError, DataError):
         same = False
     if not same:
-        return Verdict(run, name, reason=OTHER)
-    return Verdict(run, name, difference(rows, evaluate(measure(case, repeat))), first["deterministic"])
+        return Outcome(run, name, reason=OTHER)
+    return Outcome(run, name, difference(rows, evaluate(measure(case, repeat))), first["deterministic"])
 
 
 def rebuilt(described: Any) -> Case | None:
-    """The case that `describe` told of; None where this code has no such case."""
+    """The inverse of `Case.describe`; None where this code has no such case."""
     try:
         settings = {name: value for name, value in described["settings"].items() if name != "class"}
         same = ("problem", "solver", "dtype", "device", "threads")
@@ -79,7 +79,7 @@ def rebuilt(described: Any) -> Case | None:
 
 
 def difference(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str, Any]]) -> str:
-    """The first difference but for times, in words. Of a run that the clock ended, what both have is compared."""
+    """The first difference apart from times, in words. If the clock ended a run, the iterates of both are compared."""
     old, new = ({row["iteration"]: row for row in rows} for rows in (before, after))
     statuses = [rows[0]["status"] for rows in (before, after)]
     if not any(map(ended_by_the_clock, (before[0], after[0]))):
@@ -96,5 +96,5 @@ def difference(before: Sequence[Mapping[str, Any]], after: Sequence[Mapping[str,
 
 
 def ended_by_the_clock(row: Mapping[str, Any]) -> bool:
-    """Also one that is called converged: when its time is over a run looks once more whether it has arrived."""
+    """Also a converged one: when its time is up, a run tests once more for convergence."""
     return row["status"] == Status.TIME_LIMIT or row["total_seconds"] >= row["budget"]

@@ -1,11 +1,10 @@
-"""What is known about a problem before anyone races on it: is there a minimiser, and where is its value?"""
+"""Certified facts about a problem: whether a minimiser exists, and an interval that contains f*."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-import os
 import warnings
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 
+from solvers.common.files import written_whole
 from solvers.common.sources import code_hash
 from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
 
@@ -26,9 +26,9 @@ from .eigenvalues import DENSE, diagonal_rate, least_eigenvalue, row_space
 from .optimum import Linear, condition, design, interval, solve
 from .separation import OVERLAPPING, SEPARABLE, UNDECIDED, Separation, separation
 
-# What a certificate rests on; the solver only proposes a point, which these then judge.
+# The code that a certificate depends on; the solver only proposes a point, which this code then checks.
 JUDGES = ("datasets/certificates", "solvers/objectives", "solvers/linalg", "solvers/common")
-WIDEST = 1e-8  # relative: with an f* that is not known closer there is no gap to speak of
+WIDEST = 1e-8  # relative width of the interval up to which gaps are computed
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ class Certificate:
     n, d: rows, and coefficients in all. family: logistic, softmax, residual MLP, or the objective's class.
     classes: separable (some w has every row strictly on its side), quasi-separable (some w has no row on the wrong
         side and not all on the border), overlapping, not overlapping (one of the first two), undecided; "" where the
-        question has no sense. margin: the largest min_i (2 y_i - 1) z_i with |w|_inf <= 1. classes_by: how it was
+        question does not apply. margin: the largest min_i (2 y_i - 1) z_i with |w|_inf <= 1. classes_by: how it was
         decided.
     minimiser: whether f attains its infimum. An unpenalised linear model does exactly for overlapping classes (Albert
         & Anderson 1984, Biometrika 71, p. 1).
-    low, high: the infimum f* lies between them; bound: why.
+    low, high: the infimum f* lies between them; bound: the reason.
     rank: of the rows, intercept included. condition: of the Hessian at the minimiser (at the start if none), on the
         directions along which f is not constant. diagonal_rate: lambda_max(D^-1 H) at the start, D = diag H:
         unit-step diagonal Newton is unstable above 2. least_eigenvalue: of the Hessian at the start.
@@ -87,7 +87,7 @@ FAMILIES = {LogisticRegression: "logistic", SoftmaxRegression: "softmax", Residu
 
 
 def certify(problem: Problem) -> Certificate:
-    """The certificate of a float64 problem on the CPU, computed anew."""
+    """Compute the certificate of a float64 problem on the CPU."""
     objective = problem.objective
     n, d = problem.shape
     family = FAMILIES.get(type(objective), type(objective).__name__)
@@ -111,7 +111,7 @@ def _linear(objective: Linear, problem: Problem) -> dict[str, Any]:
         classes = Separation(OVERLAPPING, 0.0, "a minimiser was found (self-concordance)")
     else:
         classes = separation(objective)
-        if objective.l2 == 0 and classes.classes == OVERLAPPING:  # to the tolerance of the program, which is no proof
+        if objective.l2 == 0 and classes.classes == OVERLAPPING:  # to the tolerance of the program: no proof
             classes = Separation(UNDECIDED, math.nan, "the linear program finds overlap, and no minimiser was found")
     if objective.fit_intercept and _lacks_a_class(objective):
         minimiser: bool | None = False
@@ -146,7 +146,7 @@ def _lacks_a_class(objective: Linear) -> bool:
 
 
 def _published(problem: Problem, known: Published) -> dict[str, Any]:
-    """Facts about a test function: its minimum is the lowest that anyone knows, which only a sum of squares proves."""
+    """Facts about a test function: its minimum is the lowest known one, which is proved only for a sum of squares."""
     start = problem.objective.at(problem.x0)
     least, ratio = least_eigenvalue(start), math.nan
     if known.minimiser:
@@ -180,13 +180,13 @@ def _other(objective: Any, problem: Problem) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def certificate(name: str) -> Certificate:
-    """The certificate of a problem of PROBLEMS, computed once and kept in the user's cache folder.
+    """The certificate of a problem of PROBLEMS, computed once and cached in the user's cache folder.
 
-    A file there is named by the data's checksum, the settings of the objective, the start, and the code that computes
-    certificates: if any of them changes, it is computed anew.
+    Its file is named by the checksum of the data, the settings of the objective, the start, and the code that computes
+    certificates: if any of them changes, it is computed again.
     """
     problem = build(name)
-    if type(problem.objective) not in FAMILIES:  # a function of a user's own: no settings tell it from another
+    if type(problem.objective) not in FAMILIES:  # a user's own function has no settings to identify it by
         return replace(certify(problem), problem=name)
     path = _path(problem)
     known = _read(path) if path else None
@@ -198,7 +198,7 @@ def certificate(name: str) -> Certificate:
 
 
 def _path(problem: Problem) -> Path | None:
-    """The file of a certificate; None where there is no folder for caches: the certificate is computed without one."""
+    """The file of a certificate; None without a cache folder."""
     try:
         return cache_folder() / "certificates" / f"{_key(problem)}.json"
     except DataError:
@@ -219,7 +219,7 @@ def _key(problem: Problem) -> str:
 
 
 def _read(path: Path) -> Certificate | None:
-    """What a file holds; None where there is none, or, with a warning that names it, none that can be believed."""
+    """The certificate in a file; None if it does not exist, or, with a warning, if it is damaged."""
     try:
         stored = json.loads(path.read_text())
         if stored["sha256"] != _digest(stored["certificate"]):
@@ -229,7 +229,7 @@ def _read(path: Path) -> Certificate | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        warnings.warn(f"the certificate {path.name} in the cache is damaged: it is computed anew", stacklevel=2)
+        warnings.warn(f"the certificate {path.name} in the cache is damaged: it is computed again", stacklevel=2)
         return None
 
 
@@ -238,13 +238,7 @@ def _digest(facts: dict[str, Any]) -> str:
 
 
 def _write(path: Path, known: Certificate) -> None:
-    """Whole or not at all; a cache that cannot be written to is done without."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        facts = asdict(known)
-        partial.write_text(json.dumps({"certificate": facts, "sha256": _digest(facts)}))
-        os.replace(partial, path)
-    except OSError:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    """Store a certificate; where the cache cannot be written to, it is computed again next time."""
+    facts = asdict(known)
+    with suppress(OSError), written_whole(path) as file:
+        file.write(json.dumps({"certificate": facts, "sha256": _digest(facts)}).encode())

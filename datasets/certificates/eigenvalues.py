@@ -37,14 +37,14 @@ def row_space(X: Tensor) -> RowSpace:
 
 
 def least_eigenvalue(point: Point) -> float:
-    """Of the Hessian; of a large one an upper bound, off by a twentieth or so: it is the sign that matters."""
+    """Of the Hessian; for a large one an upper bound to about 5 %: only the sign matters."""
     if len(point.x) <= DENSE:
         return float(torch.linalg.eigvalsh(point.hessian)[0])
     return lanczos(point.hvp, point.x, "SA", tolerance=0.05)
 
 
 def diagonal_rate(point: Point) -> float:
-    """lambda_max(D^-1 H), D = diag H, of a positive semidefinite H; rows and columns of zeros do not count."""
+    """lambda_max(D^-1 H), D = diag H, of a positive semidefinite H; rows and columns of zeros are left out."""
     diagonal = point.hessian_diagonal
     root = diagonal.where(diagonal > 0, math.inf).rsqrt()
     if len(diagonal) <= DENSE:

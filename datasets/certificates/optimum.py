@@ -1,4 +1,4 @@
-"""f* as an interval: a point near the minimiser, and bounds of how far f there may be from the infimum."""
+"""f* as an interval: a point near the minimiser, and bounds on the gap there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Linear = LogisticRegression | SoftmaxRegression
 
 
 class Interval(NamedTuple):
-    """low <= f* <= high, and why; whether what was found proves that f* is attained."""
+    """low <= f* <= high, the reason, and whether the bound proves that f* is attained."""
 
     low: float
     high: float
@@ -87,7 +87,7 @@ def _kronecker(a: Tensor, b: Tensor) -> Tensor:
 
 
 def self_concordant_gap(point: Point, basis: Tensor | None = None) -> float:
-    """An upper bound of f(w) - f*, infinite where it does not apply; a finite one proves that a minimiser exists.
+    """An upper bound on f(w) - f*, infinite where it does not apply; a finite one proves that a minimiser exists.
 
     Along any v, |f'''| <= max_i s_i(v) f'', where s_i is |x_i v|, or for K classes the spread of x_i v_k over k: the
     third central moment of a variable is at most its spread times its variance. With s_i(v) = max |r v| over the rows
@@ -137,8 +137,7 @@ def _spreading_rows(objective: Linear, root: Tensor) -> Iterator[Tensor]:
 
 
 def gradient_rounding(point: Point) -> Tensor:
-    """How far the computed gradient may be from the true one, (size,): (n + 2) eps sum_i |x_ij| |r_i|, and the
-    penalty's."""
+    """A bound on the rounding error of the gradient, (size,): (n + 2) eps sum_i |x_ij| |r_i|, and the penalty's."""
     f = point.objective
     residuals = point.residuals.abs().view(len(f.X), -1)  # (n, 1 or K)
     sums = (transposed(f.X.abs()) @ residuals).T  # (1 or K, d)
@@ -148,7 +147,7 @@ def gradient_rounding(point: Point) -> Tensor:
 
 
 def value_rounding(objective: Linear, point: Point) -> float:
-    """How far the computed f(w) may be from the true one: rounding in the margins, and in what is summed."""
+    """A bound on the rounding error of f(w): of the margins, and of the sum."""
     X, width = objective.X, objective.X.shape[1]
     sizes = objective.centred(point.x).abs().view(-1, width + objective.fit_intercept)  # (1 or K, d [+ 1])
     absolute = X.abs()
@@ -173,7 +172,7 @@ def condition(point: Point) -> float:
         if len(values) == 0:  # f is constant
             return math.nan
         return float(values[-1] / values[0]) if float(values[0]) > 0 else math.inf
-    # The same step in the coefficients of every class, or one that no row sees, meets the penalty alone.
+    # Along a step that is the same for every class, or that changes no margin, the curvature is the penalty's alone.
     penalised = f.l2 > 0 and not f.fit_intercept
     if penalised and (isinstance(f, SoftmaxRegression) or f.X.shape[0] < f.X.shape[1]):
         return lanczos(point.hvp, point.x, "LA") / f.l2

@@ -1,4 +1,4 @@
-"""Can the classes be separated? By linear programming over the rows r_i for which r_i w > 0 is asked."""
+"""Whether the classes are separable: a linear program over the rows r_i that need r_i w > 0."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LARGEST_MARGIN = 200_000  # and of the one for the margin, which is dense in one
 @dataclass(frozen=True)
 class Separation:
     """classes: separable (some w has every r_i w > 0), quasi-separable (some w has r_i w >= 0, not all 0), overlapping;
-    or not overlapping, undecided: too large to be told. margin: the largest min_i r_i w with |w|_inf <= 1 where the
-    classes are separable (NaN where that was too large to compute), 0 where they are not. how: what decided it.
+    or not overlapping, undecided: too large to be decided. margin: the largest min_i r_i w with |w|_inf <= 1 where the
+    classes are separable (NaN where that was too large to compute), else 0. how: what decided it.
     """
 
     classes: str
@@ -32,14 +32,14 @@ class Separation:
 
 
 def separation(objective: LogisticRegression | SoftmaxRegression) -> Separation:
-    """How some w splits the classes, whatever the penalty."""
+    """Whether some w separates the classes, whatever the penalty."""
     factor = 1 if isinstance(objective, LogisticRegression) else 2 * (objective.classes - 1)
     if _entries(objective) * factor > LARGEST:
         if _moves_one_class_alone(objective):
             return Separation(NOT_OVERLAPPING, math.nan, "a column with entries of one sign in one class alone")
         return Separation(UNDECIDED, math.nan, "too large for a linear program")
     rows = required_rows(objective)
-    # What is added to all classes moves nothing, and its rounding would hide small moves: the last class is held at 0.
+    # Adding the same to all classes changes no margin, and its rounding would hide small changes: fix the last class.
     free = rows if isinstance(objective, LogisticRegression) else rows[:, : -objective.size // objective.classes]
     classes = peel(unit(unit(free, axis=0), axis=1))
     margin = 0.0 if classes in (QUASI, OVERLAPPING) else math.nan
@@ -100,10 +100,10 @@ def unit(rows: sparse.csr_matrix, axis: int) -> sparse.csr_matrix:
 def peel(rows: sparse.csr_matrix) -> str:
     """Separable, quasi-separable or overlapping, for rows of largest entry 1.
 
-    max sum_i r_i w with every r_i w >= 0, |w|_inf <= 1, is 0 exactly for overlapping classes. Otherwise the rows that
-    moved are out of the game, for a small step along what separates the rest does not bring them back; and the same is
-    asked of the rest, until nothing is left (separable) or nothing moves. That rows move, and none the wrong way, is
-    checked to rounding; that nothing can move is believed to the tolerance of the program, 1e-7.
+    max sum_i r_i w with every r_i w >= 0, |w|_inf <= 1, is 0 exactly for overlapping classes. Otherwise the rows with
+    r_i w > 0 are removed, because a small step along what separates the rest does not reverse them; and the program is
+    solved again for the rest, until no row is left (separable) or none has r_i w > 0. The signs of r_i w are checked to
+    rounding; that none can be positive is known only to the tolerance of the program, 1e-7.
     """
     left = rows
     while left.shape[0]:
@@ -122,7 +122,7 @@ def peel(rows: sparse.csr_matrix) -> str:
 def widest_margin(rows: sparse.csr_matrix) -> float:
     """max t with rows w >= t, |w|_inf <= 1, of separable rows; NaN where the program does not find it."""
     n, d = rows.shape
-    unit_of = float(abs(rows).max())  # tolerances are absolute: the program is asked in units of the largest entry
+    unit_of = float(abs(rows).max())  # tolerances are absolute: the program is in units of the largest entry
     gain, scaled = np.r_[np.zeros(d), 1.0], rows / unit_of
     w = _maximiser(gain, sparse.hstack([scaled, -np.ones((n, 1))], format="csr"), [*[(-1, 1)] * d, (None, None)])
     return math.nan if w is None or w[-1] <= 0 else float(w[-1]) * unit_of  # below the tolerance: not known

@@ -33,10 +33,10 @@ class CutestProblem:
 
     @staticmethod
     def refusal(dtype: str, device: str) -> str:
-        """Why it cannot be had in a dtype on a device; empty where it can."""
-        for asked, only, option in ((dtype, "float64", "dtype"), (torch.device(device).type, "cpu", "device")):
-            if asked != only:
-                return f"a NumPy function, there in {only} alone, not in {asked}: leave --{option} out"
+        """Why the problem does not exist in a dtype or on a device; empty where it does."""
+        for wanted, only, option in ((dtype, "float64", "dtype"), (torch.device(device).type, "cpu", "device")):
+            if wanted != only:
+                return f"a NumPy function, available in {only} only, not in {wanted}: leave --{option} out"
         return ""
 
     def __call__(self, dtype: torch.dtype, device: torch.device) -> Problem:
@@ -47,14 +47,14 @@ class CutestProblem:
         return Problem(self.name, self.summary, objective, None, start, checksum, published=known_minimum(self.source))
 
 
-@lru_cache(maxsize=8)  # the slowest take a second to be read
+@lru_cache(maxsize=8)  # the slowest take a second to load
 def _loaded(source: str) -> tuple[S2MPJ, tuple[float, ...], str]:
     problem, checksum = load(source)
     return S2MPJ(GroupSum(problem)), tuple(map(float, problem.x0.ravel())), checksum
 
 
 def known_minimum(source: str) -> Published | None:
-    """The lowest minimum that is known, and why it is believed; None where there is none that can be."""
+    """The lowest known minimum with its source; None where no reliable one is known."""
     others = LOCAL.get(source, ())
     if source in ATTAINED:
         return Published(0.0, (), "S2MPJ", others, how="a lower bound that is attained")
@@ -68,7 +68,7 @@ def known_minimum(source: str) -> Published | None:
     return None
 
 
-REFINED = 1e-12  # relative: what rounding in sums of up to a thousand terms may leave of a minimum found in float64
+REFINED = 1e-12  # relative rounding error of a minimum found in float64, of sums of up to a thousand terms
 ELEVEN = 1e-10  # likewise, of eleven digits
 
 CUTEST = tuple(CutestProblem(f"cutest-{source.lower()}", source, n) for source, n in SIZES.items())

@@ -1,4 +1,4 @@
-"""Test functions as problems: a function of a few variables, its standard start, and the minimum that is published."""
+"""Test functions as problems: a function of a few variables, its standard start, and its published minimum."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SQUARES = "0 by a sum of squares"
 
 @dataclass(frozen=True)
 class TestFunction:
-    """Called with a dtype and a device, it makes the problem, as a Recipe does.
+    """Called with a dtype and a device, it builds the problem, like a Recipe.
 
-    f: residuals (m,) of a flat vector (`squares`), or the value. minimum: of f, with as many digits as float64 has;
-    minimiser: where it is taken, as near as float64 can say. others: values of local minima that are known.
+    f: residuals (m,) of a flat vector (`squares`), or the value. minimum and minimiser: to float64 precision. others:
+    values of known local minima.
     """
 
     name: str

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from .function import TestFunction
-from .nist_data import CERTIFIED
-from .nist_minima import MINIMA
+from .nist_data import CERTIFIED, MINIMA
 
 SOURCE = "NIST StRD, nonlinear regression, certified to 11 digits"
-MOST = 11.0  # digits that are certified
+MOST_DIGITS = 11.0  # that are certified
 
 
 def saturating(b: Tensor, x: Tensor) -> Tensor:
@@ -76,7 +75,7 @@ def correct_digits(found: Tensor | tuple[float, ...], certified: tuple[float, ..
     if not all(map(math.isfinite, errors)):
         return 0.0
     worst = max(errors)
-    return MOST if worst == 0 else min(MOST, max(0.0, -math.log10(worst)))
+    return MOST_DIGITS if worst == 0 else min(MOST_DIGITS, max(0.0, -math.log10(worst)))
 
 
 NIST = tuple(

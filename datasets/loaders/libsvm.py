@@ -19,7 +19,7 @@ HOME = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/binary/"
 
 @dataclass(frozen=True)
 class Source:
-    """The files of a data set, and its number of columns, for a file does not name those that it does not use."""
+    """The files of a data set, and its number of columns: a file lists only columns with entries."""
 
     columns: int
     train: DataFile
@@ -64,9 +64,9 @@ def libsvm(
     """A data set of SOURCES in float64, X in CSR or dense layout, y in {0, 1}.
 
     a9a 32,561 x 123 and 16,281 test rows; w8a 49,749 x 300, of which a stratified 30 % (drawn by `seed`) are held
-    out, for it has no test file here; reuters_lasvm 7,770 x 8,315 and 3,299 test rows.
-    Read from the data folder, fetched first where `download` is set and there is a network. Raises DataError for
-    files that are missing or wrong, ValueError for an unknown name.
+    out, because there is no test file here; reuters_lasvm 7,770 x 8,315 and 3,299 test rows.
+    Read from the data folder, downloaded first if `download` is set. Raises DataError for files that are missing or
+    wrong, ValueError for an unknown name.
     """
     source = lookup(SOURCES, name, "LIBSVM data set")
     paths = [locate(file, folder, download=download) for file in source.files]

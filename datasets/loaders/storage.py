@@ -1,4 +1,4 @@
-"""The data folder: a file that is there is checked, one that is not is fetched, and a wrong one never loads."""
+"""The data folder: files are checked by their SHA-256, and absent ones are downloaded."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import hashlib
 import io
 import os
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 VARIABLE = "HESSBENCH_DATA"
 CACHE = "XDG_CACHE_HOME"
-GZIP = b"\x1f\x8b"  # how its files begin; a server may have unpacked one on the way
+GZIP = b"\x1f\x8b"  # how its files begin; some servers unpack them
 
 
 class DataError(RuntimeError):
-    """One sentence: which file, what was expected of it, and the command that fetches it."""
+    """One sentence: which file, what was expected, and the command that downloads it."""
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,9 @@ def _expanded(folder: Path | str) -> Path:
 
 
 def locate(file: DataFile, folder: Path | str | None = None, *, download: bool = True, replace: bool = False) -> Path:
-    """The path of the file, checked; fetched first where it is not there and `download` is set.
+    """The path of the file, checked; downloaded first if it is absent and `download` is set.
 
-    replace: fetch it also where it is there with a wrong checksum; loaders never do. Raises DataError.
+    replace: download it also if its checksum is wrong; loaders never do. Raises DataError.
     """
     path = data_folder(folder) / file.path
     try:
@@ -115,7 +116,7 @@ def _error(file: DataFile, what: str) -> DataError:
 
 
 def _reason(error: Exception) -> str:
-    """A few words instead of a chain of causes."""
+    """The cause of a failed download, in a few words."""
     kinds = {kind.__name__ for kind in type(error).__mro__}
     if "HTTPError" in kinds and getattr(error, "response", None) is not None:
         return f"the server answered {error.response.status_code}"
@@ -129,3 +130,20 @@ def _reason(error: Exception) -> str:
         if kind in kinds:
             return words
     return "the answer was damaged"
+
+
+# --- messages about absent data
+
+MOST_NAMES = 4  # that are listed one by one
+
+
+def sentences(reasons: Mapping[str, str]) -> list[str]:
+    """`name: reason` for each name; names with the same reason are listed together, many of them as first ... last."""
+    named: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        named.setdefault(reason, []).append(name)
+    return [f"{_together(names)}: {reason}" for reason, names in named.items()]
+
+
+def _together(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{names[0]} ... {names[-1]} ({len(names)} of them)"

@@ -7,6 +7,7 @@ thread (no BLAS, no LAPACK): the number of threads and the width of the vector u
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ def synthetic(
     label_noise: this share of the labels, rounded to a row, is on the wrong side.
     balance: this share of the labels, rounded to a row, is 1 (noise included).
     sparsity: this share of the entries of X, rounded to an entry, is 0; if positive X is CSR (X_test too).
-    Raises ValueError for what no data can satisfy.
+    Raises ValueError for settings that no data can satisfy.
     """
     n_test = max(n // 2, 4) if n_test is None else n_test
     _check(n, d, condition, margin, sparsity, label_noise, balance, n_test)
@@ -70,6 +71,18 @@ def synthetic(
             X -= (X * v).sum(axis=1, keepdims=True) * (2 / (v * v).sum() * v)
         parts += [torch.as_tensor(X), torch.as_tensor(y)]
     return Dataset(f"synthetic {n} x {d}, seed {seed}", *parts)
+
+
+def correlated_normal(n: int, d: int, correlation: float = 0.9) -> Dataset:
+    """`synthetic` with independent columns, then mixed: columns j and k are correlated by correlation^|j - k|."""
+    data = synthetic(n, d, condition=None)
+    parts = [X.T.contiguous() for X in (data.X, data.X_test)]  # (d, n): a column is contiguous
+    for columns in parts:
+        columns[1:] *= math.sqrt(1 - correlation**2)
+        for j in range(1, d):
+            columns[j] += correlation * columns[j - 1]
+    X, X_test = (columns.T.contiguous() for columns in parts)
+    return replace(data, name=f"{data.name}, correlated", X=X, X_test=X_test)
 
 
 def _check(n, d, condition, margin, sparsity, label_noise, balance, n_test) -> None:
@@ -167,7 +180,7 @@ def _sparse(
     wanted = n * d - round(sparsity * n * d) - int(np.count_nonzero(X))
     if not 0 <= wanted <= cells:
         low, high = (1 - (np.count_nonzero(X) + k) / (n * d) for k in (cells, 0))
-        raise ValueError(f"sparsity {sparsity:g} cannot be had with {n} x {d}: take {low:.4g} to {high:.4g}, or 0")
+        raise ValueError(f"sparsity {sparsity:g} is not possible with {n} x {d}: take {low:.4g} to {high:.4g}, or 0")
     places = rng.choice(cells, wanted, replace=False)
     if wanted:
         rows, columns = np.divmod(places, d - one_hot)

@@ -1,4 +1,4 @@
-"""Random crop, affine map and erasure of whole batches, with randomness of its own for each image."""
+"""Random crop, affine map and erasure of whole batches, drawn independently for each image."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """RandomResizedCrop, RandomAffine, ToTensor, RandomErasing: what a view goes through, in this order.
+    """The settings of a view: RandomResizedCrop, RandomAffine, ToTensor, RandomErasing, in this order.
 
-    Areas (`crop`, `erase`) are shares of the image, ratios are width over height of the crop (1 must be among them)
+    Areas (`crop`, `erase`) are shares of the image, ratios are width over height of the crop (a range that contains 1)
     and height over width of the erased box; degrees and shear in degrees either way, `translate` as a share of the
     side either way.
     """
@@ -34,7 +34,7 @@ class Augmentation:
     erase_ratio: Range = (0.3, 3.3)
 
     def draw(self, n: int, side: int, generator: torch.Generator | None, device: torch.device) -> Parameters:
-        """What n images of `side` pixels go through, distributed as torchvision's `get_params` draws it."""
+        """Parameters for n images of `side` pixels, with the distribution of torchvision's `get_params`."""
 
         def uniform(low: float, high: float, *shape: int) -> Tensor:
             return torch.empty(*shape, n, dtype=torch.float32, device=device).uniform_(low, high, generator=generator)

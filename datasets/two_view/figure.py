@@ -1,4 +1,4 @@
-"""The figure of two-view MNIST: an original a row, and beside it its two views."""
+"""The figure of two-view MNIST: a row for each original and its two views."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""MNIST as rows of pixels: the digits as they are, or one view to learn from and another to be tested on."""
+"""MNIST as rows of pixels: the digits themselves, or one view for training and another for testing."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -40,6 +41,12 @@ def mnist(
             images = images.to(torch.float64) / 255
         parts += [_pooled(images.double(), pool), labels.double()]
     return Dataset("two-view MNIST" if views else "MNIST", *parts)
+
+
+def odd_even() -> Dataset:
+    """MNIST with label 1 for odd digits."""
+    digits = mnist()
+    return replace(digits, name="MNIST, odd or even", y=digits.y % 2, y_test=digits.y_test % 2)
 
 
 def _pooled(images: Tensor, pool: int) -> Tensor:

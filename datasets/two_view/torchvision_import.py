@@ -1,7 +1,7 @@
-"""torchvision where its compiled operators do not load: its published Linux wheel beside a CPU-only torch.
+"""Import torchvision where its compiled operators do not load: its Linux wheel beside a CPU-only torch.
 
-`import torchvision` then fails with "operator torchvision::nms does not exist", for it describes two operators that
-nobody has declared. Declaring them is enough for the transforms and for MNIST, which call neither.
+`import torchvision` then fails with "operator torchvision::nms does not exist", because it refers to two operators that
+are not declared. Declaring them is enough for the transforms and for MNIST, which call neither.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
     "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
 )
-_declarations: list[torch.library.Library] = []  # the declarations last as long as this holds them
+_declarations: list[torch.library.Library] = []  # a declaration ends with its object
 
 
 @cache

@@ -92,7 +92,7 @@ class MNISTTwoView(Dataset):
         return self.mnist.targets
 
     def set_epoch(self, epoch: int) -> None:
-        """Names the epoch, for the views of a seeded data set; call it between two passes of a loader."""
+        """Set the epoch, which selects the views of a seeded data set; call it between two passes of a loader."""
         self._epoch.fill_(operator.index(epoch))
 
     def __len__(self) -> int:
@@ -112,8 +112,8 @@ class MNISTTwoView(Dataset):
             return self.to_tensor(image), *self.two_views(image), label
 
     def __reduce__(self) -> tuple:
-        # A worker that is started afresh opens the files again: torchvision's classes could not be unpickled there
-        # before torchvision is imported, which may take `torchvision_import`.
+        # A new worker process opens the files again: it could not unpickle torchvision's classes before torchvision is
+        # imported, which may need `torchvision_import`.
         return _reopen, (type(self), self.root, self.train, self.seed, self._epoch)
 
 
@@ -124,13 +124,13 @@ def _reopen(kind: type[MNISTTwoView], root: Path, train: bool, seed: int | None,
 
 
 def item_seed(seed: int, epoch: int, index: int) -> int:
-    """32 bits, for torch's CPU generator uses no more; no two items of an epoch share them."""
+    """32 bits, all that torch's CPU generator uses; different for each item of an epoch."""
     start = hashlib.blake2b(f"{seed} {epoch}".encode(), digest_size=4).digest()
     return (int.from_bytes(start, "little") + index * 0x9E3779B1) % 2**32  # an odd factor: one-to-one in the index
 
 
 def check_files(root: Path, download: bool = False) -> None:
-    """Checks the four files of MNIST under root, fetching what is not there; DataError where one is wrong."""
+    """Check the four files of MNIST under root, downloading absent ones; DataError where one is wrong."""
     counts = {}
     for file in FILES:
         part, what = Path(file.path).name.split("-")[:2]
@@ -145,7 +145,7 @@ def check_files(root: Path, download: bool = False) -> None:
 
 
 def _own_count(path: Path) -> int | None:
-    """How many images or labels an IDX file announces; None where it is none. DataError where they are not all there.
+    """How many images or labels an IDX file has by its header; None for another file, DataError for an incomplete one.
 
     The format: two zero bytes, type 8 (uint8), the number of dimensions, each dimension in four bytes, the data.
     """
@@ -155,14 +155,14 @@ def _own_count(path: Path) -> int | None:
             header = stream.read(4 + 4 * dimensions)
         size = path.stat().st_size
     except OSError:
-        return None  # `locate` says what is wrong with it
+        return None  # `locate` raises the error
     if len(header) < 4 + 4 * dimensions or header[:4] != bytes((0, 0, 8, dimensions)):
         return None
     shape = [int.from_bytes(header[4 + 4 * k : 8 + 4 * k], "big") for k in range(dimensions)]
     complete = size == len(header) + math.prod(shape) and shape[1:] in ([], [SIDE, SIDE])
     if shape[0] not in COUNTS.values() and not complete:
         raise DataError(
-            f"{path} has {size} bytes and announces the shape {tuple(shape)}: expected {SIDE} x {SIDE} bytes an image, "
+            f"{path} has {size} bytes and a header of shape {tuple(shape)}: expected {SIDE} x {SIDE} bytes an image, "
             f"one a label, after a header of {len(header)}; {FILES[0].remedy}"
         )
     return shape[0]

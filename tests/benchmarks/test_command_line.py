@@ -9,9 +9,10 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.command import choosing
+from benchmarks.command import choosing, peers
 from benchmarks.command import run as command
 from benchmarks.command.main import app
+from benchmarks.profiling import recording
 from benchmarks.runner.environment import ROOT
 from datasets.__main__ import app as datasets_app
 from solvers import SOLVERS
@@ -22,21 +23,50 @@ def run(*options: str):
     return CliRunner().invoke(app, ["run", *options])
 
 
+VERBS = [("benchmarks", app), ("datasets", datasets_app)]
+
+
 @pytest.mark.parametrize(
-    "app, verb, program",
-    [
-        (app, [], "benchmarks"),
-        (app, ["list"], "benchmarks list"),
-        (app, ["run"], "benchmarks run"),
-        (datasets_app, ["list"], "datasets list"),
-        (datasets_app, ["check"], "datasets check"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+    ("program", "app", "verb"),
+    [(program, app, verb.name or verb.callback.__name__) for program, app in VERBS for verb in app.registered_commands],
 )
-def test_the_help_of_each_verb_has_an_example(app, verb, program):
-    outcome = CliRunner().invoke(app, [*verb, "--help"])
+def test_the_help_of_each_verb_has_an_example(program, app, verb):
+    outcome = CliRunner().invoke(app, [verb, "--help"])
     assert outcome.exit_code == 0
-    assert f"Example: python -m {program}" in " ".join(outcome.stdout.split())
+    assert f"Example: python -m {program} {verb}" in " ".join(outcome.stdout.split())
+
+
+def test_the_help_of_the_programs_has_an_example():
+    for program, each in VERBS:
+        shown = " ".join(CliRunner().invoke(each, ["--help"]).stdout.split())
+        assert f"Example: python -m {program} " in shown
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["benchmarks run", "benchmarks honesty", "datasets list"])
+def test_the_help_needs_no_torch(program):
+    """Without that import it is there in tenths of a second."""
+    call = [sys.executable, "-X", "importtime", "-m", *program.split(), "--help"]
+    process = subprocess.run(call, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Example: " in process.stdout
+    assert not [line for line in process.stderr.splitlines() if line.endswith((" torch", " pandas"))]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["run", "--suite", "classic", "--budget", "-1"],
+        ["run", "--suite", "classic", "--budget=-1"],
+        ["run", "--suite", "classic", "--limit", "0"],
+        ["peers", "--budget", "0", "--again"],
+        ["honesty", "--again", "--seconds", "0"],
+    ],
+)
+def test_former_names_of_options_still_work_and_are_not_shown(options):
+    outcome = CliRunner().invoke(app, options)
+    assert outcome.exit_code == 2 and "must be" in outcome.stderr
+    shown = CliRunner().invoke(app, [options[0], "--help"]).stdout
+    assert not any(former in shown for former in ("--budget", "--limit", "--again"))
 
 
 def test_list_names_all_there_is():
@@ -90,37 +120,65 @@ def test_an_absent_device_is_left_out_by_name_beside_one_that_is_there(tmp_path)
     assert "1 runs measured" in outcome.stderr
 
 
-BAD_INPUT = {
-    "an unknown suite": (["--suite", "quik"], "quick"),
-    "an unknown problem": (["--problem", "breast-cancer-12"], "breast-cancer-l2"),
-    "an unknown solver": (["--solver", "newton-cholesk"], "newton-cholesky"),
-    "an unknown dtype": (["--dtype", "float46"], "float64"),
-    "an absent device": (["--device", "cuda:99"], "cuda:99"),
-    "no such device": (["--device", "gpu"], "'gpu'"),
-    "no repeats": (["--repeats", "0"], "--repeats"),
-    "negative repeats": (["--repeats", "-1"], "--repeats"),
-    "a negative budget": (["--budget", "-1"], "--budget"),
-    "a budget of zero": (["--budget", "0"], "--budget"),
-    "a budget that is no number": (["--budget", "nan"], "--budget"),
-    "an infinite budget": (["--budget", "inf"], "--budget"),
-    "no threads": (["--threads", "0"], "--threads"),
-    "nothing to run": (["--suite", "classic", "--problem", "breast-cancer-raw"], "classic"),
+BAD_INPUT = {  # verb -> options with what the sentence names
+    "run": [
+        (["--suite", "quik"], "quick"),
+        (["--problem", "breast-cancer-12"], "breast-cancer-l2"),
+        (["--solver", "newton-cholesk"], "newton-cholesky"),
+        (["--dtype", "float46"], "float64"),
+        (["--device", "cuda:99"], "cuda:99"),
+        (["--device", "gpu"], "'gpu'"),
+        *((["--repeats", value], "--repeats") for value in ("0", "-1", "1000000000", "9" * 30)),
+        *((["--timeout", value], "--timeout") for value in ("0", "-1", "nan", "inf")),
+        *((["--memory", value], "--memory") for value in ("0", "-1", "nan", "inf", "1e300")),
+        (["--time-limit", "700", "--isolate"], "--timeout must be more seconds than --time-limit"),
+        *((["--time-limit", value], "--time-limit") for value in ("-1", "0", "nan", "inf")),
+        (["--threads", "0"], "--threads"),
+        (["--suite", "classic", "--problem", "breast-cancer-raw"], "classic"),
+    ],
+    "profile": [
+        (["--problem", "breast-cancer-12"], "breast-cancer-l2"),
+        (["--solver", "newton-cholesk"], "newton-cholesky"),
+        (["--dtype", "float46"], "float64"),
+        (["--device", "gpu"], "'gpu'"),
+        (["--threads", "0"], "--threads"),
+        (["--iterations", "0"], "--iterations"),
+        (["--repeats", "0"], "--repeats"),
+        (["--n", "100"], "--d"),
+        (["--d", "100"], "--n"),
+        (["--n", "2", "--d", "100"], "--n"),
+        (["--n", "100", "--d", "5", "--problem", "iris"], "--problem"),
+        (["--trace", "no/such/folder/trace.json"], "--trace"),
+        (["--json", "."], "--json"),
+        (["--roofline", "figure.doc"], ".png"),
+    ],
+    "peers": [
+        (["--problem", "breast-cancer-l3"], "did you mean breast-cancer-l2"),
+        (["--peer", "scikit-learn:lbgfs"], "did you mean scikit-learn:lbfgs"),
+        (["--repeats", "0"], "at least 1"),
+        (["--threads", "0"], "between 1 and 1024"),
+        (["--time-limit", "0"], "positive number of seconds"),
+    ],
 }
 
 
-@pytest.mark.parametrize("what", BAD_INPUT)
-def test_bad_input_is_one_sentence_and_exit_2(what, tmp_path, monkeypatch):
-    monkeypatch.setattr(command, "measure", lambda *_: pytest.fail("measured in spite of bad input"))
-    options, named = BAD_INPUT[what]
-    outcome = run(*options, "--store", str(tmp_path / "runs"))
+@pytest.mark.parametrize(
+    ("verb", "options", "named"),
+    [(verb, options, named) for verb, cases in BAD_INPUT.items() for options, named in cases],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_sentence_and_exit_2(verb, options, named, tmp_path, monkeypatch):
+    for module, name in ((command, "measure"), (recording, "record"), (peers, "measure_problem")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("measured in spite of bad input"))
+    outcome = CliRunner().invoke(app, [verb, *options, "--store", str(tmp_path / "store")])
     assert outcome.exit_code == 2, outcome.output
     assert isinstance(outcome.exception, SystemExit) and outcome.stdout == ""
     (sentence,) = outcome.stderr.splitlines()
     assert sentence.startswith("error: ") and named in sentence
-    assert not (tmp_path / "runs").exists()
+    assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("options", [["--repeats", "many"], ["--budget", "soon"], ["--no-such-option"]])
+@pytest.mark.parametrize("options", [["--repeats", "many"], ["--time-limit", "soon"], ["--no-such-option"]])
 def test_what_cannot_be_parsed_is_exit_2_too(options):
     outcome = run(*options)
     assert outcome.exit_code == 2 and "Traceback" not in outcome.output

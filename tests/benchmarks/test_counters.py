@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from benchmarks.command.main import app
 from benchmarks.profiling import counters
-from benchmarks.profiling.processors import environment_of, nudged
+from benchmarks.profiling.processors import environment_of, perturbed
 from datasets import build
 from solvers import COUNTERS, SOLVERS
 
@@ -64,8 +64,8 @@ def test_data_is_moved_in_its_last_digits_and_stays_what_it_is():
     for name in counters.PROBLEMS:
         problem = build(name)
         f, x = problem.objective, problem.x0
-        moved = nudged(f, 0)
-        assert type(moved) is type(f) and not torch.equal(entries(moved), entries(nudged(f, 1)))
+        moved = perturbed(f, 0)
+        assert type(moved) is type(f) and not torch.equal(entries(moved), entries(perturbed(f, 1)))
         assert 0 < ((entries(moved) - entries(f)).abs() / entries(f).abs().clamp(min=1e-300)).max() < 1e-12
         gradient = f.at(x).gradient
         assert torch.allclose(moved.at(x).gradient, gradient, rtol=0, atol=1e-9 * gradient.abs().max())
@@ -155,7 +155,9 @@ def test_a_baseline_that_was_written_is_kept_to(few, tmp_path):
     outcome = run("--update", "--baseline", str(baseline))
     assert outcome.exit_code == 0 and outcome.stdout.startswith("2 cases written")
     assert run("--check", "--baseline", str(baseline)).exit_code == 0
-    assert list(json.loads(baseline.read_text())["cases"]) == [" ".join(case) for case in FEW]
+    stored = json.loads(baseline.read_text())
+    assert list(stored["cases"]) == [" ".join(case) for case in FEW]
+    assert set(stored["provenance"]) == {"machine", "date", "commit", "code_version"}
 
 
 def test_cases_that_came_and_went_are_named():

@@ -20,7 +20,7 @@ from benchmarks.command.main import app
 from benchmarks.runner.measure import measure
 from benchmarks.runner.suites import Case, every_solver
 from benchmarks.store import runs as store_module
-from benchmarks.store.locks import Claims
+from benchmarks.store.locks import Locks
 from benchmarks.store.runs import SUFFIX, Store, run_key
 from reports.data.runs import load
 from tests.forks import Fork
@@ -103,7 +103,7 @@ def test_whatever_ends_it_after_whichever_run_nothing_is_lost_and_nothing_done_t
         else:
             last = errors.splitlines()[-1]
             assert status == 130
-            assert last == f"interrupted: {len(stored)} of {ALL} runs are stored; the same command goes on from there"
+            assert last == f"interrupted: {len(stored)} of {ALL} runs are stored; the same command continues from there"
             assert not list(tmp_path.glob(".*.partial"))
         before = stored
     status, rest, errors = Fork(app, *options(tmp_path)).end()
@@ -177,8 +177,8 @@ def test_the_runs_of_a_killed_process_are_measured_by_the_one_that_is_left(tmp_p
     claimed = [run_key(case, repeat) for case in cases for repeat in range(2)]
 
     def hold(_):
-        with Claims(tmp_path) as claims:
-            assert all(claims.take(key) for key in claimed)
+        with Locks(tmp_path) as locks:
+            assert all(locks.take(key) for key in claimed)
             print("holding", flush=True)
             time.sleep(60)
 
@@ -197,14 +197,14 @@ def test_the_runs_of_a_killed_process_are_measured_by_the_one_that_is_left(tmp_p
 
 def test_a_claim_is_exclusive_and_presence_is_seen(tmp_path):
     def look(_):
-        with Claims(tmp_path) as claims:
-            print(claims.take("a"), claims.take("b"), claims.alone(), claims.close_the_door(), flush=True)
+        with Locks(tmp_path) as locks:
+            print(locks.take("a"), locks.take("b"), locks.alone(), locks.exclude_others(), flush=True)
 
-    with Claims(tmp_path) as claims:
-        assert claims.alone() and claims.take("a")
+    with Locks(tmp_path) as locks:
+        assert locks.alone() and locks.take("a")
         assert Fork(look).end()[1] == ["False True False False\n"]
-        claims.release("a")
-        assert claims.alone()
+        locks.release("a")
+        assert locks.alone()
     assert Fork(look).end()[1] == ["True True True True\n"]
 
 

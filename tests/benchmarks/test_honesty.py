@@ -31,13 +31,11 @@ from benchmarks.audit.judge import (
 from benchmarks.audit.truth import truth
 from benchmarks.audit.verdicts import COUNTED, FALSE_THERE, Verdicts, false_claims, identity, lies, read, summary
 from benchmarks.command.main import app
-from benchmarks.runner.worker import LostError, Worker
 from benchmarks.scoreboard.contenders import load
 from reports.sections.hard_cases import hard_case_sections, provenance
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.adapters import PEERS, Claim
 from solvers.objectives import LogisticRegression, SoftmaxRegression
-from tests.hanging import forever
 
 CASES = cases()
 SOFTMAX_CASES = {name: case for name, case in CASES.items() if case.model == SOFTMAX}
@@ -261,14 +259,6 @@ def test_a_case_of_another_model_is_refused():
 def test_another_time_limit_is_another_question():
     case = CASES["one-row"]
     assert identity("hessbench:newton", case, 2.0) != identity("hessbench:newton", case, 3.0)
-
-
-def test_a_process_that_hangs_is_ended_and_the_next_question_answered():
-    with Worker(forever) as worker:
-        assert worker.ask("first", seconds=60) == "first"
-        with pytest.raises(LostError, match="no answer"):
-            worker.ask("hang", seconds=0.2)
-        assert worker.ask("again", seconds=60) == "again"
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more", None])

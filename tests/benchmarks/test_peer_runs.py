@@ -1,4 +1,4 @@
-"""Runs of peers: solves of growing budgets as one trace, what they claim, and who is left out."""
+"""Runs of peers: solves of growing length as one trace, what they report, and which are left out."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from benchmarks.command import choosing
 from benchmarks.command.main import app
 from benchmarks.runner import peers as peer_runs
 from benchmarks.runner.measure import evaluate, measure
-from benchmarks.runner.peers import budgets, refusal, run_peer
+from benchmarks.runner.peers import iteration_limits, refusal, run_peer
 from benchmarks.runner.suites import Case, beside, peers, quick
 from datasets import build
 from reports.data.repeats import ended
@@ -81,7 +81,7 @@ def test_each_point_is_a_solve_of_its_own_and_only_solving_is_on_the_clock(run):
     assert result.seconds == 14.0 and all(math.isnan(count) for count in result.trace.counts[-1])
 
 
-def test_who_stops_without_a_claim_has_stalled_and_who_runs_out_says_so(run):
+def test_a_peer_that_stops_without_success_has_stalled_and_one_at_its_limit_reports_the_limit(run):
     stalled = run(honest=False)
     assert stalled.status is Status.STALLED and stalled.message == "fake does not claim success: there"
     assert stalled.trace.iterations == [0, 1, 2, 3, 4]
@@ -89,16 +89,20 @@ def test_who_stops_without_a_claim_has_stalled_and_who_runs_out_says_so(run):
     assert limit.status is Status.ITERATION_LIMIT and limit.iterations == 3 and limit.message.startswith("3 iterations")
 
 
-def test_a_solve_over_the_budget_of_seconds_is_not_kept_but_waited_for(run):
+def test_a_solve_over_the_time_limit_is_not_recorded_but_its_time_counts(run):
     result = run(Stop(seconds=12.5))
     assert result.status is Status.TIME_LIMIT and result.trace.iterations == [0, 1, 2] and result.seconds == 13.0
 
 
-def test_budgets_are_dense_at_first_then_eight_a_decade_and_end_at_the_most():
-    found = list(budgets(1000))
+def test_iteration_limits_are_dense_at_first_then_eight_a_decade_and_end_at_the_most():
+    found = list(iteration_limits(1000))
     assert found[:12] == [*range(1, 11), 13, 18] and found[-1] == 1000 and found == sorted(set(found))
     assert sum(found) < 5 * 1000  # what all solves cost together
-    assert list(budgets(1)) == [1] and list(budgets(11)) == [*range(1, 12)] and not list(budgets(0))
+    assert (
+        list(iteration_limits(1)) == [1]
+        and list(iteration_limits(11)) == [*range(1, 12)]
+        and not list(iteration_limits(0))
+    )
 
 
 def test_a_claim_far_from_the_minimum_is_judged_as_any_other_run(run):
@@ -114,7 +118,7 @@ def test_a_claim_far_from_the_minimum_is_judged_as_any_other_run(run):
     assert list(false_convergence(ours)) and not list(false_convergence(frame))  # a headline is about solvers of ours
 
 
-def test_a_peer_that_raises_is_a_row_that_says_so(run, monkeypatch):
+def test_a_peer_that_raises_is_a_row_with_its_error(run, monkeypatch):
     run()
     monkeypatch.setattr(Fake, "prepare", lambda *_: lambda tolerance: 1 / 0)
     measurement = measure(Case(PROBLEM, "fake:method"))
@@ -175,7 +179,7 @@ def test_an_optimiser_of_torch_is_imported_before_the_clock(logistic, monkeypatc
     assert woken == [1]
 
 
-def test_statsmodels_says_what_it_cannot_express(logistic):
+def test_statsmodels_names_what_it_cannot_express(logistic):
     newton = PEERS["statsmodels:newton"]
     try:
         newton.prepare(logistic())

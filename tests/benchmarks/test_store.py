@@ -1,11 +1,10 @@
-"""The store: a run is there whole or not at all, and none is measured twice."""
+"""The store: a run is there as a whole or not at all, and none is measured twice."""
 
 from __future__ import annotations
 
 import json
 import os
 from dataclasses import replace
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -67,47 +66,15 @@ def test_a_stored_run_carries_its_case_environment_and_calibration(store, measur
     assert metadata["environment"]["packages"]["torch"]
 
 
-class Killed(BaseException):
-    """The end of a process, at a chosen moment."""
-
-
-@pytest.mark.parametrize("moment", ["fsync", "replace"])
-def test_a_run_killed_before_the_rename_is_not_there(store, measurement, monkeypatch, moment):
-    def die(*_):
-        raise Killed
-
+def test_a_run_whose_write_ends_early_is_not_there(store, measurement, monkeypatch):
+    """The other moments, and what was there before: test_files.py."""
     with monkeypatch.context() as patch:
-        patch.setattr(os, moment, die)
-        with pytest.raises(Killed):
+        patch.setattr(os, "fsync", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
             store.write(KEY, measurement)
-    assert not (store.folder / f"{KEY}.parquet").exists() and store.keys() == set()
+    assert store.keys() == set() and files(store) == []
     store.write(KEY, measurement)
     assert store.keys() == {KEY} and files(store) == [f"{KEY}.parquet"]
-
-
-def test_the_file_is_complete_when_it_gets_its_name(store, measurement, monkeypatch):
-    seen = []
-    rename = os.replace
-
-    def look(source, target):
-        if store.folder not in Path(target).parents:  # a certificate's
-            return rename(source, target)
-        seen.append(pq.read_table(source).num_rows)
-        assert not os.path.exists(target)
-        rename(source, target)
-
-    monkeypatch.setattr(os, "replace", look)
-    store.write(KEY, measurement)
-    assert seen == [4]
-
-
-def test_a_failed_write_does_not_harm_what_is_there(store, measurement, monkeypatch):
-    path = store.write(KEY, measurement)
-    before = path.read_bytes()
-    monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        store.write(KEY, measurement)
-    assert path.read_bytes() == before and files(store) == [path.name]
 
 
 def test_keys_are_file_names_and_partial_files_are_none(store):
@@ -148,26 +115,18 @@ def run(store: Store, *options: str):
     return CliRunner().invoke(app, ["run", *names, "--store", str(store.folder), "--repeats", "2", *options])
 
 
-def test_nothing_is_measured_twice(store, measured):
+def test_nothing_is_measured_twice_and_repeats_are_the_outer_loop(store, measured):
+    """Interruptions: test_durability.py."""
     first = run(store)
     assert first.exit_code == 0 and "4 runs measured, 0 were there already" in first.stderr
-    assert len(measured) == len(store.keys()) == 4
+    expected = [(solver, repeat) for repeat in (0, 1) for solver in ("newton", "newton-cholesky")]
+    assert [(case.solver, repeat) for case, repeat in measured] == expected and len(store.keys()) == 4
     again = run(store)
     assert again.exit_code == 0 and "0 runs measured, 4 were there already" in again.stderr
     assert len(measured) == 4
     more = run(store, "--repeats", "3")
     assert "2 runs measured, 4 were there already" in more.stderr
     assert [repeat for _, repeat in measured[4:]] == [2, 2]
-
-
-def test_repeats_are_the_outer_loop(store, measured):
-    run(store)
-    assert [(case.solver, repeat) for case, repeat in measured] == [
-        ("newton", 0),
-        ("newton-cholesky", 0),
-        ("newton", 1),
-        ("newton-cholesky", 1),
-    ]
 
 
 def test_a_lost_run_is_measured_again_and_no_other(store, measured):
@@ -187,24 +146,6 @@ def test_a_run_whose_file_was_cut_off_is_measured_again(store, measured):
     run(store, "--repeats", "1")
     assert len(measured) == before + 1
     assert store.readable(victim.stem)
-
-
-def test_an_interrupted_suite_keeps_what_is_stored_and_goes_on_from_there(store, measured, monkeypatch):
-    write, left = Store.write_rows, iter(range(3))
-
-    def interrupted(self, key, case, rows, **marks):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return write(self, key, case, rows, **marks)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Store, "write_rows", interrupted)
-        outcome = run(store)
-    assert outcome.exit_code == 130 and "interrupted: 3 of 4 runs are stored" in outcome.stderr
-    kept = store.keys()
-    outcome = run(store)
-    assert "1 runs measured, 3 were there already" in outcome.stderr
-    assert len(measured) == 4 + 1 and kept < store.keys()
 
 
 def test_a_new_calibration_measures_nothing_again(store, measured, monkeypatch):

@@ -20,7 +20,7 @@ from datasets.checks.derivatives import differences
 from datasets.functions import cutest, s2mpj
 from datasets.functions.cutest_table import ATTAINED, BOUNDS, CERTIFIED, LEFT_OUT, LOCAL, SIZES, STATED
 from datasets.functions.s2mpj import S2MPJ, GroupSum
-from datasets.loaders.absent import sentences
+from datasets.loaders.storage import sentences
 from reports.sections.collection import by_problem, collection_section, solved, solved_runs
 from solvers import SOLVERS, Status, minimize
 
@@ -165,9 +165,9 @@ def test_a_problem_is_made_from_the_file_of_its_name_and_its_minimum_is_known(fa
 
 
 def test_other_precisions_and_devices_are_refused_in_a_sentence(fake, tmp_path):
-    with pytest.raises(ValueError, match=r"^cutest-rosenbr: [^\n]*float64 alone, not in float32: leave --dtype out$"):
+    with pytest.raises(ValueError, match=r"^cutest-rosenbr: [^\n]*float64 only, not in float32: leave --dtype out$"):
         build("cutest-rosenbr", torch.float32)
-    assert "cpu alone, not in cuda" in cutest.CutestProblem.refusal("float64", "cuda:0")
+    assert "cpu only, not in cuda" in cutest.CutestProblem.refusal("float64", "cuda:0")
     options = ["run", "--solver", "newton-damped", "--repeats", "1", "--store", str(tmp_path / "runs")]
     alone = CliRunner().invoke(app, [*options, "--problem", "cutest-rosenbr", "--dtype", "float32"])
     assert alone.exit_code == 2 and alone.stderr.startswith("error: cutest-rosenbr: ")

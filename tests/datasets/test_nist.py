@@ -10,8 +10,7 @@ import torch
 
 from datasets import NIST, build, certificate, correct_digits
 from datasets.functions import nist
-from datasets.functions.nist_data import CERTIFIED
-from datasets.functions.nist_minima import MINIMA
+from datasets.functions.nist_data import CERTIFIED, MINIMA
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives.check import check_derivatives
 from tests.exact import newton_step, sum_of_squares

@@ -1,4 +1,4 @@
-"""The data folder: what is there is checked, what is not is fetched whole or not at all, failures are sentences."""
+"""The data folder: files are checked, absent ones downloaded as a whole or not at all, failures are sentences."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ requests = pytest.importorskip("requests")
 CONTENT = b"1 1:0.5\n" * 1000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 FILE = DataFile("libsvm/tiny", DIGEST, "https://example.org/tiny", "tiny")
+NOT_FOUND = requests.Response()
+NOT_FOUND.status_code = 404
 PACKED = DataFile("libsvm/tiny", DIGEST, "https://example.org/tiny.gz", "tiny")
 
 
@@ -83,8 +85,8 @@ def test_no_home_folder_is_one_sentence_that_names_both_variables(no_home, monke
     for ask in (data_folder, cache_folder, lambda: locate(FILE), lambda: data_folder("~/data")):
         with pytest.raises(DataError) as caught:
             ask()
-        said = sentence(caught)
-        assert VARIABLE in said and "XDG_CACHE_HOME" in said
+        message = sentence(caught)
+        assert VARIABLE in message and "XDG_CACHE_HOME" in message
     assert data_folder(tmp_path) == tmp_path
     monkeypatch.setenv(VARIABLE, str(tmp_path))
     assert data_folder() == tmp_path
@@ -132,17 +134,19 @@ def test_no_network_and_no_file_is_one_sentence_with_path_expectation_and_comman
     assert everything(tmp_path) == []
 
 
-def test_without_download_nothing_is_asked_for(tmp_path, no_network):
+@pytest.mark.parametrize(
+    ("file", "download", "remedy"),
+    [
+        (FILE, False, "python -m datasets fetch tiny"),
+        (DataFile("libsvm/rare", DIGEST, None, "rare"), True, "copy it there"),
+    ],
+    ids=["no download", "no public address"],
+)
+def test_a_file_that_cannot_be_downloaded_is_named_with_the_remedy(tmp_path, no_network, file, download, remedy):
     with pytest.raises(DataError) as caught:
-        locate(FILE, tmp_path, download=False)
-    said = sentence(caught)
-    assert "is not there" in said and "python -m datasets fetch tiny" in said and no_network == []
-
-
-def test_a_file_without_a_public_address_says_so(tmp_path, no_network):
-    with pytest.raises(DataError) as caught:
-        locate(DataFile("libsvm/rare", DIGEST, None, "rare"), tmp_path)
-    assert "copy it there" in sentence(caught) and no_network == []
+        locate(file, tmp_path, download=download)
+    message = sentence(caught)
+    assert "is not there" in message and remedy in message and no_network == []
 
 
 @pytest.mark.parametrize("content", [b"", CONTENT[:-1], CONTENT[:-1] + b" "])
@@ -160,31 +164,24 @@ def test_a_wrong_file_never_loads_and_is_left_alone_until_it_is_to_be_replaced(m
 
 
 @pytest.mark.parametrize(
-    ("outcome", "said"),
+    ("outcome", "cause"),
     [
         ((CONTENT[:100], requests.exceptions.ConnectionError("broken off")), "no connection"),
         ((CONTENT[:100], requests.exceptions.ReadTimeout("slow")), "no answer in time"),
         ((requests.exceptions.SSLError("certificate verify failed"),), "certificate"),
+        ((requests.exceptions.HTTPError("404 Client Error", response=NOT_FOUND),), "the server answered 404"),
         ((OSError(28, "No space left on device"),), "No space left on device"),
         ((b"<html>Please log in</html>",), "another checksum"),
         ((gzip.compress(CONTENT, mtime=0)[:50],), "the answer was damaged"),
         ((gzip.compress(CONTENT, mtime=0)[:12] + b"garbage",), "the answer was damaged"),
     ],
 )
-def test_a_download_that_fails_leaves_nothing(monkeypatch, tmp_path, outcome, said):
+def test_a_download_that_fails_leaves_nothing(monkeypatch, tmp_path, outcome, cause):
     answer(monkeypatch, *outcome)
     with pytest.raises(DataError) as caught:
         locate(PACKED, tmp_path)
-    assert said in sentence(caught) and "datasets fetch tiny" in str(caught.value)
+    assert cause in sentence(caught) and "datasets fetch tiny" in str(caught.value)
     assert everything(tmp_path) == []
-
-
-def test_the_number_of_a_refusal_is_told(monkeypatch, tmp_path):
-    response = requests.Response()
-    response.status_code = 404
-    answer(monkeypatch, requests.exceptions.HTTPError("404 Client Error", response=response))
-    with pytest.raises(DataError, match=r"the server answered 404"):
-        locate(FILE, tmp_path)
 
 
 def test_an_interrupted_download_leaves_nothing_half_written(monkeypatch, tmp_path):

@@ -141,7 +141,7 @@ def test_neither_threads_nor_vector_units_change_a_byte():
     assert done.stdout.strip() == PINNED
 
 
-# --- what cannot be had
+# --- what is not possible
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_neither_threads_nor_vector_units_change_a_byte():
         ({"condition": float("nan")}, "condition must be"),
         ({"margin": 1.0}, "margin must lie in"),
         ({"sparsity": 1.0}, "sparsity must lie in"),
-        ({"sparsity": 0.99}, "sparsity 0.99 cannot be had with 1000 x 20: take 0"),
+        ({"sparsity": 0.99}, "sparsity 0.99 is not possible with 1000 x 20: take 0"),
         ({"label_noise": -0.1}, "label_noise must lie in"),
         ({"balance": 1.5}, "balance must lie in"),
         ({"n": 1}, "at least 4"),

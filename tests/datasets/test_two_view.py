@@ -433,12 +433,12 @@ def broken(twin: Path, tmp_path: Path, name: str, content) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "expected"),
     [
         ("train-images-idx3-ubyte", None, "is not there"),
         ("t10k-labels-idx1-ubyte", None, "is not there"),
-        ("train-images-idx3-ubyte", lambda b: b[:-5], "announces the shape"),
-        ("train-labels-idx1-ubyte", lambda b: b + b"x", "announces the shape"),
+        ("train-images-idx3-ubyte", lambda b: b[:-5], "a header of shape"),
+        ("train-labels-idx1-ubyte", lambda b: b + b"x", "a header of shape"),
         ("train-labels-idx1-ubyte", lambda b: b"", "is not the published file"),
         ("train-labels-idx1-ubyte", lambda b: b"hello, world", "is not the published file"),
         ("t10k-images-idx3-ubyte", lambda b: struct.pack(">IIII", 0x803, 12, 28, 27) + bytes(12 * 28 * 27), "28 x 28"),
@@ -446,12 +446,12 @@ def broken(twin: Path, tmp_path: Path, name: str, content) -> Path:
         ("train-labels-idx1-ubyte", lambda b: struct.pack(">II", 0x801, 5) + bytes(5), "holds 5 labels, expected 24"),
     ],
 )
-def test_a_missing_or_wrong_file_is_one_sentence_with_path_and_command(twin, tmp_path, name, content, said):
+def test_a_missing_or_wrong_file_is_one_sentence_with_path_and_command(twin, tmp_path, name, content, expected):
     path = broken(twin, tmp_path, name, content)
     with pytest.raises(DataError) as caught:
         MNISTTwoView(tmp_path, download=False)
     message = str(caught.value)
-    assert said in message and str(path) in message and "expected" in message and "\n" not in message
+    assert expected in message and str(path) in message and "expected" in message and "\n" not in message
     assert "python -m datasets fetch mnist" in message
     assert caught.value.__cause__ is None and (caught.value.__context__ is None or caught.value.__suppress_context__)
 
@@ -503,8 +503,9 @@ def test_the_figure_of_real_digits(real):
 
 @pytest.mark.slow
 def test_importing_our_modules_imports_none_of_the_optional_packages():
-    names = "augmentation, libsvm, mnist_two_view, storage, synthetic, torchvision_import, views"
-    code = f"import sys; from datasets import {names}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    loaders, views = ("libsvm", "storage", "synthetic"), ("augmentation", "torchvision_import", "views")
+    names = [f"datasets.loaders.{name}" for name in loaders] + [f"datasets.two_view.{name}" for name in views]
+    code = f"import sys, {', '.join(names)}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not {"torchvision", "matplotlib", "pooch", "sklearn", "PIL"} & set(done.stdout.split())
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from benchmarks.store.layout import constant
-from benchmarks.store.runs import SCHEMA, write_whole
+from benchmarks.store.parquet import SCHEMA, constant_columns, write_table
 from reports.comparing.selection import Sides
 from reports.data.runs import tell_apart
 
@@ -60,6 +59,6 @@ def stored(folder: Path, *runs: dict) -> Path:
     for one in runs:
         frame, metadata = frames(one)
         table = pa.Table.from_pandas(frame.drop(columns="plain_label"), preserve_index=False)
-        about = {"schema": SCHEMA, "constant": constant(table.to_pylist())} | metadata[one["run"]]
-        write_whole(table, about, folder / f"{one['run']}.parquet")
+        about = {"schema": SCHEMA, "constant": constant_columns(table.to_pylist())} | metadata[one["run"]]
+        write_table(folder / f"{one['run']}.parquet", table, about)
     return folder

@@ -22,9 +22,9 @@ from benchmarks.runner.measure import Measurement, evaluate, measure
 from benchmarks.runner.suites import Case, classic, fixed
 from benchmarks.store import packing, reading
 from benchmarks.store import runs as store_module
-from benchmarks.store.layout import WORDS, constant, words
-from benchmarks.store.locks import Claims
-from benchmarks.store.runs import SCHEMA, Store, packed, run_key, write_whole
+from benchmarks.store.locks import Locks
+from benchmarks.store.parquet import METADATA, SCHEMA, constant_columns, encode_metadata, write_table
+from benchmarks.store.runs import Store, packed, run_key
 from benchmarks.store.verification import difference, rebuilt
 from reports.data.runs import load
 from reports.page.sources import sources
@@ -60,9 +60,9 @@ def store(made, tmp_path) -> Store:
 
 
 def changed(path: Path, **about) -> None:
-    """The same rows, with other words on what they are."""
+    """The same rows, with other metadata."""
     table = pq.read_table(path)
-    write_whole(table, json.loads(table.schema.metadata[WORDS]) | about, path)
+    write_table(path, table, json.loads(table.schema.metadata[METADATA]) | about)
 
 
 # --- versions
@@ -134,7 +134,7 @@ SAID = {
     "no JSON": (b"{", ""),
     "a list": (b"[1]", "not written by this suite"),
     "nested without end": (b"[" * 100_000, ""),
-    "other words with the old checksum": (b'{"schema": 3}', "has another checksum"),
+    "other metadata with the old checksum": (b'{"schema": 3}', "has another checksum"),
 }
 
 
@@ -142,7 +142,7 @@ SAID = {
 def test_a_file_whose_own_words_make_no_sense_is_named(store, what):
     said, words = SAID[what]
     table = pq.read_table(next(store.folder.glob("*.parquet")))
-    pq.write_table(table.replace_schema_metadata(table.schema.metadata | {WORDS: said}), store.folder / "zz.parquet")
+    pq.write_table(table.replace_schema_metadata(table.schema.metadata | {METADATA: said}), store.folder / "zz.parquet")
     found = load(store.folder)
     assert list(found.skipped) == ["zz.parquet"] and words in found.skipped["zz.parquet"]
     assert found.frame["run"].nunique() == 6
@@ -161,16 +161,16 @@ FOREIGN = {
 def test_a_foreign_file_is_named_with_what_is_wrong_with_it(store, what):
     spoil, words = FOREIGN[what]
     table = pq.read_table(next(store.folder.glob("*.parquet")))
-    about = json.loads(table.schema.metadata[WORDS])
+    about = json.loads(table.schema.metadata[METADATA])
     table = spoil(put(table, "run", "zz"))
-    write_whole(table, about | {"constant": constant(table.to_pylist())}, store.folder / "zz.parquet")
+    write_table(store.folder / "zz.parquet", table, about | {"constant": constant_columns(table.to_pylist())})
     found = load(store.folder)
     assert list(found.skipped) == ["zz.parquet"] and words in found.skipped["zz.parquet"]
     assert found.frame["run"].nunique() == 6
 
 
 def test_one_wrong_bit_anywhere_in_a_run_is_named_or_changes_nothing(made, tmp_path):
-    """Each of 250 bits drawn at random, in pages, in the file's words and in its end; other bits on other days."""
+    """Each of 250 bits drawn at random, in pages, in metadata and footer; other bits on other days."""
     rng = random.Random(0)
     victim = made.folder / f"{run_key(CASE, 0)}.parquet"
     whole, path = victim.read_bytes(), tmp_path / victim.name
@@ -193,10 +193,10 @@ def test_one_wrong_bit_anywhere_in_a_run_is_named_or_changes_nothing(made, tmp_p
 def test_an_end_that_tells_of_other_types_or_values_is_named_and_earlier_code_told_neither(store, name):
     victim = next(store.folder.glob("*.parquet"))
     table = pq.read_table(victim)
-    about = json.loads(table.schema.metadata[WORDS])
+    about = json.loads(table.schema.metadata[METADATA])
     other = {"types": about["types"][::-1], "checksum": about["checksum"] ^ 1}
     for said, skipped in ((about | {name: other[name]}, [victim.name]), (without(about, name), [])):
-        pq.write_table(table.replace_schema_metadata(words(said)), victim)
+        pq.write_table(table.replace_schema_metadata(encode_metadata(said)), victim)
         assert list(load(store.folder).skipped) == skipped
 
 
@@ -249,7 +249,7 @@ def test_what_is_measured_later_joins_its_pack(store):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("moment", ["write_whole", "replace", "unlink"])
+@pytest.mark.parametrize("moment", ["write_table", "replace", "unlink"])
 def test_a_pack_that_is_killed_leaves_each_run_and_none_twice(store, monkeypatch, moment):
     before = load(store.folder).frame
 
@@ -257,8 +257,8 @@ def test_a_pack_that_is_killed_leaves_each_run_and_none_twice(store, monkeypatch
         os.kill(os.getpid(), signal.SIGKILL)
 
     with monkeypatch.context() as patch:
-        if moment == "write_whole":
-            patch.setattr(packing, "write_whole", die)
+        if moment == "write_table":
+            patch.setattr(packing, "write_table", die)
         elif moment == "replace":
             patch.setattr(os, "replace", die)
         else:
@@ -287,7 +287,7 @@ def test_a_damaged_pack_is_named_its_runs_are_missing_and_it_is_not_overwritten(
 
 def test_nobody_packs_while_another_measures(store):
     def hold(_):
-        with Claims(store.folder):
+        with Locks(store.folder):
             print("there", flush=True)
             time.sleep(60)
 
@@ -313,8 +313,8 @@ def respoiled(store: Store, **columns) -> str:
     path = store.folder / f"{run_key(CASE, 0)}.parquet"
     table = pq.read_table(path)
     spoiled = [row | columns for row in table.to_pylist()]
-    about = json.loads(table.schema.metadata[WORDS]) | {"constant": constant(spoiled)}
-    write_whole(pa.Table.from_pylist(spoiled), about, path)
+    about = json.loads(table.schema.metadata[METADATA]) | {"constant": constant_columns(spoiled)}
+    write_table(path, pa.Table.from_pylist(spoiled), about)
     return path.stem
 
 

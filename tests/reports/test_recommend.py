@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from benchmarks.profiling.work import Shape, linear_work, work_of
-from benchmarks.store import layout
+from benchmarks.store.parquet import constant_columns, write_table
 from benchmarks.store.runs import SCHEMA
 from datasets import build
 from reports.__main__ import app
@@ -436,8 +436,8 @@ def stored(folder: Path, problems: tuple[str, ...] = PROBLEMS) -> Path:
                 for k in range(count + 1)
             ]
             known = {"schema": SCHEMA, "calibration": CALIBRATION, "environment": {"memory_gib": 1.0}}
-            layout.write(
-                pa.Table.from_pylist(rows), known | {"constant": layout.constant(rows)}, folder / f"{key}.parquet"
+            write_table(
+                folder / f"{key}.parquet", pa.Table.from_pylist(rows), known | {"constant": constant_columns(rows)}
             )
     return folder
 

@@ -18,13 +18,14 @@ try:
 except ImportError:  # Windows
     resource = None
 
-SLACK = 0.1  # part of a run for which it may wait: an undisturbed one stays below 2 %
-LEAST = 1e-4  # seconds: to wake a thread takes microseconds, and the turn of another process a millisecond or more
+SLACK = 0.1  # share of a run that it may spend waiting: an undisturbed one stays below 2 %
+LEAST = 1e-4  # seconds: waking a thread takes microseconds, the turn of another process a millisecond or more
 TASKS = Path("/proc/self/task")  # Linux: sched-stats.rst of its documentation
+COLUMNS = ("wall_seconds", "cpu_seconds", "delay_seconds", "preempted", "load")
 
 
 class Reading(NamedTuple):
-    """Seconds and counts since some beginning; NaN where the system does not tell."""
+    """Seconds and counts since some beginning; NaN where the system does not report them."""
 
     outer: float  # the clock before, or after, all else was read
     wall: float
@@ -35,7 +36,7 @@ class Reading(NamedTuple):
 
 @dataclass
 class Watch:
-    """A context: what is done in it is on the watch, and several times add up. Nothing is read in between."""
+    """A context that measures what happens in it; several times add up. Nothing is read in between."""
 
     spent: dict[str, float] = field(default_factory=dict)
 
@@ -52,19 +53,16 @@ class Watch:
             self.spent[name] = self.spent.get(name, 0.0) + seconds
         self.spent["load"] = self._load
 
-    def clocked(self, seconds: float) -> None:
-        """Leave out what was watched but was not on the run's own clock: it may have waited there, too."""
+    def leave_out_all_but(self, seconds: float) -> None:
+        """Subtract the time that was watched but not on the run's own clock: it may have waited there, too."""
         outside = max(self.spent["wall_seconds"] - seconds, 0.0)
         self.spent["wall_seconds"] -= outside
         self.spent["delay_seconds"] = max(self.spent["delay_seconds"] - outside, 0.0)  # NaN stays NaN
 
     def columns(self) -> dict[str, float]:
-        """What a run says of it: wall_seconds and cpu_seconds of what was watched, delay_seconds (of the thread that
-        waited longest for a processor), preempted, and load: the system's average over the minute before."""
+        """wall_seconds and cpu_seconds of what was watched, delay_seconds (of the thread that waited longest for a
+        processor), preempted, and load (the system's average over the minute before)."""
         return dict.fromkeys(COLUMNS, math.nan) | self.spent
-
-
-COLUMNS = ("wall_seconds", "cpu_seconds", "delay_seconds", "preempted", "load")
 
 
 def before() -> Reading:
@@ -79,7 +77,7 @@ def after() -> Reading:
 
 
 def difference(began: Reading, ended: Reading) -> dict[str, float]:
-    """What passed between two readings; of the delays only what cannot have passed while they were taken."""
+    """What passed between two readings; a delay that may lie within the readings themselves is subtracted."""
     wall, known = ended.wall - began.wall, ended.delays if began.delays else {}
     waits = [seconds - began.delays.get(thread, 0.0) for thread, seconds in known.items()]
     delay = max(waits, default=math.nan) - (ended.outer - began.outer - wall)
@@ -91,12 +89,12 @@ def difference(began: Reading, ended: Reading) -> dict[str, float]:
     }
 
 
-def kept_waiting(run: Mapping[str, Any], device: str, tick: float) -> bool:
-    """Whether a run waited for a tenth of its time or more, for other work on the machine: by its columns.
+def is_disturbed(run: Mapping[str, Any], device: str, tick: float) -> bool:
+    """Whether a run spent a tenth of its time or more waiting for other work on the machine, by its columns.
 
-    A thread of it was ready for so long and had no processor; or, on the CPU, its threads together were on the
-    processors for less time than passed. Nothing else tells: several threads add up to more time than passes, and who
-    waits for a GPU need not be on a processor. tick: the step in which the system counts time on the processors.
+    Either one of its threads was ready for so long without a processor; or, on the CPU, all its threads together were
+    on the processors for less time than passed. No other sign is reliable: several threads add up to more time than
+    passes, and a run that waits for a GPU need not be on a processor. tick: the resolution of the time on processors.
     """
     wall, cpu, delay = (run.get(name, math.nan) for name in ("wall_seconds", "cpu_seconds", "delay_seconds"))
     allowed = max(SLACK * wall, LEAST)

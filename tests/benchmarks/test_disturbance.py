@@ -1,4 +1,4 @@
-"""Runs that waited for other work on the machine: how they are known, on clocks that the tests set themselves."""
+"""Disturbed runs, which waited for other work on the machine, on clocks that the tests set themselves."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from benchmarks.command import run as command
 from benchmarks.command.main import app
+from benchmarks.runner import disturbance
 from benchmarks.runner import measure as measuring
-from benchmarks.runner import waiting
+from benchmarks.runner.disturbance import COLUMNS, Watch, is_disturbed
 from benchmarks.runner.measure import Measurement, evaluate, measure
 from benchmarks.runner.peers import run_peer
 from benchmarks.runner.suites import Case, fixed
-from benchmarks.runner.waiting import COLUMNS, Watch, kept_waiting
 from benchmarks.store import runs as storing
 from benchmarks.store.runs import Store
 from datasets import build
@@ -52,38 +52,38 @@ class Machine:
 def machine(monkeypatch, tmp_path) -> Machine:
     found = Machine(tmp_path / "task")
     clocks = SimpleNamespace(perf_counter=lambda: found.wall, process_time=lambda: found.cpu)
-    monkeypatch.setattr(waiting, "time", clocks)
-    monkeypatch.setattr(waiting, "TASKS", found.tasks)
+    monkeypatch.setattr(disturbance, "time", clocks)
+    monkeypatch.setattr(disturbance, "TASKS", found.tasks)
     return found
 
 
-def said(wall: float, cpu: float, delay: float = math.nan) -> dict[str, float]:
+def columns(wall: float, cpu: float, delay: float = math.nan) -> dict[str, float]:
     return {"wall_seconds": wall, "cpu_seconds": cpu, "delay_seconds": delay}
 
 
 @pytest.mark.parametrize(
-    ("run", "device", "waited"),
+    ("run", "device", "expected"),
     [
-        (said(0.080, 0.0016), "cpu", True),
-        (said(0.0024, 0.0016), "cpu", True),
-        (said(0.0016, 0.00161), "cpu", False),
-        (said(0.0016, 0.00155, 0.00005), "cpu", False),
-        (said(1.0, 1.9, 0.01), "cpu", False),  # two threads
-        (said(1.0, 1.3, 0.4), "cpu", True),  # one of two, while the other spins
-        (said(1.0, 0.2, 0.0), "cuda", False),  # the host waits for its GPU
-        (said(1.0, 0.2, 0.5), "cuda", True),  # the host had work for it, and no processor
-        (said(0.00005, 0.00001), "cpu", False),  # too short to tell
-        (said(math.nan, math.nan), "cpu", False),
+        (columns(0.080, 0.0016), "cpu", True),
+        (columns(0.0024, 0.0016), "cpu", True),
+        (columns(0.0016, 0.00161), "cpu", False),
+        (columns(0.0016, 0.00155, 0.00005), "cpu", False),
+        (columns(1.0, 1.9, 0.01), "cpu", False),  # two threads
+        (columns(1.0, 1.3, 0.4), "cpu", True),  # one of two, while the other spins
+        (columns(1.0, 0.2, 0.0), "cuda", False),  # the host waits for its GPU
+        (columns(1.0, 0.2, 0.5), "cuda", True),  # the host had work for it, and no processor
+        (columns(0.00005, 0.00001), "cpu", False),  # too short to tell
+        (columns(math.nan, math.nan), "cpu", False),
         ({}, "cpu", False),  # runs of older code
     ],
 )
-def test_a_run_waited_if_it_was_ready_without_a_processor_or_less_on_them_than_time_passed(run, device, waited):
-    assert kept_waiting(run, device, TICK) is waited
+def test_a_run_is_disturbed_if_a_thread_waited_or_the_processors_did_less_than_time_passed(run, device, expected):
+    assert is_disturbed(run, device, TICK) is expected
 
 
-def test_time_on_the_processors_in_coarse_steps_says_nothing_of_short_runs():
-    assert not kept_waiting(said(0.008, 0.0), "cpu", 0.01)
-    assert kept_waiting(said(0.080, 0.01), "cpu", 0.01)
+def test_time_on_the_processors_in_coarse_steps_is_ignored_for_short_runs():
+    assert not is_disturbed(columns(0.008, 0.0), "cpu", 0.01)
+    assert is_disturbed(columns(0.080, 0.01), "cpu", 0.01)
 
 
 def test_a_watch_adds_up_what_is_done_in_it_and_nothing_else(machine):
@@ -111,8 +111,8 @@ def test_the_thread_that_waited_longest_counts_and_one_that_is_new_began_at_noth
 def test_where_the_system_does_not_tell_of_delays_they_are_not_known(machine):
     with (watch := Watch()):
         machine.wait(1.0)
-    watch.clocked(1.0)
-    assert math.isnan(watch.columns()["delay_seconds"]) and kept_waiting(watch.columns(), "cpu", TICK)
+    watch.leave_out_all_but(1.0)
+    assert math.isnan(watch.columns()["delay_seconds"]) and is_disturbed(watch.columns(), "cpu", TICK)
 
 
 def test_what_was_waited_off_the_clock_of_the_run_is_left_out(machine):
@@ -121,23 +121,23 @@ def test_what_was_waited_off_the_clock_of_the_run_is_left_out(machine):
         machine.work(2.0)
         machine.wait(5.0)  # before the first reading of the run, or after its last
         machine.delay("1", 5.0)
-    assert kept_waiting(watch.columns(), "cpu", TICK)
-    watch.clocked(2.0)
-    assert not kept_waiting(watch.columns(), "cpu", TICK)
+    assert is_disturbed(watch.columns(), "cpu", TICK)
+    watch.leave_out_all_but(2.0)
+    assert not is_disturbed(watch.columns(), "cpu", TICK)
 
 
-def test_a_run_that_waited_is_marked_in_the_store_and_one_that_did_not_is_not(tmp_path, monkeypatch):
+def test_a_disturbed_run_is_marked_in_the_store_and_another_is_not(tmp_path, monkeypatch):
     monkeypatch.setattr(storing, "calibration", lambda *_: {})
-    monkeypatch.setattr(storing, "kept_waiting", kept_waiting)
+    monkeypatch.setattr(storing, "is_disturbed", is_disturbed)
     store, measured = Store(tmp_path), measure(CASE)
-    for key, run in ((KEY, said(1.0, 0.3)), (KEY[::-1], said(1.0, 1.0, 0.0))):
+    for key, run in ((KEY, columns(1.0, 0.3)), (KEY[::-1], columns(1.0, 1.0, 0.0))):
         rows = evaluate(replace(measured, watch=Watch(run)))
         store.write_rows(key, CASE, rows)
     marks = load(tmp_path).frame.groupby("run")["disturbed"].first()
     assert marks[KEY] and not marks[KEY[::-1]]
 
 
-def test_a_measured_run_carries_what_it_says_and_one_that_raised_does_not():
+def test_a_measured_run_has_its_time_on_the_processors_and_one_that_raised_has_not():
     ends = [evaluate(measure(CASE))[-1], evaluate(Measurement(CASE, 0, None, "gone"))[-1]]
     assert ends[0]["wall_seconds"] == pytest.approx(ends[0]["total_seconds"]) and ends[0]["cpu_seconds"] >= 0
     assert all(math.isnan(ends[1][name]) for name in COLUMNS)
@@ -160,13 +160,13 @@ def test_the_solves_of_a_peer_are_watched_and_not_what_is_between_them(monkeypat
     assert len(entered) == 4
 
 
-def test_the_command_says_how_many_runs_waited(tmp_path, monkeypatch):
+def test_the_command_reports_how_many_runs_were_disturbed(tmp_path, monkeypatch):
     monkeypatch.setattr(storing, "calibration", lambda *_: {})
     monkeypatch.setattr(command, "calibration", lambda *_: {})
     marks = iter([True, True, False, False])  # each run is asked about twice: for its file, and for the count
-    monkeypatch.setattr(storing, "kept_waiting", lambda *_: next(marks))
+    monkeypatch.setattr(storing, "is_disturbed", lambda *_: next(marks))
     options = ["run", "--problem", "iris", "--solver", "newton", "--repeats", "2", "--store", str(tmp_path)]
     outcome = CliRunner().invoke(app, options)
-    assert outcome.exit_code == 0 and "kept 1 of these 2 runs waiting" in outcome.stderr
-    monkeypatch.setattr(storing, "kept_waiting", lambda *_: False)
-    assert "waiting" not in CliRunner().invoke(app, [*options[:-1], str(tmp_path / "other")]).stderr
+    assert outcome.exit_code == 0 and "disturbed 1 of these 2 runs" in outcome.stderr
+    monkeypatch.setattr(storing, "is_disturbed", lambda *_: False)
+    assert "disturbed" not in CliRunner().invoke(app, [*options[:-1], str(tmp_path / "other")]).stderr
