@@ -1,4 +1,4 @@
-"""The solver for a problem of this shape: it picks one of the others, and says which and why."""
+"""A solver that picks one of the others by the shape of the problem, and reports which and why."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from .newton.cholesky import CholeskyNewton
 from .newton.newton_cg import NewtonCG
 from .objectives.base import Point
 
-CHEAP = 1.0  # gradients: a Hessian that takes less is not worth a correction that saves some of them
-DEAR = 100.0  # gradients: a Hessian that takes longer is not worth forming
+CHEAP = 1.0  # gradients: a Hessian that takes less time does not justify a correction that saves Hessians
+DEAR = 100.0  # gradients: a Hessian that takes longer is not formed
 COEFFICIENTS = 500  # of a network or of several classes: with more, their Hessian takes longer than its products
 
 
@@ -27,7 +27,7 @@ class Picked(NamedTuple):
     state: Any
 
     def after(self, state: Any) -> Picked:
-        """With the solver's next state; the same object where that is: so the loop sees that nothing moves any more."""
+        """With the solver's next state; the same object if that did not change, for a rejected step."""
         return self if state is self.state else self._replace(state=state)
 
 
@@ -39,7 +39,7 @@ class Auto(DirectionalSolver):
     logistic regression, and for a sparse X whose Hessian would take as long as DEAR gradients; SampledNewton where a
     quarter of the rows is enough of a sample and X is not small; else ChebyshevNewton where the Hessian of a linear
     model takes as long as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems of the order of the rows
-    where there are more columns. Nothing is tried out: the same problem always gets the same solver.
+    where there are more columns. No solver is tried out: the same problem always gets the same solver.
     """
 
     needs: ClassVar[str] = "hvp"
@@ -63,7 +63,7 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
     f, size = point.objective, len(point.x)
     if size > DENSE_LIMIT:
         return "newton-cg", f"{size} coefficients", NewtonCG()
-    if not hasattr(f, "sample"):  # no logistic regression: products are what it may do well
+    if not hasattr(f, "sample"):  # no logistic regression
         products = type(point).hvp is not Point.hvp and size > COEFFICIENTS
         return ("newton-cg", f"{size} coefficients", NewtonCG()) if products else exact(f, f"{size} coefficients")
     X, n = f.X, len(f.X)
@@ -76,7 +76,7 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
 
 
 def exact(objective: Any, reason: str) -> tuple[str, str, DirectionalSolver]:
-    """Of the methods that take the Hessian as it is, the one for its price; of a user's own objective none is known."""
+    """The method for the price of the Hessian, which is not known for a user's own objective."""
     if getattr(objective, "hessian_price", 0.0) >= CHEAP:
         return "newton-chebyshev", reason, ChebyshevNewton()
     return "newton-cholesky", reason, CholeskyNewton()

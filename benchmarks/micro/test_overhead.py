@@ -123,7 +123,7 @@ def test_the_straight_function(benchmark, contestants):
 def without_phases(*, counters: bool) -> ModuleType:
     """A second copy of `solvers` that knows no phases, and without `counters` counts nothing either.
 
-    The functions that are booked are replaced by what they wrap, counted or not. Without counters `count` is a
+    The functions that are timed are replaced by what they wrap, counted or not. Without counters `count` is a
     function that does nothing: what is left is the price of calling it, and of the snapshot of the counters that
     each iterate takes.
     """
@@ -139,8 +139,8 @@ def without_phases(*, counters: bool) -> ModuleType:
         sys.modules.update(kept_aside)
     books, derivative = modules["solvers.common.instrumentation"].current, modules["solvers.objectives.base"].derivative
 
-    def plain(booked: Callable) -> Callable:
-        function, counter = booked.__wrapped__, getclosurevars(booked).nonlocals["counter"]
+    def plain(timed: Callable) -> Callable:
+        function, counter = timed.__wrapped__, getclosurevars(timed).nonlocals["counter"]
 
         def run(*arguments, **keywords):
             if counter:
@@ -154,7 +154,7 @@ def without_phases(*, counters: bool) -> ModuleType:
         for owner in (module, *classes):
             for name, value in list(vars(owner).items()):
                 code = getattr(value, "__code__", None)
-                if code and code.co_qualname in ("booked.<locals>.decorate.<locals>.run", "_counted.<locals>.product"):
+                if code and code.co_qualname in ("timed.<locals>.decorate.<locals>.run", "_counted.<locals>.product"):
                     setattr(owner, name, plain(value))
         if hasattr(module, "count") and not counters:
             module.count = lambda name: None

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from solvers.common.cached import cached
 from solvers.objectives import Objective, Point
-from solvers.objectives.base import kept
 
 from ..loaders.storage import DataError
 
@@ -159,15 +159,15 @@ class S2MPJ(Objective):
 class S2MPJPoint(Point):
     """Each derivative is a separate evaluation of the sum."""
 
-    @kept
+    @cached
     def value(self) -> Tensor:
         return self.x.new_tensor(self._evaluate(0)[0])
 
-    @kept
+    @cached
     def gradient(self) -> Tensor:
         return torch.from_numpy(self._evaluate(1)[1])
 
-    @kept
+    @cached
     def hessian(self) -> Tensor:
         return torch.from_numpy(self._evaluate(2)[2])
 

@@ -1,4 +1,4 @@
-"""BFGS: the inverse Hessian as a matrix, updated by what each step did to the gradient."""
+"""BFGS: the inverse Hessian as a matrix, updated by the change of the gradient in each step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .limited_memory import Pair, difference
 
 
 class Inverse(NamedTuple):
-    """B, once there was a pair to make it from, and the iterate that the last direction left from."""
+    """B, after the first pair, and the iterate of the last direction."""
 
     matrix: Tensor | None = None  # (d, d)
     last: Point | None = None
@@ -28,8 +28,8 @@ class BFGS(WolfeSearch):
     """x+ = x - t B g,  B+ = (I - r s y^T) B (I - r y s^T) + r s s^T,  r = 1 / s^T y; t by strong Wolfe.
 
     s = x+ - x, y = g+ - g; pairs whose s^T y is rounding are left out. Before the first update B is gamma I with
-    gamma = s^T y / y^T y (eq. 6.20). Without a B the direction is LBFGS's without a pair: at the start, and where
-    the last direction led nowhere. (Nocedal & Wright, Alg. 6.1 and eq. 6.17, p. 140.)
+    gamma = s^T y / y^T y (eq. 6.20). Without a B the direction is LBFGS's without a pair: at the start, and after a
+    search that failed. (Nocedal & Wright, Alg. 6.1 and eq. 6.17, p. 140.)
     """
 
     needs = "hessian"  # not as a derivative, but B is as large
@@ -47,14 +47,14 @@ class BFGS(WolfeSearch):
 
 def updated(point: Point, state: Inverse) -> Inverse:
     """With the pair of the last step; the same object where nothing is left to try."""
-    if state.last is point:  # the last direction led nowhere
+    if state.last is point:  # the last search failed
         return state if state.matrix is None else Inverse(None, point)
     pair = None if state.last is None else difference(state.last, point)
     return Inverse(bfgs_update(state.matrix, pair) if pair else state.matrix, point)
 
 
 def bfgs_update(B: Tensor | None, pair: Pair) -> Tensor | None:
-    """B+, (d, d), which maps y to s; from gamma I where B is None, and None where gamma has no number."""
+    """B+, (d, d), which maps y to s; from gamma I where B is None, and None where gamma overflows."""
     s, y, curvature = pair
     if B is None:
         size = float(torch.dot(y, y))

@@ -1,4 +1,4 @@
-"""Newton with the diagonal of the Hessian for all of it: the textbook step, and one that descends."""
+"""Newton with the diagonal of the Hessian alone: the textbook step, and one with a line search."""
 
 from __future__ import annotations
 
@@ -8,25 +8,21 @@ from typing import Any
 import torch
 
 from ..common.validation import non_negative, positive
-from ..core.solver import DirectionalSolver, Proposal, towards
+from ..core.solver import DirectionalSolver, Proposal, setting, towards
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
 
 
 @dataclass(frozen=True)
 class DiagonalNewton(DirectionalSolver):
-    """x+ = x - learning_rate g / (diag H + eps), and nothing else.
+    """x+ = x - learning_rate g / (diag H + eps).
 
-    On a quadratic it converges only if learning_rate lambda_max(D^-1 H) < 2; nothing here watches over that.
+    On a quadratic it converges only if learning_rate lambda_max(D^-1 H) < 2; that is not checked.
     """
 
     needs = "hessian_diagonal"
-    learning_rate: float = 1.0
-    eps: float = 1e-8
-
-    def __post_init__(self) -> None:
-        positive("learning_rate", self.learning_rate)
-        non_negative("eps", self.eps)
+    learning_rate: float = setting(1.0, positive)
+    eps: float = setting(1e-8, non_negative)
 
     def propose(self, point: Point, state: Any) -> Proposal:
         return towards(point, point.gradient / (point.hessian_diagonal + self.eps) * -self.learning_rate)
@@ -41,11 +37,7 @@ class DampedDiagonalNewton(LineSearch):
     """
 
     needs = "hessian_diagonal"
-    floor: float = 1e-12
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        positive("floor", self.floor)
+    floor: float = setting(1e-12, positive)
 
     def propose(self, point: Point, state: Any) -> Proposal:
         sizes = point.hessian_diagonal.abs()

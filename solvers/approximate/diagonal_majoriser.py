@@ -1,4 +1,4 @@
-"""Minimise a separable function that lies above f everywhere, and touches it here."""
+"""Majorisation-minimisation with a separable quadratic that lies above f everywhere, and touches it at x."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from ..common.instrumentation import booked
+from ..common.instrumentation import timed
 from ..core.solver import DirectionalSolver, Proposal, towards
 from ..objectives.base import Point
 
 NO_BOUND = (
-    "this objective knows no diagonal bound of its Hessian, as linear models do: take a method with a line search, "
+    "this objective has no diagonal bound of its Hessian, as linear models do: take a method with a line search, "
     "such as newton-diagonal-damped"
 )
 
@@ -21,9 +21,9 @@ NO_BOUND = (
 class DiagonalMajoriser(DirectionalSolver):
     """x+ = x - g / D, with a diagonal D and D - H positive semidefinite everywhere: f falls by g^T D^-1 g / 2 at least.
 
-    So there is no search and nothing to tune. For linear models D_j = c sum_i |x_ij| ||x_i||_1 + l2, with c the largest
-    curvature of the loss in its margin: 1/4 for a logistic loss, 1/2 for softmax. (Lange, Hunter & Yang 2000, J.
-    Comput. Graph. Stat. 9, p. 1, section 3.)
+    So there is neither a search nor a setting. For linear models D_j = c sum_i |x_ij| ||x_i||_1 + l2, with c the
+    largest curvature of the loss in its margin: 1/4 for a logistic loss, 1/2 for softmax. (Lange, Hunter & Yang 2000,
+    J. Comput. Graph. Stat. 9, p. 1, section 3.)
     """
 
     needs: ClassVar[str] = "gradient"
@@ -40,6 +40,6 @@ class DiagonalMajoriser(DirectionalSolver):
         return towards(point, -point.gradient / state, state)
 
 
-@booked("hessian", "hessian_diagonals")
+@timed("hessian", "hessian_diagonals")
 def diagonal_bound(point: Point) -> Tensor:
     return point.objective.diagonal_curvature_bound()

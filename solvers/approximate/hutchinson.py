@@ -1,4 +1,4 @@
-"""Diagonal Newton where only products are at hand: the diagonal is estimated from a few of them."""
+"""Diagonal Newton with a diagonal that is estimated from a few Hessian-vector products."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from torch import Tensor
 
 from ..common.instrumentation import phase
-from ..common.validation import non_negative, positive, whole
-from ..core.solver import Proposal, towards
+from ..common.validation import below_one, count, positive, whole
+from ..core.solver import Proposal, setting, towards
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
 
-ATTEMPTS = 3  # directions that may lead nowhere in a row
+ATTEMPTS = 3  # searches that may fail in a row
 
 
 class Estimate(NamedTuple):
-    """The weighted sum of the estimates so far, how many there were, and how often the last point was left in vain."""
+    """The weighted sum of the estimates, their number, the last iterate, and how many searches from it failed."""
 
     sum: Tensor | None = None  # (d,)
     count: int = 0
@@ -38,18 +38,10 @@ class HutchinsonNewton(LineSearch):
     """
 
     needs = "hvp"
-    probes: int = 1
-    average: float = 0.9
-    floor: float = 1e-3
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("probes", self.probes)
-        whole("seed", self.seed, least=0)
-        positive("floor", self.floor)
-        if non_negative("average", self.average) >= 1:
-            raise ValueError(f"average must be at least 0 and below 1, found {self.average!r}")
+    probes: int = setting(1, whole)
+    average: float = setting(0.9, below_one)
+    floor: float = setting(1e-3, positive)
+    seed: int = setting(0, count)
 
     def init(self, point: Point) -> Estimate:
         return Estimate()
@@ -59,7 +51,7 @@ class HutchinsonNewton(LineSearch):
         total = fresh if state.sum is None else self.average * state.sum + fresh
         failures = state.failures + 1 if state.last is point else 0
         after = Estimate(total, state.count + 1, point, failures) if failures <= ATTEMPTS else state
-        sizes = total.abs()  # how large the weights are together does not matter to `floor`, but to the step
+        sizes = total.abs()  # the sum of the weights scales the step, not `floor`
         sizes = torch.maximum(sizes, sizes.max() * self.floor) / self.weight(state.count + 1)
         return towards(point, -point.gradient / sizes.where(sizes > 0, 1.0), after)
 

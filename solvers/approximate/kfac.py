@@ -1,4 +1,4 @@
-"""K-FAC: a Kronecker-factored Gauss-Newton matrix for the direction, the exact one for how far to go."""
+"""K-FAC: a Kronecker-factored Gauss-Newton matrix for the direction, the exact one for the step length."""
 
 from __future__ import annotations
 
@@ -10,28 +10,26 @@ import torch
 from torch import Tensor
 
 from ..common.instrumentation import count, phase
-from ..common.validation import EPS, positive
-from ..core.solver import DirectionalSolver, Proposal
-from ..linalg.kronecker import kronecker_inverse
-from ..linalg.kronecker_factors import KroneckerFactors
-from ..line_search.backtracking import unseen_step
-from ..newton.levenberg_marquardt import RISE, eased
+from ..common.validation import EPS, fraction, positive
+from ..core.solver import DirectionalSolver, Proposal, setting
+from ..linalg.kronecker import KroneckerFactors, kronecker_inverse
+from ..line_search.backtracking import step_below_rounding, trial_step
+from ..newton.adaptive_shift import RISE, nielsen, raised
 from ..objectives.base import Point
-from ..objectives.rounding import resolution
 
 NO_LAYERS = (
-    "this objective knows no Kronecker factors of its layers, as ResidualMLP and linear models do: take a method that "
+    "this objective has no Kronecker factors of its layers, as ResidualMLP and linear models do: take a method that "
     "needs none, such as newton-cg or lbfgs"
 )
-FALL = 10.0  # of lambda where it hides what a step gains
-PARALLEL = 1e-8  # of the product of two curvatures: what is left for a second direction is rounding
+FALL = 10.0  # of lambda where it makes the gain fall below rounding level
+PARALLEL = 1e-8  # a determinant below this share of the product of two curvatures is rounding
 
 
 class Memory(NamedTuple):
     """The state: lambda and the least it may become, the factor by which the next rejection raises it, and the last
     step that was taken, (d,)."""
 
-    damping: float
+    size: float
     least: float
     rise: float = RISE
     last: Tensor | None = None
@@ -55,16 +53,11 @@ class KFAC(DirectionalSolver):
     """
 
     needs = "kronecker_factors"
-    start: float = 1e-2
-    accept: float = 1e-4
+    start: float = setting(1e-2, positive)
+    accept: float = setting(1e-4, fraction)
     # Iterations until f <= 1e-3 and 1e-5 on mlp-breast-cancer: < 200 and > 719 by x + u, 18 and 53 without b, 11
     # and 27 with both. f after 200 on mlp-breast-cancer-mean10, seven starts' median: 0.018 without b, 0.012 with both.
     momentum: bool = True
-
-    def __post_init__(self) -> None:
-        positive("start", self.start)
-        if positive("accept", self.accept) >= 1:
-            raise ValueError(f"accept must lie between 0 and 1, found {self.accept!r}")
 
     def unsuited(self, point: Point) -> str:
         return NO_LAYERS if type(point).kronecker_factors is Point.kronecker_factors else ""
@@ -74,8 +67,8 @@ class KFAC(DirectionalSolver):
         return Memory(self.start * size, EPS[point.x.dtype] ** 2 * size)
 
     def propose(self, point: Point, state: Memory) -> Proposal | None:
-        while math.isfinite(state.damping):
-            if (found := kronecker_inverse(point.kronecker_factors, state.damping)) is not None:
+        while math.isfinite(state.size):
+            if (found := kronecker_inverse(point.kronecker_factors, state.size)) is not None:
                 return self.measured(point, -found.solve(point.gradient), state)
             count("shifted")
             state = raised(state)
@@ -86,7 +79,7 @@ class KFAC(DirectionalSolver):
         with phase("solve"):
             second = [state.last] if self.momentum and state.last is not None else []
             plane = torch.stack([direction, *second])  # (1 or 2, d)
-            products = torch.stack([point.gnvp(v) for v in plane]) + state.damping * plane
+            products = torch.stack([point.gnvp(v) for v in plane]) + state.size * plane
             curvatures, slopes = plane @ products.T, plane @ point.gradient
             numbers = torch.cat([curvatures, slopes.unsqueeze(1)], dim=1).tolist()  # one reading of the device
             lengths = minimiser(numbers)
@@ -95,25 +88,16 @@ class KFAC(DirectionalSolver):
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Memory]:
         state, slope, step = proposal.state, proposal.slope, proposal.direction
-        with phase("line search"):
-            count("line_search_trials")
-            trial = point.along(step).at(1.0)
-            predicted = -0.5 * slope
-            if not predicted > resolution(point):
-                free = state.damping > state.least and state.rise == RISE
-                held = state.damping * float(torch.dot(step, step)) if free else 0.0
-                reached, short = unseen_step(point, trial, step, slope, held)
-                lower = max(state.damping / FALL, state.least)
-                return reached, state._replace(damping=lower, rise=RISE) if short else state
-            ratio = (float(point.value) - float(trial.value)) / predicted
+        trial, ratio = trial_step(point, step, -0.5 * slope)
+        if ratio is None:
+            free = state.size > state.least and state.rise == RISE
+            energy = state.size * float(torch.dot(step, step)) if free else 0.0
+            reached, short = step_below_rounding(point, trial, step, slope, energy)
+            lower = max(state.size / FALL, state.least)
+            return reached, state._replace(size=lower, rise=RISE) if short else state
         if not ratio > self.accept:  # NaN, too
             return point, raised(state)
-        damping = state.damping * eased(ratio)
-        return trial, Memory(max(damping, state.least), state.least, RISE, step)
-
-
-def raised(state: Memory) -> Memory:
-    return state._replace(damping=state.damping * state.rise, rise=2 * state.rise)
+        return trial, Memory(max(state.size * nielsen(ratio), state.least), state.least, RISE, step)
 
 
 def minimiser(rows: list[list[float]]) -> list[float]:

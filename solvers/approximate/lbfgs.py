@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..common.instrumentation import phase
 from ..common.validation import whole
-from ..core.solver import Proposal, towards
+from ..core.solver import Proposal, setting, towards
 from ..line_search.backtracking import first_length
 from ..line_search.wolfe import WolfeSearch
 from ..objectives.base import Point
@@ -18,7 +18,7 @@ from .limited_memory import Pair, difference, two_loop
 
 
 class Memory(NamedTuple):
-    """The last pairs, oldest first, and the iterate that the last direction left from."""
+    """The last pairs, oldest first, and the iterate of the last direction."""
 
     pairs: tuple[Pair, ...] = ()
     last: Point | None = None
@@ -29,16 +29,12 @@ class LBFGS(WolfeSearch):
     """x+ = x - t B g: B is gamma I, gamma = s^T y / y^T y, updated by the last `memory` pairs; t by strong Wolfe.
 
     s = x+ - x, y = g+ - g; pairs whose s^T y is rounding are left out. Without a pair the direction is -g / ||g||: at
-    the start, there in extreme units times `first_length`, and where the last direction led nowhere. (Nocedal & Wright,
+    the start, there in extreme units times `first_length`, and after a search that failed. (Nocedal & Wright,
     Alg. 7.5, p. 179; Liu & Nocedal 1989, Math. Program. 45, p. 503.)
     """
 
     needs = "gradient"
-    memory: int = 10
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("memory", self.memory)
+    memory: int = setting(10, whole)
 
     def init(self, point: Point) -> Memory:
         return Memory()
@@ -52,7 +48,7 @@ class LBFGS(WolfeSearch):
 
     def updated(self, point: Point, state: Memory) -> Memory:
         """With the pair of the last step; the same object where nothing is left to try."""
-        if state.last is point:  # the last direction led nowhere
+        if state.last is point:  # the last search failed
             return Memory((), point) if state.pairs else state
         pair = None if state.last is None else difference(state.last, point)
         pairs = (*state.pairs, pair)[-self.memory :] if pair else state.pairs

@@ -15,7 +15,7 @@ from ..objectives.base import Point
 
 
 class Pair(NamedTuple):
-    """A step and what it did to the gradient."""
+    """A step, and the change of the gradient over it."""
 
     s: Tensor  # (d,), x+ - x
     y: Tensor  # (d,), g+ - g

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..common.instrumentation import apart
-from ..common.validation import positive, whole
-from ..core.solver import Proposal, newton_proposal, towards
+from ..common.instrumentation import separately_counted
+from ..common.validation import fraction, whole
+from ..core.solver import Proposal, newton_proposal, setting, towards
 from ..linalg.cholesky import Factor
 from ..linalg.kernels import is_sparse
 from ..newton.chebyshev import ChebyshevNewton
@@ -38,9 +38,9 @@ class SampledNewton(CholeskyNewton):
 
     The first step goes to the minimiser of the loss on that sample, found by Newton's method to its statistical error
     d / (2 m). There its Hessian is factored, once: all further steps cost one product with X and one with X^T. Where
-    `memory` of them were not enough the whole Hessian is factored; if that is too dear, as for a sparse X, the oldest
-    update is forgotten. Where a sample would be more than a quarter of the rows, or the objective has no rows, this is
-    CholeskyNewton, the method without a sample.
+    `memory` of them were not enough the whole Hessian is factored; if that is too expensive, as for a sparse X, the
+    oldest update is dropped. Where a sample would be more than a quarter of the rows, or the objective has no rows,
+    this is CholeskyNewton, the method without a sample.
 
     m = max(share n, rows_per_coefficient d); seed: of the draw. Sources: Byrd, Chin, Neveitt & Nocedal 2011, SIAM J.
     Optim. 21, p. 977 (Hessians of samples); Nocedal & Wright, Alg. 7.4.
@@ -49,22 +49,15 @@ class SampledNewton(CholeskyNewton):
     # Seconds to (f - f*) / (f0 - f*) <= 1e-6, one thread, single runs beside other work. 200,000 x 100 in float64: 0.25
     # with a share of 1/16, 0.34 with 1/4. MNIST's odd digits, 60,000 x 784, with 5, 10 and 20 rows a coefficient:
     # 2.8, 3.1, 2.1 in float64 and 1.5, 1.1, 1.7 in float32.
-    share: float = 1 / 16
-    rows_per_coefficient: int = 10
-    memory: int = 10
+    share: float = setting(1 / 16, fraction)
+    rows_per_coefficient: int = setting(10, whole)
+    memory: int = setting(10, whole)
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if positive("share", self.share) >= 1:
-            raise ValueError(f"share must lie between 0 and 1, found {self.share!r}")
-        for name in ("rows_per_coefficient", "memory"):
-            whole(name, getattr(self, name))
 
     def propose(self, point: Point, state: Curvature | None) -> Proposal | None:
         if state is None:
             return self.first(point)
-        if state.last is point:  # the last direction led nowhere: take the exact one, and if need be stay with it
+        if state.last is point:  # the last search failed: take the exact direction
             proposal = super().propose(point, None)
             return None if proposal is None else proposal._replace(state=state)
         pairs = state.pairs
@@ -115,7 +108,7 @@ class SampledNewton(CholeskyNewton):
         It is looked for on a part of the sample first, if that is enough rows.
         """
         f, x, factor = point.objective, point.x, None
-        with apart("sample", "sample_hessians"):
+        with separately_counted("sample", "sample_hessians"):
             for part in (rows[::FINER], rows):
                 if part is rows or len(part) >= self.rows_per_coefficient * f.size:
                     error = f.scale * len(f.X) * f.size / (2 * len(part))

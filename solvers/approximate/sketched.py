@@ -1,4 +1,4 @@
-"""Newton with a Hessian made of a few random combinations of the rows."""
+"""Newton with a sketch of the Hessian, from a few random combinations of the rows."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..common.instrumentation import booked
-from ..common.validation import whole
-from ..core.solver import Proposal, newton_proposal
+from ..common.instrumentation import timed
+from ..common.validation import count, whole
+from ..core.solver import Proposal, newton_proposal, setting
+from ..linalg.cholesky import safe_factor
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
-from .fixed_hessian import factored
 
 NO_ROOT = (
-    "this objective knows no square root of its Hessian, as linear models do: take a method that uses the Hessian, "
+    "this objective has no square root of its Hessian, as linear models do: take a method that uses the Hessian, "
     "such as newton-cholesky"
 )
-ATTEMPTS = 3  # sketches whose direction may lead nowhere in a row
+ATTEMPTS = 3  # searches that may fail in a row
 
 
 class Draws(NamedTuple):
-    """How many sketches were drawn, the last iterate, and how often it was left in vain."""
+    """How many sketches were drawn, the last iterate, and how many searches from it failed."""
 
     count: int = 0
     last: Point | None = None
@@ -41,13 +41,8 @@ class SketchedNewton(LineSearch):
     CholeskyNewton. seed: of the draws.
     """
 
-    rows_per_coefficient: int = 16
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("rows_per_coefficient", self.rows_per_coefficient)
-        whole("seed", self.seed, least=0)
+    rows_per_coefficient: int = setting(16, whole)
+    seed: int = setting(0, count)
 
     def init(self, point: Point) -> Draws:
         return Draws()
@@ -56,7 +51,7 @@ class SketchedNewton(LineSearch):
         return "" if type(point).sketched_hessian is not Point.sketched_hessian else NO_ROOT
 
     def propose(self, point: Point, state: Draws) -> Proposal | None:
-        found = factored(self.sketched(point, state.count))
+        found = safe_factor(self.sketched(point, state.count))
         if found is None:
             return None
         failures = state.failures + 1 if state.last is point else 0
@@ -69,6 +64,6 @@ class SketchedNewton(LineSearch):
         return sketch(point, self.rows_per_coefficient * len(point.x), generator)
 
 
-@booked("sample", "sample_hessians")
+@timed("sample", "sample_hessians")
 def sketch(point: Point, size: int, generator: torch.Generator) -> Tensor:
     return point.sketched_hessian(size, generator)

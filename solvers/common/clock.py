@@ -1,4 +1,4 @@
-"""Time that waits for the device: a reading is taken when all work queued so far is done."""
+"""Clocks that wait for the device: a reading is taken when all work queued so far is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSR tensors checked where they enter: torch takes any indices, and its products read wherever these point."""
+"""CSR tensors checked where they enter: torch accepts any indices, and its products read memory out of bounds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run did, and where its time went: counters always, phase times when a clock is given."""
+"""What a run evaluated, and where its time went: counters always, phase times when a clock is given."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNTERS = (
     "values",
     "gradients",
     "hessians",
-    "sample_hessians",  # of the loss on a sample or a sketch of the rows; nothing else that is done there is counted
+    "sample_hessians",  # of the loss on a sample or a sketch of the rows; nothing else there is counted
     "hessian_diagonals",
     "jacobians",  # of the residuals of a sum of squares: one makes its Gauss-Newton matrix
     "kronecker_factors",  # of the Gauss-Newton blocks of all layers
@@ -33,15 +33,15 @@ COUNTERS = (
     "stopping_tests",  # exact Newton decrements computed to decide `converged`
 )
 PHASES = (
-    "value",  # f where neither a line search nor a test of convergence asked for it: theirs is part of them
+    "value",  # f, except in a line search or a test of convergence, whose phases include it
     "gradient",
     "hessian",
-    "sample",  # all that is done with a sample or a sketch of the rows
+    "sample",  # everything done with a sample or a sketch of the rows
     "factorise",
     "solve",
     "line search",
     "stopping test",
-    "host synchronisation",  # numbers read off the device: timed where whoever records tells these reads apart
+    "host synchronisation",  # numbers read off the device, where the recorder times them separately
     "other",
 )
 
@@ -49,7 +49,7 @@ _OFF = nullcontext()
 
 
 class _ByPhase(dict[str, int]):
-    """Counters that are kept phase by phase, too."""
+    """Counters, and the same phase by phase."""
 
     def __init__(self, ledger: Ledger) -> None:
         super().__init__(dict.fromkeys(COUNTERS, 0))
@@ -117,14 +117,14 @@ class _Timed:
         self.ledger._open.pop()
 
 
-_NOBODY = Ledger()  # for what is evaluated outside any run
+_OUTSIDE = Ledger()  # for evaluations outside any run
 
-# A context variable, so that runs in several threads, or one inside another's objective, keep their own books.
-current: ContextVar[Ledger] = ContextVar("hessbench_ledger", default=_NOBODY)
+# A context variable, so that runs in several threads, or one inside another's objective, have their own ledgers.
+current: ContextVar[Ledger] = ContextVar("hessbench_ledger", default=_OUTSIDE)
 
 
-def booked(phase: str, counter: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Count the calls of a function, where it has a counter, and charge its time to a phase, where there is a clock."""
+def timed(phase: str, counter: str | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Count the calls of a function, if a counter is named, and charge its time to a phase, if there is a clock."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
@@ -153,8 +153,8 @@ def phase(name: str) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def apart(name: str, counter: str) -> Iterator[None]:
-    """What is evaluated inside, on another objective, counts as its Hessians alone, and its time to a phase."""
+def separately_counted(name: str, counter: str) -> Iterator[None]:
+    """Work on another objective: of what it evaluates only the Hessians are counted, and its time goes to a phase."""
     outer, inner = current.get(), Ledger()
     token = current.set(inner)
     try:

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TypeVar
 
 T = TypeVar("T")
-FEW = 8  # names that a sentence holds
+FEW = 8  # names that fit into a sentence
 
 
 def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:

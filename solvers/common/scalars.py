@@ -1,4 +1,4 @@
-"""Numbers that the host has read, where Python or torch raises an exception and a tensor would hold an infinity."""
+"""Arithmetic with Python floats that overflows to infinity, as tensors do, instead of raising an exception."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def squared(size: float) -> float:
 
 
 def add_scaled(x: Tensor, step: Tensor, t: float) -> Tensor:
-    """x + t step, (d,), for any t: in float64 where t is no number of float32, for t step may be one."""
+    """x + t step, (d,), for any t: in float64 where t itself overflows float32, for t step may not."""
     if abs(t) <= LARGEST_FACTOR:
         return x.add(step, alpha=t)
     return x + (step.double() * t).to(x.dtype)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent  # of the checkout
 
 @cache
 def code_hash(names: Sequence[str], *, without: Sequence[str] = (), root: Path = ROOT) -> str:
-    """SHA-256 over the paths and the sources of all that is named, relative to the checkout, '/' between parts.
+    """SHA-256 over the paths, relative to the checkout, and the sources of all that is named.
 
     A folder stands for every Python file below it, but for those in `without`. A name that is neither a file nor a
     folder with sources is a FileNotFoundError: a file that was moved must not leave an identity unseen.

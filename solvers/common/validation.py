@@ -1,8 +1,10 @@
-"""Input checked once, where it enters: each error is one sentence that names the remedy."""
+"""Checks of input, made once where it enters: each error is one sentence that names the remedy."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -35,7 +37,7 @@ def finite_tensor(name: str, array: Any, layouts: tuple[torch.layout, ...] = (to
     """`real_tensor`, and a ValueError that counts the entries that are NaN or infinite.
 
     One sum decides: it is finite only if all entries are. Only otherwise (which includes sums that overflow) are
-    the entries looked at one by one.
+    the entries tested one by one.
     """
     return _finite(name, real_tensor(name, array, layouts))
 
@@ -126,8 +128,55 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return value
 
 
+def count(name: str, value: Any) -> int:
+    """An int >= 0; TypeError or ValueError otherwise."""
+    return whole(name, value, least=0)
+
+
 def positive(name: str, value: Any) -> float:
     """A finite float > 0; TypeError or ValueError otherwise."""
     if non_negative(name, value) == 0:
         raise ValueError(f"{name} must be greater than 0, found {value!r}")
+    return float(value)
+
+
+def optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    """The same check for a value that may be None."""
+    return lambda name, value: None if value is None else check(name, value)
+
+
+def fraction(name: str, value: Any) -> float:
+    """A float between 0 and 1, both excluded; TypeError or ValueError otherwise."""
+    if positive(name, value) >= 1:
+        raise ValueError(f"{name} must lie between 0 and 1, found {value!r}")
+    return float(value)
+
+
+def ascending(**values: Any) -> None:
+    """Floats in ascending order, between 0 and 1; TypeError or ValueError otherwise."""
+    for name, value in values.items():
+        fraction(name, value)
+    if not all(a < b for a, b in pairwise(values.values())):
+        found = ", ".join(f"{value!r}" for value in values.values())
+        raise ValueError(f"{' < '.join(values)} must hold, found {found}")
+
+
+def below_one(name: str, value: Any) -> float:
+    """A float >= 0 and below 1; TypeError or ValueError otherwise."""
+    if non_negative(name, value) >= 1:
+        raise ValueError(f"{name} must be at least 0 and below 1, found {value!r}")
+    return float(value)
+
+
+def at_least_one(name: str, value: Any) -> float:
+    """A finite float >= 1; TypeError or ValueError otherwise."""
+    if positive(name, value) < 1:
+        raise ValueError(f"{name} must be at least 1, found {value!r}")
+    return float(value)
+
+
+def above_one(name: str, value: Any) -> float:
+    """A finite float > 1; TypeError or ValueError otherwise."""
+    if positive(name, value) <= 1:
+        raise ValueError(f"{name} must be greater than 1, found {value!r}")
     return float(value)

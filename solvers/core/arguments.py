@@ -17,7 +17,7 @@ from ..objectives.base import Point
 def without_autocast(device: torch.device) -> Iterator[None]:
     """With autocast off where the caller switched it on: products would come in another dtype than their factors."""
     with ExitStack() as off:
-        for kind in {"cpu", device.type}:  # some solvers look at a few numbers on the host
+        for kind in {"cpu", device.type}:  # some solvers compute with a few numbers on the host
             if torch.is_autocast_enabled(kind):
                 off.enter_context(torch.autocast(kind, enabled=False))
         yield

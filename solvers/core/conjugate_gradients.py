@@ -1,4 +1,4 @@
-"""Conjugate gradients for a Newton system, on Hessian-vector products: whoever asks for steps decides when to stop."""
+"""Conjugate gradients for a Newton system, on Hessian-vector products: the caller decides when to stop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..objectives.base import Point
 
 
 class CGStep(NamedTuple):
-    """Where conjugate gradients stand; after a step whose curvature is not `positive` they go no further."""
+    """One step of conjugate gradients; a step whose curvature is not `positive` is the last."""
 
     solution: Tensor  # (d,), the minimiser of the quadratic model over the directions searched so far
     search: Tensor  # (d,), the last direction, p
@@ -53,7 +53,7 @@ def conjugate_gradients(point: Point, noise: float = 0.0) -> Iterator[CGStep]:
     search = preconditioned(inverse, residual)
     solution, energy = torch.zeros_like(residual), 0.0
     rho = size = float(torch.dot(residual, search))  # size: p^T M p
-    largest = 0.0 if inverse is None else 1.0  # an eigenvalue of M^-1 |H| that is there: its diagonal is 1
+    largest = 0.0 if inverse is None else 1.0  # M^-1 |H| has an eigenvalue of at least 1: so is its diagonal
     while rho != 0:  # not a number: one more step, whose curvature is not positive
         product = point.hvp(search)
         curvature = float(torch.dot(search, product))

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..common.cached import cached
 from ..common.instrumentation import count, phase
 from ..common.scalars import squared
 from ..linalg.cholesky import in_units, rounding_shift
@@ -17,56 +18,56 @@ from ..objectives.newton_system import newton_direction, newton_factor
 from .conjugate_gradients import conjugate_gradients
 
 DENSE_LIMIT = 4000  # above this dimension the decrement comes from Hessian-vector products
-SETTLED = 1e-3  # a negative curvature so small, in units of the diagonal, may be 0 one Newton step further
-NOISE = 4  # what is below so many times the expected rounding error is taken for rounding
+SLIGHTLY_NEGATIVE = 1e-3  # a negative curvature no larger, in units of the diagonal, may be 0 one Newton step further
+NOISE = 4  # what is below so many times the expected rounding error counts as rounding
 
 
 class Decrement(NamedTuple):
     """Half the squared Newton decrement, 1/2 g^T H^-1 g, of the undamped Hessian."""
 
-    half: float  # with what rounding may hide of it; infinite where there is none
+    half: float  # enlarged by a bound on the rounding error; infinite where there is no decrement
     direction: Tensor | None  # the Newton direction, (d,)
     bound: str  # how it was found, for Result.bound
-    flat: int = 0  # directions along which neither slope nor curvature can be told from 0
+    null_directions: int = 0  # along which slope and curvature are below rounding level
 
 
 INDEFINITE = Decrement(math.inf, None, "none: the Hessian is not positive semidefinite")
 UNDERFLOW = Decrement(math.inf, None, "none: a curvature is below what this precision can represent")
-UNSURE = Decrement(math.inf, None, "none: a curvature below 0 cannot be told from 0 at this precision")
-UNTOLD = Decrement(math.inf, None, "none: a curvature is too small to be told from 0 at this precision")
+NEARLY_INDEFINITE = Decrement(
+    math.inf, None, "none: a curvature below 0 cannot be distinguished from 0 at this precision"
+)
+UNRESOLVED = Decrement(math.inf, None, "none: a curvature is too small to be distinguished from 0 at this precision")
 SINGULAR = "Newton decrement, by eigenvalues (the Hessian is singular to rounding)"
 LAST_DIGITS = (
-    "Newton decrement, by eigenvalues (columns depend on each other but for their last digits, which are left out)"
+    "Newton decrement, by eigenvalues (columns depend on each other but for their last digits, which are ignored)"
 )
 
 
+@cached
 def exact_decrement(point: Point) -> Decrement:
-    """The decrement at a point, kept on it.
+    """The decrement at a point.
 
     By Cholesky of the Hessian scaled by its diagonal; by eigenvalues where that is singular to rounding; above
     DENSE_LIMIT by conjugate gradients on products.
     """
-    kept = point.__dict__
-    if "_exact_decrement" not in kept:
-        with phase("stopping test"):
-            count("stopping_tests")
-            if len(point.x) > DENSE_LIMIT:
-                found = _by_products(point)
-                half = found.half + point.rounding_gap()
-            else:
-                known = point.identified()
-                found, half = _dense(known)
-                if known is not point and found.direction is not None:
-                    found = found._replace(direction=known.restored(found.direction))
-            kept["_exact_decrement"] = found._replace(half=half if math.isfinite(half) else math.inf)
-    return kept["_exact_decrement"]
+    with phase("stopping test"):
+        count("stopping_tests")
+        if len(point.x) > DENSE_LIMIT:
+            found = _by_products(point)
+            half = found.half + point.rounding_gap()
+        else:
+            known = point.identified()
+            found, half = _dense(known)
+            if known is not point and found.direction is not None:
+                found = found._replace(direction=known.restored(found.direction))
+        return found._replace(half=half if math.isfinite(half) else math.inf)
 
 
 def strongly_convex_decrement(point: Point, noise: float = 0.0) -> float:
     """g^T H^-1 g / 2 <= (||g|| + noise)^2 / (2 mu) where H - mu I is positive semidefinite; infinite without a mu.
 
     Most often far too much, but it needs no Hessian, and near a minimiser the gradient soon vanishes
-    (Boyd & Vandenberghe, eq. 9.9: this bounds f - f*, too). noise: how much of the gradient may be rounding.
+    (Boyd & Vandenberghe, eq. 9.9: this bounds f - f*, too). noise: the rounding error of ||g||.
     """
     mu = getattr(point.objective, "strong_convexity", 0.0)
     if mu <= 0:
@@ -78,22 +79,22 @@ def strongly_convex_decrement(point: Point, noise: float = 0.0) -> float:
 
 
 def _dense(point: Point) -> tuple[Decrement, float]:
-    """The decrement by a factorisation, and that with what the rounding of the point hides.
+    """The decrement by a factorisation, and its half enlarged by the rounding error of the point.
 
-    Where float32 is too coarse to tell, and the objective can be had in float64, that says how good this very x is.
+    Where float32 is too coarse, it is computed at the same x in float64, if the objective can be had in that.
     """
-    found, hidden = _by_cholesky(point), point.rounding_gap()
+    found, rounding = _by_cholesky(point), point.rounding_gap()
     coarse = (
         found is None
         or _near_singular(point)
-        or not hidden <= 4 * torch.finfo(point.x.dtype).eps * abs(float(point.value))
+        or not rounding <= 4 * torch.finfo(point.x.dtype).eps * abs(float(point.value))
     )
     if coarse and point.x.dtype == torch.float32 and (exact := point.in_double()) is not None:
         found, half = _dense(exact)
         direction = None if found.direction is None else found.direction.to(point.x.dtype)
         return found._replace(direction=direction, bound=f"{found.bound}, in float64"), half
     found = found or _by_eigenvalues(point)
-    return found, found.half + hidden
+    return found, found.half + rounding
 
 
 def _near_singular(point: Point) -> bool:
@@ -113,9 +114,9 @@ def _by_cholesky(point: Point) -> Decrement | None:
 
 
 def _underflows(point: Point) -> bool:
-    """Whether some curvature is so small a number that what it was summed from had no digits left.
+    """Whether some curvature is so small a number that its summands had lost their digits.
 
-    One that is exactly 0 beside a slope of 0 is that of a variable which f does not see.
+    One that is exactly 0 beside a slope of 0 belongs to a variable that f does not depend on.
     """
     info = torch.finfo(point.x.dtype)
     least = info.tiny / info.eps
@@ -130,23 +131,23 @@ def _underflows(point: Point) -> bool:
 def _by_eigenvalues(point: Point, last: bool = False) -> Decrement:
     """The decrement of a Hessian that is singular to rounding, on eigenvectors of the matrix scaled to diagonal 1.
 
-    An eigenvalue at rounding level says nothing: it may stand for 0 (columns that depend on each other) or for a
-    curvature that matters (a column with a large mean). Products H v, which a linear model computes from X v, tell
+    An eigenvalue at rounding level is uncertain: it may stand for 0 (columns that depend on each other) or for a
+    curvature that matters (a column with a large mean). Products H v, which a linear model computes from X v, resolve
     curvatures down to the square of the rounding unit. So the eigenvectors of small eigenvalues are made conjugate to
-    the others, and the same is asked of the matrix that products give for them, until nothing small is left.
+    the others, and the matrix that products give for them is decomposed in turn, until no small eigenvalue is left.
 
-    Slopes along small curvatures are widened by their rounding before they are divided by them. Where the curvature
-    along v is noise and the slope is rounding too, float64 takes v for flat: nothing that could be computed is gained
-    along it. In float32 the two together may still hide a gap as large as f, and there is no answer. (What is known to
-    be flat by the form of f is not asked about: `Point.identified`.)
+    Slopes along small curvatures are enlarged by their rounding errors before they are divided by them. Where both the
+    curvature and the slope along v are below rounding level, v counts as a null direction in float64: no decrease
+    along it could be computed. In float32 the two together may still hide a gap as large as f, and there is no
+    decrement. (Null directions known by the form of f are removed before: `Point.identified`.)
 
     Columns that depend on each other but for their last digits, as a rounded sum of others does, are taken to depend
-    exactly: the minimiser of the stored numbers may lie far away along what rounding left, with an f that is lower by
-    far more than any tolerance, and that is a minimum of rounding. No test of the numbers can tell the two columns of
-    a sum from two that were meant to differ by a digit. The bound says so, where the objective knows how many
-    directions are exactly flat.
+    exactly: the minimiser of the stored numbers may lie far away along such a direction, with an f that is lower by far
+    more than any tolerance, but that minimum is an effect of rounding. No test of the numbers can distinguish it from
+    columns that were meant to differ by a digit. `bound` says so, where the objective knows the dimension of its exact
+    null space.
 
-    last: whether a small negative curvature is final, and not looked at from one Newton step further.
+    last: whether a small negative curvature is final, and not examined from one Newton step further.
     """
     hessian, gradient = point.hessian, point.gradient
     if reason := not_finite(hessian):
@@ -160,7 +161,7 @@ def _by_eigenvalues(point: Point, last: bool = False) -> Decrement:
         return UNDERFLOW
     basis, level = torch.diag(scale), rounding_shift(len(gradient), gradient.dtype)  # basis: (d, k)
     direction, half, noise = torch.zeros_like(gradient), 0.0, 0.0
-    looking_flat, guessed = 0, False
+    null_directions, assumed = 0, False
     while True:
         count("eigendecompositions")
         values, vectors = torch.linalg.eigh(matrix)
@@ -175,31 +176,31 @@ def _by_eigenvalues(point: Point, last: bool = False) -> Decrement:
         small = basis[:, ~clear]
         rest = _conjugate(point, small, known, values)
         if rest is None or not bool(rest[1].isfinite().all()):
-            return UNTOLD
-        basis, matrix, noise, taken_for_flat = rest
-        looking_flat, guessed = looking_flat + small.shape[1] - basis.shape[1], guessed or taken_for_flat
+            return UNRESOLVED
+        basis, matrix, noise, below_rounding = rest
+        null_directions, assumed = null_directions + small.shape[1] - basis.shape[1], assumed or below_rounding
         if basis.shape[1] == 0:
             break
-    flat = point.flat_dimension() if guessed else None
-    bound = SINGULAR if flat is None or looking_flat <= flat else LAST_DIGITS
-    return Decrement(half, direction, bound, looking_flat)
+    exact = point.null_space_dimension() if assumed else None
+    bound = SINGULAR if exact is None or null_directions <= exact else LAST_DIGITS
+    return Decrement(half, direction, bound, null_directions)
 
 
 def _negative(point: Point, v: Tensor, values: Tensor, level: float) -> Decrement:
     """No decrement, for the curvature along v is negative: clearly, or by no more than rounding."""
     large = max(1.0, float(values.abs().max()) / len(values))  # 1 unless the Hessian is indefinite
-    curvature, unseen = float(torch.dot(v, point.hvp(v))), NOISE * point.curvature_noise(v)
-    return UNSURE if float(values[0]) >= -level * large or curvature >= -unseen else INDEFINITE
+    curvature, rounding = float(torch.dot(v, point.hvp(v))), NOISE * point.curvature_noise(v)
+    return NEARLY_INDEFINITE if float(values[0]) >= -level * large or curvature >= -rounding else INDEFINITE
 
 
 def _one_step_further(point: Point, basis: Tensor, values: Tensor) -> Decrement | None:
-    """The decrement of a point beside a valley's floor, where the curvature along the floor is slightly negative.
+    """The decrement of a point beside a valley, where the curvature along its floor is slightly negative.
 
     At a distance t from the minimum (||x||^2 - 1)^2 has the curvature -4t along the circle, though its gap is 4 t^2.
-    So a Newton step s is made along the clear curvatures, and the test is made again at x + s: what the model promises
-    along s, what f is really lower there, and what is left there bound what is left here.
+    So a Newton step s is made along the clearly positive curvatures, and the test is repeated at x + s: the decrease
+    the model promises along s, the actual decrease, and the decrement there add up to a bound on the one here.
     """
-    if getattr(point.objective, "convex", False) or not float(values[0]) >= -SETTLED:
+    if getattr(point.objective, "convex", False) or not float(values[0]) >= -SLIGHTLY_NEGATIVE:
         return None
     clear = values > 10 * float(values[0].abs())
     known = basis[:, clear]
@@ -214,7 +215,7 @@ def _one_step_further(point: Point, basis: Tensor, values: Tensor) -> Decrement 
     if found.direction is None:
         return None
     half = promised + abs(lower) + found.half
-    return Decrement(half, step + found.direction, f"{found.bound}, one Newton step further", found.flat)
+    return Decrement(half, step + found.direction, f"{found.bound}, one Newton step further", found.null_directions)
 
 
 def not_finite(derivative: Tensor) -> str:
@@ -228,31 +229,31 @@ def not_finite(derivative: Tensor) -> str:
 
 def _conjugate(point: Point, small: Tensor, known: Tensor, values: Tensor) -> tuple[Tensor, Tensor, float, bool] | None:
     """Directions of small curvature made conjugate to the known ones, (d, q), each of curvature 1; V^T H V by products,
-    (q, q); and what of a slope along them may be rounding. Without those that are flat, with whether one was taken for
-    flat because nothing is seen along it; None where that cannot be told.
+    (q, q); and the rounding error of a slope along them. Null directions are left out, and the last value says whether
+    there were any; None where a direction is neither null nor of positive curvature.
     """
     if small.shape[1] == 0:
         return small, small[:0], 0.0, False
     products = torch.stack([point.hvp(v) for v in small.T], dim=1)
     small = small - known @ ((known.T @ products) / values.unsqueeze(1))
-    kept, noise, guessed = [], 0.0, False
+    conjugate, noise, assumed = [], 0.0, False
     for v in small.T:
         curvature, slope_noise = float(torch.dot(v, point.hvp(v))), point.slope_noise(v)
-        unseen = point.curvature_noise(v)
-        if abs(curvature) <= unseen and v.dtype == torch.float64:
+        rounding = point.curvature_noise(v)
+        if abs(curvature) <= rounding and v.dtype == torch.float64:
             if abs(float(torch.dot(v, point.gradient))) > NOISE * slope_noise:
                 return None
-            guessed = True
+            assumed = True
             continue
-        if curvature <= NOISE * unseen:
+        if curvature <= NOISE * rounding:
             return None
-        kept.append(v / math.sqrt(curvature))
+        conjugate.append(v / math.sqrt(curvature))
         noise = max(noise, slope_noise / math.sqrt(curvature))
-    if not kept:
-        return small[:, :0], small[:0, :0], 0.0, guessed
-    basis = torch.stack(kept, dim=1)
-    matrix = basis.T @ torch.stack([point.hvp(v) for v in kept], dim=1)
-    return basis, (matrix + matrix.T) / 2, noise, guessed
+    if not conjugate:
+        return small[:, :0], small[:0, :0], 0.0, assumed
+    basis = torch.stack(conjugate, dim=1)
+    matrix = basis.T @ torch.stack([point.hvp(v) for v in conjugate], dim=1)
+    return basis, (matrix + matrix.T) / 2, noise, assumed
 
 
 def _by_products(point: Point) -> Decrement:
@@ -271,7 +272,7 @@ def _by_products(point: Point) -> Decrement:
         energies.append(step.energy)
         if len(energies) > 10 and energies[-1] - energies[-11] < 0.01 * energies[-1]:
             break
-    else:  # the system is solved to the last digit, or the steps are used up
+    else:  # the system is solved exactly, or the steps are used up
         if len(energies) > most:
             return failed
     return Decrement(0.5 * 1.01 * energies[-1], direction, "Newton decrement, by conjugate gradients")

@@ -1,4 +1,4 @@
-"""What is wrong where a run ends without having converged, in a sentence."""
+"""Why a run ended without having converged, in a sentence."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def missing_gradient(point: Point, iteration: int) -> str:
 
 
 def missing_curvature(point: Point, iteration: int) -> str:
-    """The same of the curvature, as far as the point was asked for it: of H, of its diagonal, or of the product H g."""
-    kept = point.__dict__
-    if "hessian" in kept:
+    """The same for the curvature that the point has computed: H, its diagonal, or else the product H g."""
+    computed = point.__dict__
+    if "hessian" in computed:
         words, found = "the Hessian", not_finite(point.hessian)
-    elif "hessian_diagonal" in kept and not_finite(point.hessian_diagonal):
+    elif "hessian_diagonal" in computed and not_finite(point.hessian_diagonal):
         words, found = "the diagonal of the Hessian", not_finite(point.hessian_diagonal)
     else:
         words, found = "a product with the Hessian", not_finite(point.hvp(point.gradient))
@@ -35,7 +35,7 @@ def missing_curvature(point: Point, iteration: int) -> str:
 
 
 def standstill(point: Point, x0: Tensor, bound: float, direction: Tensor, own: float) -> str:
-    """Why no step leads on: a saddle, a Hessian that is 0, rounding, or a search that failed though f may well fall.
+    """Why no step changes x: a saddle, a Hessian that is 0, rounding, or a search that failed though f may well fall.
 
     Or a gradient that is not that of f. bound: the largest Newton decrement allowed. direction: the last one, (d,);
     own: what it promised to gain.
@@ -47,9 +47,9 @@ def standstill(point: Point, x0: Tensor, bound: float, direction: Tensor, own: f
 
 def _standstill(point: Point, bound: float, length: float, own: float) -> str:
     known = point.__dict__.get("_exact_decrement")
-    gave_up = point.__dict__.get("_gave_up", "the last step did not lower f")
-    hidden = ", and promised less than rounding hides" if own <= resolution(point) else ""
-    failed = f"{gave_up} (the direction has length {length:.2g}{hidden}); this proves no minimum"
+    search = point.__dict__.get("_failed_search", "the last step did not lower f")
+    small = ", and its promised decrease is below rounding level" if own <= resolution(point) else ""
+    failed = f"{search} (the direction has length {length:.2g}{small}); this proves no minimum"
     if known is None or len(point.x) > DENSE_LIMIT:
         return failed
     if not bool(point.hessian.any()):

@@ -9,12 +9,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..common.instrumentation import booked, count
+from ..common.cached import cached
+from ..common.instrumentation import count, timed
 from ..linalg.cholesky import in_units, rounding_shift, visible_diagonal
 from ..objectives.base import Point
 from ..objectives.newton_system import newton_factor
 
-UNSEEN = 1e-150  # in place of a slope of exactly 0 along the lowest eigenvector: its square is a number still
+TINY_SLOPE = 1e-150  # in place of a slope of exactly 0 along the lowest eigenvector: its square does not underflow
 ROOT_STEPS = 100  # Newton on the secular equation takes about five
 
 Reciprocal = Callable[[float], tuple[float, float]]
@@ -31,7 +32,7 @@ class ShiftedStep(NamedTuple):
 class Spectrum(NamedTuple):
     """D^-1/2 H D^-1/2 = V diag(values) V^T: all steps -(H + shift D)^-1 g for the price of one.
 
-    In the scaled variables D^1/2 s the slopes along the eigenvectors are V^T D^-1/2 g. values and slopes are kept in
+    In the scaled variables D^1/2 s the slopes along the eigenvectors are V^T D^-1/2 g. values and slopes are in
     double precision on the host, where the shift is looked for.
     """
 
@@ -47,7 +48,7 @@ class Spectrum(NamedTuple):
 
     def within(self, radius: float, accuracy: float = 1e-12) -> ShiftedStep:
         """The minimiser of g^T s + s^T H s / 2 over s^T D s <= radius^2 (More & Sorensen 1983, theorem 2.4)."""
-        gaps, slopes = self._seen()
+        gaps, slopes = self._gaps_and_slopes()
         low = max(float((slopes.abs() / radius - gaps).max()), 0.0)  # no component is longer than the radius
         if self.pole == 0:
             free = self._at(gaps, slopes, 0.0)
@@ -60,7 +61,7 @@ class Spectrum(NamedTuple):
 
         (Cartis, Gould & Toint 2011, Math. Program. 127, theorem 3.1 and section 6.1.)
         """
-        gaps, slopes = self._seen()
+        gaps, slopes = self._gaps_and_slopes()
         pole = self.pole
         # Each component alone is shorter than shift / weight: (gap + above) (above - pole) >= weight |slope|.
         # c, the difference of squares, by its root: weights and slopes near the ends of their range would overflow.
@@ -76,16 +77,16 @@ class Spectrum(NamedTuple):
 
         return self._at(gaps, slopes, secular_root(gaps, slopes, low, reciprocal, accuracy))
 
-    def _seen(self) -> tuple[Tensor, Tensor]:
+    def _gaps_and_slopes(self) -> tuple[Tensor, Tensor]:
         """values - pole, and the slopes, of which the lowest is never 0 where its value is negative.
 
         That is the hard case: the limit of a slope that vanishes along the lowest eigenvector, to which it belongs
         (More & Sorensen 1983, section 3; Nocedal & Wright, section 4.3). The shift is then -pole to the last digit, but
         its distance to that, which is what everything is computed from, has all its own.
         """
-        if self.pole < 0 and abs(float(self.slopes[0])) < UNSEEN:
+        if self.pole < 0 and abs(float(self.slopes[0])) < TINY_SLOPE:
             slopes = self.slopes.clone()
-            slopes[0] = UNSEEN
+            slopes[0] = TINY_SLOPE
             return self.values - self.pole, slopes
         return self.values - self.pole, self.slopes
 
@@ -127,46 +128,42 @@ def secular_root(gaps: Tensor, slopes: Tensor, low: float, reciprocal: Reciproca
 class Units(NamedTuple):
     """D^1/2, (d,): steps are measured in these units, whatever those of the variables."""
 
-    known: Tensor  # with 0 where no curvature was seen so far
+    known: Tensor  # with 0 where the curvature has been 0 so far
     sizes: Tensor  # with 1 there
 
 
+@cached
 def units(point: Point, before: Tensor | float = 0.0) -> Units:
-    """The units at a point, kept on it; before: the `known` ones of the points before, which never shrink.
+    """The units at a point. before: the `known` ones of the points before, which never shrink.
 
     D = |diag H| where H is positive definite. Elsewhere D = visible_diagonal(H), multiplied by the largest entries of
-    the rows of D^-1/2 |H| D^-1/2, so that none of D^-1/2 H D^-1/2 exceeds 1, though a diagonal entry vanish between
-    two signs (one step of Ruiz's equilibration, 2001, RAL-TR-2001-034). A variable that was once seen to be stiff is
-    still so where its curvature hides, as in the flat parts of a saturated loss (More 1978, Lecture Notes in
+    the rows of D^-1/2 |H| D^-1/2, so that no entry of D^-1/2 H D^-1/2 exceeds 1, even if a diagonal entry is 0 where
+    it changes its sign (one step of Ruiz's equilibration, 2001, RAL-TR-2001-034). The units never shrink: a stiff
+    variable stays stiff where its curvature is small, as in the saturated parts of a loss (More 1978, Lecture Notes in
     Mathematics 630, p. 105, who does the same to the columns of a Jacobian).
     """
-    kept = point.__dict__
-    if "_units" not in kept:
-        diagonal = point.hessian.diagonal() if point.dual is None else point.hessian_diagonal
-        known = diagonal.abs().sqrt()
-        if newton_factor(point) is None:
-            known = visible_diagonal(point.hessian).sqrt()
-            sizes = known.where(known > 0, 1.0)
-            rows = in_units(point.hessian, sizes).abs_().amax(1)
-            known = torch.where(rows > 1, sizes * rows.sqrt(), known)
-        known = torch.maximum(known, torch.as_tensor(before).to(known))
-        kept["_units"] = Units(known, known.where(known > 0, 1.0))
-    return kept["_units"]
+    diagonal = point.hessian.diagonal() if point.dual is None else point.hessian_diagonal
+    known = diagonal.abs().sqrt()
+    if newton_factor(point) is None:
+        known = visible_diagonal(point.hessian).sqrt()
+        sizes = known.where(known > 0, 1.0)
+        rows = in_units(point.hessian, sizes).abs_().amax(1)
+        known = torch.where(rows > 1, sizes * rows.sqrt(), known)
+    known = torch.maximum(known, torch.as_tensor(before).to(known))
+    return Units(known, known.where(known > 0, 1.0))
 
 
+@cached
 def spectrum(point: Point, sizes: Tensor) -> Spectrum | None:
-    """The spectrum at a point, kept on it; None where the scaled Hessian is not finite. sizes: D^1/2, (d,).
+    """The spectrum at a point; None where the scaled Hessian is not finite. sizes: D^1/2, (d,).
 
     A Hessian whose lowest eigenvalue is 0 to rounding is taken for positive definite, with no eigenvalue below the
     rounding level: a negative one of that size would send every step to the boundary.
     """
-    kept = point.__dict__
-    if "_spectrum" not in kept:
-        kept["_spectrum"] = _decomposed(in_units(point.hessian, sizes), point.gradient / sizes, sizes)
-    return kept["_spectrum"]
+    return _decomposed(in_units(point.hessian, sizes), point.gradient / sizes, sizes)
 
 
-@booked("factorise")
+@timed("factorise")
 def _decomposed(scaled: Tensor, gradient: Tensor, sizes: Tensor) -> Spectrum | None:
     if not bool(scaled.isfinite().all()):
         return None

@@ -1,4 +1,4 @@
-"""The last question before `converged` is said: is there a minimiser at all?"""
+"""The last part of the test of convergence: whether a minimiser exists."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import torch
 from ..objectives.base import NewtonDirection, Point
 from .decrement import exact_decrement
 
-STEPS = 3  # each squares what is left of an error
+STEPS = 3  # each squares the remaining error
 
 NoMinimiser = Callable[..., str | None]  # of a point, and a Newton direction for the proofs that need one
 Escaping = Callable[[Point, NewtonDirection], bool]
 
 
 def existence(point: Point, no_minimiser: NoMinimiser, escaping: Escaping) -> tuple[str | None, bool]:
-    """Why there is no minimiser, as far as that is proved; and whether the point may be on its way to infinity."""
+    """Why there is no minimiser, as far as that is proved; and whether the iterates may be running to infinity."""
 
-    if point.held():
+    if point.has_minimiser():
         return None, False
 
     def direction() -> torch.Tensor | None:
@@ -34,9 +34,9 @@ def existence(point: Point, no_minimiser: NoMinimiser, escaping: Escaping) -> tu
 def confirmed(point: Point, no_minimiser: NoMinimiser) -> str | None:
     """The proof by a Newton direction, made again some Newton steps further: in float64 where the objective can.
 
-    Along a direction in which f falls for ever each step is about as long as the last, and the error of what
-    converges, which in float32 may hide that, is soon gone. Before a minimiser, however far away, steps soon vanish:
-    rows that a long step of others hardly moves may yet hold it, as they do where rows differ in length by 1e10.
+    Along a direction in which f falls for ever each step is about as long as the last, while the other components,
+    whose errors may hide that in float32, soon converge. Towards a minimiser, however far away, steps soon vanish: it
+    may exist because of rows that a long step hardly moves, where the lengths of rows differ by 1e10.
     """
     exact = point.in_double() if point.x.dtype == torch.float32 else None
     exact = point if exact is None else exact
@@ -46,6 +46,6 @@ def confirmed(point: Point, no_minimiser: NoMinimiser) -> str | None:
             return None
         before, exact = decrement, exact + decrement.direction
         decrement = exact_decrement(exact)
-        if not decrement.half <= before.half:  # it found more to gain than the quadratic model had promised
+        if not decrement.half <= before.half:  # more than the quadratic model had promised
             return None
     return no_minimiser(exact, lambda: decrement.direction)

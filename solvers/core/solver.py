@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable
+from dataclasses import field, fields
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -12,12 +14,17 @@ from torch import Tensor
 from ..objectives.base import Point
 
 
+def setting(default: Any, check: Callable[[str, Any], Any]) -> Any:
+    """A field of a solver. check: a function of its name and value, which raises TypeError or ValueError."""
+    return field(default=default, metadata={"check": check})
+
+
 class Solver(Protocol):
     """A solver is a frozen dataclass of settings; its state is whatever `init` returns and `step` passes on.
 
     A rejected step returns the same point, whose derivatives are then already paid for. A solver raises only for
-    settings that make no sense: `minimize` turns what happens while solving into a Status. Where the first state has
-    an attribute `note`, Result.message tells it.
+    settings that make no sense: `minimize` turns what happens while solving into a Status. If the first state has an
+    attribute `note`, it is appended to Result.message.
     """
 
     def init(self, point: Point) -> Any: ...
@@ -26,10 +33,10 @@ class Solver(Protocol):
 
 
 class Proposal(NamedTuple):
-    """Where a solver wants to go from a point, before it goes.
+    """The direction of a step, before its length is known.
 
-    `slope` is g^T direction; -slope/2 is what the solver's own quadratic model promises to gain, the cheap first
-    test of convergence. `state` is what the solver learned while it looked for the direction.
+    `slope` is g^T direction; -slope/2 is the decrease that the solver's own quadratic model promises, which screens
+    iterates for the test of convergence. `state` is what the solver learned while it computed the direction.
     """
 
     direction: Tensor  # (d,)
@@ -40,11 +47,16 @@ class Proposal(NamedTuple):
 class DirectionalSolver:
     """A solver that is a direction times a search: `propose`, then `move`.
 
-    Telling the two apart lets `minimize` test a point for convergence before it pays for leaving it.
-    needs: the dearest derivative that it asks a point for.
+    So `minimize` can test a point for convergence before it pays for the move.
+    needs: the most expensive derivative that it reads.
     """
 
     needs: ClassVar[str] = "hessian"
+
+    def __post_init__(self) -> None:
+        for known in fields(self):
+            if check := known.metadata.get("check"):
+                check(known.name, getattr(self, known.name))
 
     def init(self, point: Point) -> Any:
         return None
@@ -67,7 +79,7 @@ class DirectionalSolver:
 
 
 class Stepped(DirectionalSolver):
-    """A solver that only knows `step`, seen as a direction and a move: it steps, and the move hands the step over."""
+    """A solver that only has `step`, as a direction and a move: `propose` takes the step, `move` returns it."""
 
     def __init__(self, solver: Solver) -> None:
         self.solver = solver
@@ -82,7 +94,7 @@ class Stepped(DirectionalSolver):
             )
         direction = moved.x - point.x
         slope = math.nan if moved is point else float(torch.dot(point.gradient, direction))
-        # Neither a rejected step nor one to infinity says anything about how far the minimum is.
+        # A rejected step, or one to infinity, says nothing about the distance of the minimum.
         return Proposal(direction, slope if math.isfinite(slope) else -sys.float_info.max, arrived)
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
@@ -103,7 +115,7 @@ def towards(point: Point, direction: Tensor, state: Any = None) -> Proposal:
 
 
 def needs_hessian(solver: Solver, point: Point) -> bool:
-    """Whether a solver makes this point assemble its Hessian; one that does not say what it needs is taken to."""
+    """Whether a solver makes this point assemble its Hessian: yes, if it does not declare what it needs."""
     needs = getattr(solver, "needs", "hessian")
-    inherited = getattr(type(point), needs, None) is getattr(Point, needs)  # the base takes it from the Hessian
+    inherited = getattr(type(point), needs, None) is getattr(Point, needs)  # computed from the Hessian
     return needs == "hessian" or (needs != "gradient" and inherited)

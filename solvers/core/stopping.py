@@ -1,4 +1,4 @@
-"""When a run ends, and what its end is called."""
+"""When a run ends, and the names of the reasons."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from enum import StrEnum
 
-from ..common.validation import non_negative
+from ..common.validation import non_negative, optional, whole
 
 
 class Status(StrEnum):
@@ -26,14 +26,14 @@ class Status(StrEnum):
 class Stop:
     """When to stop. A test that is None is off; `converged` needs every test that is on, and at least one.
 
-    gap_tolerance: half the exact squared Newton decrement, m = 1/2 g^T H^-1 g, the gain that the quadratic model
-        still promises, must satisfy m <= max(gap_tolerance, 4 eps) |f(x)| + eps^2 |f(x0)|, with eps the rounding
+    gap_tolerance: half the exact squared Newton decrement, m = 1/2 g^T H^-1 g, the decrease that the quadratic
+        model still promises, must satisfy m <= max(gap_tolerance, 4 eps) |f(x)| + eps^2 |f(x0)|, with eps the rounding
         unit of the dtype. Rescaling the variables or the loss changes nothing. For a convex f this bounds the gap to
         second order; for another it certifies a point where the Hessian is positive semidefinite, and no more.
     gradient_tolerance: max_i |g_i| <= gradient_tolerance.
     iterations, seconds: limits.
     stop_when_separable: end as soon as the objective proves that no minimiser exists. If False such a run goes on
-        to its limits; `converged` is not said of it either way.
+        to its limits; its status is never `converged`.
     """
 
     gap_tolerance: float | None = 1e-10
@@ -44,12 +44,8 @@ class Stop:
 
     def __post_init__(self) -> None:
         for name in ("gap_tolerance", "gradient_tolerance"):
-            if getattr(self, name) is not None:
-                non_negative(name, getattr(self, name))
-        if isinstance(self.iterations, bool) or not isinstance(self.iterations, int):
-            raise TypeError(f"iterations must be an int >= 0, found {self.iterations!r}")
-        if self.iterations < 0:
-            raise ValueError(f"iterations must be an int >= 0, found {self.iterations!r}")
+            optional(non_negative)(name, getattr(self, name))
+        whole("iterations", self.iterations, least=0)
         if self.seconds != math.inf:
             non_negative("seconds", self.seconds)
 

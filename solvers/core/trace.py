@@ -1,4 +1,4 @@
-"""The record of a run: when it stood where, and what that had cost."""
+"""The record of a run: its iterates, when they were reached, and at what cost."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def outside_inference(x: Tensor) -> Tensor:
 class Trace:
     """Parallel lists, one entry a kept iterate: the first 101, then 20 a decade, and always the last.
 
-    iterations; iterates, (d,) each; seconds since the start of the run, each read when the iterate and its value were
-    there on the device; counts, in the order of COUNTERS. Nothing is evaluated here: losses and gaps are computed
-    afterwards from the iterates, at fresh points.
+    iterations; iterates, (d,) each; seconds since the start of the run, each read when the iterate and its value had
+    been computed on the device; counts, in the order of COUNTERS. Losses and gaps are computed afterwards from the
+    iterates, at fresh points.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The Barzilai-Borwein method: gradient steps as long as curvature says, which may rise a little."""
+"""The Barzilai-Borwein method: gradient steps with lengths from the curvature, along which f may rise a little."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import NamedTuple
 
 import torch
 
-from ..common.instrumentation import booked, count
+from ..common.instrumentation import timed
 from ..common.names import lookup
-from ..common.validation import positive, whole
-from ..core.solver import DirectionalSolver, Proposal, towards
-from ..line_search.backtracking import gave_up
+from ..common.validation import fraction, whole
+from ..core.solver import DirectionalSolver, Proposal, setting, towards
+from ..line_search.backtracking import first_below
 from ..objectives.base import Point
 from ..objectives.rounding import resolution
 from .armijo import unit_rate
 
-TRIALS = 100
-LONGER = 10.0  # the next rate, in those of the last, where the curvature was not positive
+LONGER = 10.0  # the factor between rates where the curvature is not positive
 
-RULES = {  # which of the two lengths a step of that number takes
+RULES = {  # whether the step of that number takes the long length
     "long": lambda step: True,
     "short": lambda step: False,
     "alternating": lambda step: step % 2 == 0,
@@ -47,17 +46,10 @@ class BarzilaiBorwein(DirectionalSolver):
     """
 
     needs = "gradient"
-    rule: str = "alternating"
-    memory: int = 10  # this and the next as in Raydan 1997
-    sufficient: float = 1e-4
-    shrink: float = 0.5
-
-    def __post_init__(self) -> None:
-        lookup(RULES, self.rule, "rule")
-        whole("memory", self.memory)
-        for name in ("shrink", "sufficient"):
-            if positive(name, getattr(self, name)) >= 1:
-                raise ValueError(f"{name} must lie between 0 and 1, found {getattr(self, name)!r}")
+    rule: str = setting("alternating", lambda name, value: lookup(RULES, value, name))
+    memory: int = setting(10, whole)  # this and the next as in Raydan 1997
+    sufficient: float = setting(1e-4, fraction)
+    shrink: float = setting(0.5, fraction)
 
     def init(self, point: Point) -> Steps:
         return Steps((float(point.value),))
@@ -79,18 +71,13 @@ class BarzilaiBorwein(DirectionalSolver):
             found = curvature / squares if squares else 0.0
         return found if 0 < found < math.inf else state.rate
 
-    @booked("line search")
+    @timed("line search")
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Steps]:
         state, slope = proposal.state, proposal.slope
         ray, noise = point.along(proposal.direction), resolution(point)
         highest = max(state.values) + (noise if self.memory > 1 else 0.0)
-        t = 1.0
-        for _ in range(TRIALS if slope < 0 else 0):
-            count("line_search_trials")
-            trial = ray.at(t)
-            value = float(trial.value)
-            if -math.inf < value <= highest + self.sufficient * t * slope:
-                return trial, state._replace(values=(*state.values, value)[-self.memory :], count=state.count + 1)
-            t *= self.shrink
-        gave_up(point, "backtracking", TRIALS if slope < 0 else 0, t / self.shrink)
-        return point, state
+        found = first_below(ray, slope, self.shrink, highest, self.sufficient)
+        if found is None:
+            return point, state
+        _, moved, value = found
+        return moved, state._replace(values=(*state.values, value)[-self.memory :], count=state.count + 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..common.validation import positive
-from ..core.solver import DirectionalSolver, Proposal, towards
+from ..core.solver import DirectionalSolver, Proposal, setting, towards
 from ..objectives.base import Point
 
 
@@ -15,10 +15,7 @@ class GradientDescent(DirectionalSolver):
     """x+ = x - learning_rate g  (Boyd & Vandenberghe, Alg. 9.3, with a constant step)."""
 
     needs = "gradient"
-    learning_rate: float = 0.1
-
-    def __post_init__(self) -> None:
-        positive("learning_rate", self.learning_rate)
+    learning_rate: float = setting(0.1, positive)
 
     def propose(self, point: Point, state: Any) -> Proposal:
         return towards(point, point.gradient * -self.learning_rate)

@@ -1,4 +1,4 @@
-"""Nesterov's accelerated gradient: momentum, a step length it finds itself, and a fresh start when it overshoots."""
+"""Nesterov's accelerated gradient method, with backtracking and restarts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ from typing import NamedTuple
 
 import torch
 
-from ..common.instrumentation import booked, count
-from ..common.validation import positive
-from ..core.solver import DirectionalSolver, Proposal, towards
-from ..line_search.backtracking import gave_up
+from ..common.instrumentation import timed
+from ..common.validation import at_least_one, fraction
+from ..core.solver import DirectionalSolver, Proposal, setting, towards
+from ..line_search.backtracking import first_below
 from ..objectives.base import Point
 from ..objectives.rounding import resolution
 from .armijo import unit_rate
 
-TRIALS = 100
-ROOM = 0.95  # of rate ||g||^2: a decrease so large says that the curvature along g is a tenth of L
+ROOM = 0.95  # of rate ||g||^2: with such a decrease the curvature along g is a tenth of L
 
 
 class Momentum(NamedTuple):
@@ -43,14 +42,8 @@ class Nesterov(DirectionalSolver):
     """
 
     needs = "gradient"
-    shrink: float = 0.5
-    grow: float = 2.0
-
-    def __post_init__(self) -> None:
-        if positive("shrink", self.shrink) >= 1:
-            raise ValueError(f"shrink must lie between 0 and 1, found {self.shrink!r}")
-        if positive("grow", self.grow) < 1:
-            raise ValueError(f"grow must be at least 1, found {self.grow!r}")
+    shrink: float = setting(0.5, fraction)
+    grow: float = setting(2.0, at_least_one)
 
     def init(self, point: Point) -> Momentum:
         return Momentum(unit_rate(point))
@@ -58,31 +51,18 @@ class Nesterov(DirectionalSolver):
     def propose(self, point: Point, state: Momentum) -> Proposal:
         return towards(point, point.gradient * -state.rate, state)
 
-    @booked("line search")
+    @timed("line search")
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Momentum]:
         state: Momentum = proposal.state
-        found = self.shortened(point, proposal)
+        ray, slope = point.along(proposal.direction), proposal.slope
+        found = first_below(ray, slope, self.shrink, float(point.value) + resolution(point), 0.5)
         if found is None:
             return point, state
-        t, x = found
+        t, x, _ = found
         rate, moved = t * state.rate, x.x - (point.x if state.last is None else state.last)
         if float(torch.dot(point.gradient, moved)) > 0:
             return x, Momentum(self.grow * rate)
-        grow = self.grow if float(x.value) <= float(point.value) + ROOM * t * proposal.slope else 1.0
+        grow = self.grow if float(x.value) <= float(point.value) + ROOM * t * slope else 1.0
         theta = (1 + math.sqrt(1 + 4 * state.theta**2 / grow)) / 2
         y = x + (state.theta - 1) / theta * moved if state.theta > 1 else x
         return (y, Momentum(grow * rate, theta, x.x)) if math.isfinite(float(y.value)) else (x, Momentum(rate))
-
-    def shortened(self, point: Point, proposal: Proposal) -> tuple[float, Point] | None:
-        """The first t = 1, shrink, ... that passes, and y + t direction; None where there is none."""
-        ray, slope = point.along(proposal.direction), proposal.slope
-        highest = float(point.value) + resolution(point)
-        t = 1.0
-        for _ in range(TRIALS if slope < 0 else 0):
-            count("line_search_trials")
-            trial = ray.at(t)
-            if -math.inf < float(trial.value) <= highest + 0.5 * t * slope:
-                return t, trial
-            t *= self.shrink
-        gave_up(point, "backtracking", TRIALS if slope < 0 else 0, t / self.shrink)
-        return None

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..common.instrumentation import booked, count
+from ..common.instrumentation import count, timed
 from ..common.validation import EPS
 
-CANCELLATION = 0.01  # of a direction that may be lost to it
+CANCELLATION = 0.01  # the largest relative error of a direction that cancellation may cause
 
 
 class Factor(NamedTuple):
@@ -24,7 +24,7 @@ class Factor(NamedTuple):
     scale: Tensor  # (d,), D^-1/2
     shift: float
 
-    @booked("solve", "solves")
+    @timed("solve", "solves")
     def solve(self, b: Tensor) -> Tensor:
         """(H + shift D)^-1 b, (d,)."""
         return torch.cholesky_solve((self.scale * b).unsqueeze(1), self.lower).squeeze(1).mul_(self.scale)
@@ -54,7 +54,8 @@ class DualFactor(NamedTuple):
 def dual_factor(X: Tensor, gram: Tensor, weights: Tensor, l2: float) -> DualFactor | None:
     """The factor for H = l2 I + X^T diag(weights) X, with gram = X X^T; None where rounding would spoil it.
 
-    What cancels in H^-1 b is b / l2, of which a component along the largest eigenvalue keeps a part of l2 over it.
+    H^-1 b is a difference of vectors of size b / l2; along the largest eigenvalue lambda only l2 / lambda of it is
+    left.
     """
     root = weights.sqrt()
     inner = torch.outer(root, root).mul_(gram)
@@ -65,7 +66,7 @@ def dual_factor(X: Tensor, gram: Tensor, weights: Tensor, l2: float) -> DualFact
     return None if found is None else DualFactor(X, root, found, l2)
 
 
-@booked("factorise", "factorisations")
+@timed("factorise", "factorisations")
 def factor(hessian: Tensor, shift: float = 0.0, units: Tensor | None = None) -> Factor | None:
     """The scaled Cholesky factor of H + shift D, or None where that is not positive definite to rounding.
 
@@ -93,9 +94,9 @@ def in_units(hessian: Tensor, sizes: Tensor) -> Tensor:
 def visible_diagonal(hessian: Tensor) -> Tensor:
     """|diag H|, (d,), raised to the entries |h_ij| of its row that are above sqrt(|h_ii h_jj| / eps).
 
-    Such a pair is indefinite whatever its diagonal, which then measures neither variable: it may be 0, or 1e-311 (a
-    saturated unit of a network), and no sensible multiple of it is a shift. No entry of H exceeds 1 / sqrt(eps) in
-    units of the result, so that a shift of d / sqrt(eps) always suffices.
+    Such a pair of variables is indefinite, and its diagonal says nothing about their scales: it may be 0, or 1e-311 (a
+    saturated unit of a network), too small for any multiple of it to serve as a shift. In units of the result no entry
+    of H exceeds 1 / sqrt(eps), so that a shift of d / sqrt(eps) always suffices.
     """
     diagonal, entries = hessian.diagonal().abs(), hessian.abs()
     sizes = diagonal.sqrt()
@@ -121,3 +122,9 @@ def shifted_factor(hessian: Tensor) -> Factor | None:
             return found
         shift *= 10
     return None
+
+
+def safe_factor(matrix: Tensor) -> Factor | None:
+    """`factor`, or `shifted_factor` where the matrix is not positive definite."""
+    found = factor(matrix)
+    return shifted_factor(matrix) if found is None else found

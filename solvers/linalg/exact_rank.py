@@ -10,7 +10,7 @@ from .kernels import row_blocks
 PRIME = 4194301  # the largest below 2^22: sums of CHUNK products of two residues are whole numbers that float64 holds
 CHUNK = 512
 DIGITS = 53  # of a float64
-LEAST = -1080  # the exponent of the smallest float64 is above
+LEAST = -1080  # below the exponent of the smallest float64
 
 
 def exact_rank(X: Tensor, intercept: bool = False) -> int:

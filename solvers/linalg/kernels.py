@@ -1,4 +1,4 @@
-"""Products with a tall matrix X (n, d), dense or CSR: the only places that read all of it."""
+"""Products with a tall matrix X (n, d), dense or CSR."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 SMALL_BYTES = 1 << 18  # an X of this size is one block, and a copy of it does not matter
 BLOCK_BYTES = 1 << 20  # a scaled block of rows stays in a cache; a call for it costs little beside its work
-LARGEST_BLOCK = 1 << 24  # three of them are there at once for a sparse X: what a solver may take beside its data
+LARGEST_BLOCK = 1 << 24  # three of them are live at once for a sparse X: the memory that a solver adds to its data
 BLOCK_COLUMNS = 96  # 6,000 x 784 took 0.6 of the time of X^T X, 200,000 x 100 0.9 (64 and 128: the same to a tenth)
 
 
@@ -20,8 +20,8 @@ def is_sparse(X: Tensor) -> bool:
 def block_bytes() -> int:
     """Of a block of rows: threads share it, and wait for each other after each.
 
-    Where other work held a core, two threads took 1.8 s for the Gram matrix of 200,000 x 100 (float32) with blocks of
-    1 MB, 0.5 s with 4 MB, and 0.05 s with either where nothing did.
+    Where other processes used a core, two threads took 1.8 s for the Gram matrix of 200,000 x 100 (float32) with blocks
+    of 1 MB, 0.5 s with 4 MB, and 0.05 s with either where nothing did.
     """
     threads = torch.get_num_threads()
     return BLOCK_BYTES if threads == 1 else min(2 * threads * BLOCK_BYTES, LARGEST_BLOCK)

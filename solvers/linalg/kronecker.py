@@ -1,4 +1,4 @@
-"""Damped Kronecker factors: a metric whose inverse costs no more than that of its factors."""
+"""Kronecker factors of the Gauss-Newton matrix of a model made of linear layers, and the inverse of their products."""
 
 from __future__ import annotations
 
@@ -8,8 +8,23 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..common.instrumentation import booked
-from .kronecker_factors import KroneckerFactors
+from ..common.instrumentation import timed
+
+
+class KroneckerFactors(NamedTuple):
+    """The diagonal blocks of the Gauss-Newton matrix, each as about left (x) right + penalty I.
+
+    Layer by layer, in the order of x: left (p, p) and right (q, q), symmetric and positive semidefinite; the layer's
+    part of x is a matrix (p, q), row by row, biases included. For a layer a = W^T h + b and a loss that sums over rows,
+    the block is sum_i (h_i h_i^T) (x) (J_i^T C_i J_i), h with a 1 appended for the bias, J = d outputs / d a and C the
+    Hessian of the row's loss in the outputs; its factors are the mean of the first and the sum of the second, so
+    that it is exact for one row, and wherever inputs and slopes of the outputs are independent (Martens & Grosse 2015,
+    arXiv:1503.05671, section 3). For a squared error or cross-entropy C is the covariance of the gradients under the
+    model's own predictive distribution, so that this is its Fisher matrix (the same, section 2).
+    """
+
+    layers: list[tuple[Tensor, Tensor]]
+    penalty: float = 0.0
 
 
 class KroneckerInverse(NamedTuple):
@@ -17,7 +32,7 @@ class KroneckerInverse(NamedTuple):
 
     layers: list[tuple[Tensor, Tensor]]
 
-    @booked("solve")
+    @timed("solve")
     def solve(self, b: Tensor) -> Tensor:
         """(L (x) R)^-1 b layer by layer, (d,): L^-1 V R^-1 for the part V (p, q) of b, row by row."""
         parts, end = [], 0
@@ -28,7 +43,7 @@ class KroneckerInverse(NamedTuple):
         return torch.cat(parts)
 
 
-@booked("factorise", "kronecker_factorisations")
+@timed("factorise", "kronecker_factorisations")
 def kronecker_inverse(factors: KroneckerFactors, damping: float) -> KroneckerInverse | None:
     """Of (L + pi gamma I) (x) (R + gamma / pi I), gamma = sqrt(damping + penalty), for the factors of every layer.
 

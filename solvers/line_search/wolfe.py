@@ -1,4 +1,4 @@
-"""A line search for the strong Wolfe conditions: far enough down, and flat enough there."""
+"""A line search for the strong Wolfe conditions: enough decrease, and a slope that is small enough."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..common.instrumentation import booked, count
+from ..common.instrumentation import count, timed
 from ..common.scalars import squared
 from ..common.validation import positive
-from ..core.solver import DirectionalSolver, Proposal
+from ..core.solver import DirectionalSolver, Proposal, setting
 from ..objectives.base import Point, Ray
 from ..objectives.rounding import resolution
-from .backtracking import ROUNDING_TRIALS, gave_up
+from .backtracking import ROUNDING_TRIALS, note_failure
 
 FARTHEST = 10.0  # a longer step is at most so many times the last one
 INSIDE = 0.1  # a step between two others keeps this share of their distance from both
@@ -23,7 +23,7 @@ class Trial(NamedTuple):
 
     t: float
     value: float
-    slope: float  # nan where it was not asked for
+    slope: float  # nan where it was not computed
     point: Point
 
 
@@ -37,26 +37,26 @@ def strong_wolfe(
     minimiser of the cubic through both (eq. 3.59), of the quadratic where the slope at `high` is not known, or the
     middle where f is not finite there; never nearer than INSIDE to either.
 
-    Where the promised decrease is lost in rounding the approximate conditions of Hager & Zhang (2005, SIAM J. Optim.
-    16, eq. 4.1) stand for both, and slopes instead of values tell where to look: curvature slope <= slope(t) <=
-    -(1 - 2 sufficient) slope, and f(t) <= f(0). So values never rise, at rounding level neither. After the last trial
-    the best step with enough decrease is taken, whatever its slope; None where there is none.
+    Where the promised decrease is below rounding level the approximate conditions of Hager & Zhang (2005, SIAM J.
+    Optim. 16, eq. 4.1) replace both, and slopes instead of values bracket the step: curvature slope <= slope(t) <=
+    -(1 - 2 sufficient) slope, and f(t) <= f(0). So values never rise, not even by rounding. After the last trial the
+    best step with enough decrease is taken, whatever its slope; None where there is none.
     """
     if not slope < 0:
-        gave_up(ray.point, "the Wolfe search", 0, 0.0)
+        note_failure(ray.point, "the Wolfe search", 0, 0.0)
         return None
     start = float(ray.point.value)
     noise = resolution(ray.point)
     low, high = Trial(0.0, start, slope, ray.point), None
-    previous, t, unseen, tried = low, 1.0, 0, 0
+    previous, t, below_rounding, tried = low, 1.0, 0, 0
     while tried < trials:
         tried += 1
         count("line_search_trials")
         point = ray.at(t)
         value = float(point.value)
-        hidden = -t * slope <= noise
-        if hidden:
-            unseen += 1
+        rounded = -t * slope <= noise
+        if rounded:
+            below_rounding += 1
             falls = value <= start + noise
         else:
             falls = value <= start + sufficient * t * slope and (value < low.value or low.t == 0)
@@ -64,11 +64,11 @@ def strong_wolfe(
             high = Trial(t, value, math.nan, point)
         else:
             here = Trial(t, value, ray.slope(point), point)
-            if hidden:
-                flat = curvature * slope <= here.slope <= (2 * sufficient - 1) * slope and value <= start
+            if rounded:
+                accepted = curvature * slope <= here.slope <= (2 * sufficient - 1) * slope and value <= start
             else:
-                flat = abs(here.slope) <= -curvature * slope
-            if flat:
+                accepted = abs(here.slope) <= -curvature * slope
+            if accepted:
                 return point
             if not math.isfinite(here.slope):
                 high = here._replace(value=math.inf)
@@ -76,14 +76,14 @@ def strong_wolfe(
                 low, high = here, low
             else:
                 low, previous = here, low
-        if unseen > ROUNDING_TRIALS:
+        if below_rounding > ROUNDING_TRIALS:
             break
         t = beyond(previous, low) if high is None else between(low, high)
         if t in (low.t, high.t if high else math.inf):  # no number lies between the two
             break
     if low.t > 0 and low.value < start:
         return low.point
-    gave_up(ray.point, "the Wolfe search", tried, t)
+    note_failure(ray.point, "the Wolfe search", tried, t)
     return None
 
 
@@ -122,19 +122,18 @@ def minimiser(a: Trial, b: Trial) -> float:
 class WolfeSearch(DirectionalSolver):
     """Moves to a point along the direction that meets the strong Wolfe conditions; else stays."""
 
-    sufficient: float = 1e-4  # Nocedal & Wright, p. 62, and so is the next
-    curvature: float = 0.9
+    sufficient: float = setting(1e-4, positive)  # Nocedal & Wright, p. 62, and so is the next
+    curvature: float = setting(0.9, positive)
 
     def __post_init__(self) -> None:
-        for name in ("sufficient", "curvature"):
-            positive(name, getattr(self, name))
+        super().__post_init__()
         if not self.sufficient < min(self.curvature, 0.5) < 1 or self.curvature >= 1:
             raise ValueError(
                 "sufficient < curvature < 1 and sufficient < 1/2 must hold, "
                 f"found {self.sufficient!r} and {self.curvature!r}"
             )
 
-    @booked("line search")
+    @timed("line search")
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
         found = strong_wolfe(
             point.along(proposal.direction), proposal.slope, sufficient=self.sufficient, curvature=self.curvature

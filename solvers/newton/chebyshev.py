@@ -1,4 +1,4 @@
-"""Newton with Chebyshev's correction: a second solve with the same factor, for how the Hessian turns along the step."""
+"""Newton with Chebyshev's correction: a second solve with the same factor, for the change of the Hessian."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..common.instrumentation import booked, phase
+from ..common.instrumentation import phase, timed
 from ..core.solver import Proposal
 from ..line_search.backtracking import backtrack
 from ..objectives.base import Point, Ray
@@ -25,7 +25,7 @@ class ChebyshevNewton(CholeskyNewton):
     Equations, section 5.2; Gundersen & Steihaug 2010, Optim. Methods Softw. 25, p. 337.)
     """
 
-    @booked("line search")
+    @timed("line search")
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
         ray = point.along(proposal.direction)
         found = self.corrected(ray, proposal.slope)
@@ -34,7 +34,7 @@ class ChebyshevNewton(CholeskyNewton):
         return (point if found is None else found), proposal.state
 
     def corrected(self, ray: Ray, slope: float) -> Point | None:
-        """x + s + c, or None where it is not to be trusted; slope: g^T s."""
+        """x + s + c, or None where the plain step is to be taken; slope: g^T s."""
         factor = newton_factor(ray.point)
         if factor is None:
             return None

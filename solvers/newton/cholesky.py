@@ -8,7 +8,7 @@ from typing import Any
 from ..core.solver import Proposal, newton_proposal
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
-from ..objectives.newton_system import newton_direction, shifted_direction
+from ..objectives.newton_system import safe_newton_direction
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,4 @@ class CholeskyNewton(LineSearch):
     """
 
     def propose(self, point: Point, state: Any) -> Proposal | None:
-        direction = newton_direction(point)
-        if direction is None:
-            direction = shifted_direction(point)
-        return newton_proposal(point, direction)
+        return newton_proposal(point, safe_newton_direction(point))

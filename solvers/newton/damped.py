@@ -1,4 +1,4 @@
-"""Damped Newton: the exact Newton direction with a line search, safe where the direction is not."""
+"""Damped Newton: the exact Newton direction, replaced where it is not downhill, with a line search."""
 
 from __future__ import annotations
 

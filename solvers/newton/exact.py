@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..common.instrumentation import count, phase
 from ..common.validation import non_negative
-from ..core.solver import DirectionalSolver, Proposal, newton_proposal
+from ..core.solver import DirectionalSolver, Proposal, newton_proposal, setting
 from ..objectives.base import Point
 
 
@@ -29,12 +29,9 @@ def lu_direction(hessian: Tensor, gradient: Tensor) -> Tensor | None:
 
 @dataclass(frozen=True)
 class Newton(DirectionalSolver):
-    """x+ = x - (H + damping I)^-1 g, by LU: the textbook step, with nothing to catch it (Nocedal & Wright, p. 44)."""
+    """x+ = x - (H + damping I)^-1 g, by LU: the textbook step, without any safeguard (Nocedal & Wright, p. 44)."""
 
-    damping: float = 1e-6
-
-    def __post_init__(self) -> None:
-        non_negative("damping", self.damping)
+    damping: float = setting(1e-6, non_negative)
 
     def propose(self, point: Point, state: Any) -> Proposal | None:
         damped = point.hessian.clone()

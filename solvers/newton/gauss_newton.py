@@ -1,4 +1,4 @@
-"""Gauss-Newton: the curvature of a sum of squares without the curvature of what is squared."""
+"""Gauss-Newton: the curvature of a sum of squares without that of the residuals."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.solver import Proposal, newton_proposal
-from ..linalg.cholesky import factor, shifted_factor
+from ..linalg.cholesky import safe_factor
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
 
@@ -17,7 +17,7 @@ NO_MATRIX = (
 
 
 def without_matrix(point: Point) -> str:
-    """Why a method of this family cannot start from a point; empty where it can."""
+    """Why a method of this family cannot work on an objective; empty where it can."""
     return NO_MATRIX if point.gauss_newton is None else ""
 
 
@@ -34,5 +34,5 @@ class GaussNewton(LineSearch):
         return without_matrix(point)
 
     def propose(self, point: Point, state: Any) -> Proposal | None:
-        found = factor(point.gauss_newton) or shifted_factor(point.gauss_newton)
+        found = safe_factor(point.gauss_newton)
         return newton_proposal(point, None if found is None else -found.solve(point.gradient))

@@ -10,12 +10,13 @@ import torch
 
 from ..common.instrumentation import count, phase
 from ..common.scalars import squared
-from ..common.validation import positive
-from ..core.solver import DirectionalSolver, Proposal, newton_proposal
+from ..common.validation import above_one, positive
+from ..core.solver import DirectionalSolver, Proposal, newton_proposal, setting
 from ..linalg.cholesky import factor
-from ..line_search.backtracking import unseen_step
+from ..line_search.backtracking import step_below_rounding
 from ..objectives.base import Point
 from ..objectives.rounding import resolution
+from .adaptive_shift import shifted_proposal
 
 
 class Lipschitz(NamedTuple):
@@ -33,17 +34,12 @@ class GradientRegularisedNewton(DirectionalSolver):
     With lambda = sqrt(L ||g||) a step is taken if ||g+|| <= 2 lambda ||s|| and f(x+) <= f(x) - 2/3 lambda ||s||^2: both
     hold for a convex f once L is half the Lipschitz constant of H, or more. L is multiplied by `rise` where one fails
     or H + lambda I is not positive definite, and divided by it after each step. At the start lambda is `start` times
-    the Frobenius norm of H. Where the decrease is lost in rounding, LevenbergNewton's rule decides. (Mishchenko 2023,
-    SIAM J. Optim. 33, p. 1440, arXiv:2112.02089, its adaptive variant.)
+    the Frobenius norm of H. Where the decrease is below rounding level, LevenbergNewton's rule decides. (Mishchenko
+    2023, SIAM J. Optim. 33, p. 1440, arXiv:2112.02089, its adaptive variant.)
     """
 
-    start: float = 0.1
-    rise: float = 4.0
-
-    def __post_init__(self) -> None:
-        positive("start", self.start)
-        if positive("rise", self.rise) <= 1:
-            raise ValueError(f"rise must be greater than 1, found {self.rise!r}")
+    start: float = setting(0.1, positive)
+    rise: float = setting(4.0, above_one)
 
     def init(self, point: Point) -> Lipschitz:
         size, norm = frobenius(point.hessian), length(point.gradient)
@@ -51,17 +47,11 @@ class GradientRegularisedNewton(DirectionalSolver):
         return Lipschitz(max(self.start * size / math.sqrt(norm), math.ulp(0.0)) if usual else 1.0)
 
     def propose(self, point: Point, state: Lipschitz) -> Proposal | None:
-        hessian, norm = point.hessian, length(point.gradient)
-        while math.isfinite(state.root):
-            shifted = hessian.clone()
-            shifted.diagonal().add_(state.root * math.sqrt(norm))
-            if (found := factor(shifted)) is not None:
-                return newton_proposal(point, -found.solve(point.gradient), state)
-            if not bool(hessian.isfinite().all()) or norm == 0:
-                return None
-            count("shifted")
-            state = self._raised(state)
-        return None
+        root = math.sqrt(length(point.gradient))
+        if root == 0:  # no L gives a shift
+            found = factor(point.hessian)
+            return None if found is None else newton_proposal(point, -found.solve(point.gradient), state)
+        return shifted_proposal(point, point.hessian, state, lambda state: state.root * root, self._raised)
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Lipschitz]:
         state, step = proposal.state, proposal.direction
@@ -71,8 +61,8 @@ class GradientRegularisedNewton(DirectionalSolver):
             shift, size = state.root * math.sqrt(length(point.gradient)), length(step)
             # The first test alone would accept any step where f is flat; the second is lost in rounding near the end.
             if not -proposal.slope > resolution(point):
-                held = 0.0 if state.rejected else shift * squared(size)  # lowered, lambda would rise again, for ever
-                reached, short = unseen_step(point, trial, step, proposal.slope, held)
+                energy = 0.0 if state.rejected else shift * squared(size)  # lowered, lambda would rise again
+                reached, short = step_below_rounding(point, trial, step, proposal.slope, energy)
                 return reached, Lipschitz(state.root / self.rise**2) if short else state  # lambda is divided by rise^2
             fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * squared(size)
             if not (fell and length(trial.gradient) <= 2 * shift * size):

@@ -1,29 +1,26 @@
-"""Newton with Levenberg's shift, adapted by how well the quadratic model predicts."""
+"""Newton with Levenberg's shift, adapted by the gain ratio."""
 
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 
-from ..common.instrumentation import count, phase
-from ..common.validation import positive
-from ..core.solver import DirectionalSolver, Proposal, newton_proposal
-from ..linalg.cholesky import factor
-from ..line_search.backtracking import unseen_step
+from ..common.validation import above_one, ascending, positive
+from ..core.solver import DirectionalSolver, Proposal, setting
+from ..line_search.backtracking import step_below_rounding, trial_step
 from ..objectives.base import Point
-from ..objectives.rounding import resolution
+from .adaptive_shift import raised, shifted_proposal
 
 
 class Shift(NamedTuple):
-    """The state: lambda, the factor by which the next rejection raises it, and f where it was lowered blindly."""
+    """The state: lambda, the factor by which the next rejection raises it, and f where rounding lowered lambda last."""
 
     size: float
     rise: float
-    unseen: float = math.inf
+    lowered_at: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -32,24 +29,20 @@ class LevenbergNewton(DirectionalSolver):
 
     The ratio of the two gains steers lambda: above `good` it is divided by `fall`; below `poor`, or where H + lambda I
     is not positive definite, it is multiplied by `rise`, and by twice as much each time in a row (Nielsen 1999). It
-    starts at `start` times the largest diagonal entry of H. Where rounding hides the gain because lambda makes the
-    step short, it is divided by `fall`, too. (Nocedal & Wright, section 10.3 and the ratios of Alg. 4.1.)
+    starts at `start` times the largest diagonal entry of H. Where the gain is below rounding level because lambda makes
+    the step short, it is divided by `fall`, too. (Nocedal & Wright, section 10.3 and the ratios of Alg. 4.1.)
     """
 
-    start: float = 1e-3
+    start: float = setting(1e-3, positive)
     accept: float = 1e-4
     poor: float = 0.25
     good: float = 0.75
-    rise: float = 4.0
-    fall: float = 10.0
+    rise: float = setting(4.0, above_one)
+    fall: float = setting(10.0, above_one)
 
     def __post_init__(self) -> None:
-        for name in ("start", "accept", "poor", "good", "rise", "fall"):
-            positive(name, getattr(self, name))
-        if not self.accept < self.poor < self.good < 1:
-            raise ValueError(f"accept < poor < good < 1 must hold, found {self.accept}, {self.poor}, {self.good}")
-        if min(self.rise, self.fall) <= 1:
-            raise ValueError(f"rise and fall must be greater than 1, found {self.rise!r} and {self.fall!r}")
+        super().__post_init__()
+        ascending(accept=self.accept, poor=self.poor, good=self.good)
 
     def init(self, point: Point) -> Shift:
         diagonal = point.hessian_diagonal
@@ -59,39 +52,21 @@ class LevenbergNewton(DirectionalSolver):
         return Shift(self.start * largest if 0 < largest < math.inf else self.start, self.rise)
 
     def propose(self, point: Point, state: Shift) -> Proposal | None:
-        hessian = point.hessian
-        while math.isfinite(state.size):
-            shifted = hessian.clone()
-            shifted.diagonal().add_(state.size)
-            if (found := factor(shifted)) is not None:
-                return newton_proposal(point, -found.solve(point.gradient), state)
-            if not bool(hessian.isfinite().all()):
-                return None
-            count("shifted")
-            state = self._raised(state)
-        return None
+        return shifted_proposal(point, point.hessian, state, lambda state: state.size, raised)
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Shift]:
         state, slope, step = proposal.state, proposal.slope, proposal.direction
-        with phase("line search"):
-            count("line_search_trials")
-            trial = point.along(step).at(1.0)
-            held = state.size * float(torch.dot(step, step))
-            predicted = 0.5 * (held - slope)  # uses (H + lambda I) s = -g
-            if not predicted > resolution(point):
-                # Lowered after a rejection, lambda would rise again, and so for ever where f falls no more.
-                value = float(point.value)
-                free = state.rise == self.rise or value < state.unseen
-                reached, short = unseen_step(point, trial, step, slope, held if free else 0.0)
-                return reached, Shift(state.size / self.fall, self.rise, value) if short else state
-            ratio = (float(point.value) - float(trial.value)) / predicted
+        energy = state.size * float(torch.dot(step, step))
+        trial, ratio = trial_step(point, step, 0.5 * (energy - slope))  # uses (H + lambda I) s = -g
+        if ratio is None:
+            # Lowered after a rejection, lambda would rise again, and so on without end where f no longer falls.
+            value = float(point.value)
+            free = state.rise == self.rise or value < state.lowered_at
+            reached, short = step_below_rounding(point, trial, step, slope, energy if free else 0.0)
+            return reached, Shift(state.size / self.fall, self.rise, value) if short else state
         if not ratio > self.accept:  # NaN, too
-            return point, self._raised(state)
+            return point, raised(state)
         if ratio < self.poor:
             return trial, state._replace(size=state.size * self.rise, rise=self.rise)
         size = state.size / self.fall if ratio > self.good else state.size
         return trial, state._replace(size=size, rise=self.rise)
-
-    def _raised(self, state: Shift) -> Shift:
-        size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not be raised
-        return state._replace(size=size * state.rise, rise=2 * state.rise)

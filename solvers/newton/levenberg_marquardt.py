@@ -1,25 +1,19 @@
-"""Levenberg-Marquardt: Gauss-Newton with a shift in the units of the variables, adapted by how well it predicts."""
+"""Levenberg-Marquardt: Gauss-Newton with a shift in the units of the variables, adapted by the gain ratio."""
 
 from __future__ import annotations
 
-import math
-import sys
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ..common.instrumentation import count, phase
-from ..common.validation import positive
-from ..core.solver import DirectionalSolver, Proposal, newton_proposal
-from ..linalg.cholesky import factor
-from ..line_search.backtracking import unseen_step
+from ..common.validation import fraction, positive
+from ..core.solver import DirectionalSolver, Proposal, setting
+from ..line_search.backtracking import step_below_rounding, trial_step
 from ..objectives.base import Point
-from ..objectives.rounding import resolution
+from .adaptive_shift import RISE, nielsen, raised, shifted_proposal
 from .gauss_newton import without_matrix
-
-RISE = 2.0  # Nielsen 1999: the first rejection doubles lambda, the next one multiplies it by 4, then 8
 
 
 class Damping(NamedTuple):
@@ -41,13 +35,8 @@ class LevenbergMarquardt(DirectionalSolver):
     It starts at `start`.
     """
 
-    start: float = 1e-3
-    accept: float = 1e-4
-
-    def __post_init__(self) -> None:
-        positive("start", self.start)
-        if positive("accept", self.accept) >= 1:
-            raise ValueError(f"accept must lie between 0 and 1, found {self.accept!r}")
+    start: float = setting(1e-3, positive)
+    accept: float = setting(1e-4, fraction)
 
     def unsuited(self, point: Point) -> str:
         return without_matrix(point)
@@ -59,39 +48,20 @@ class LevenbergMarquardt(DirectionalSolver):
         matrix = point.gauss_newton
         diagonal = matrix.diagonal()
         units = torch.maximum(state.units, diagonal)
-        if not bool((units > 0).all()):  # a variable that has moved nothing yet keeps its own unit
+        if not bool((units > 0).all()):  # a variable without curvature so far has the unit 1
             units = units.where(units > 0, 1.0)
         state = state._replace(units=units)
-        while math.isfinite(state.size) and bool(matrix.isfinite().all()):
-            shifted = matrix.clone()
-            shifted.diagonal().add_(state.size * units)
-            if (found := factor(shifted)) is not None:
-                return newton_proposal(point, -found.solve(point.gradient), state)
-            count("shifted")
-            state = self._raised(state)
-        return None
+        if not bool(matrix.isfinite().all()):
+            return None
+        return shifted_proposal(point, matrix, state, lambda state: state.size * units, raised)
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Damping]:
         state, slope, step = proposal.state, proposal.slope, proposal.direction
-        with phase("line search"):
-            count("line_search_trials")
-            trial = point.along(step).at(1.0)
-            # Half of -g^T s + lambda s^T D s, for (B + lambda D) s = -g.
-            held = state.size * float(torch.dot(step, state.units * step))
-            predicted = 0.5 * (held - slope)
-            if not predicted > resolution(point):
-                reached, short = unseen_step(point, trial, step, slope, held if state.rise == RISE else 0.0)
-                return reached, state._replace(size=state.size * eased(1.0), rise=RISE) if short else state
-            ratio = (float(point.value) - float(trial.value)) / predicted
+        energy = state.size * float(torch.dot(step, state.units * step))
+        trial, ratio = trial_step(point, step, 0.5 * (energy - slope))  # uses (B + lambda D) s = -g
+        if ratio is None:
+            reached, short = step_below_rounding(point, trial, step, slope, energy if state.rise == RISE else 0.0)
+            return reached, state._replace(size=state.size * nielsen(1.0), rise=RISE) if short else state
         if not ratio > self.accept:  # NaN, too
-            return point, self._raised(state)
-        return trial, state._replace(size=state.size * eased(ratio), rise=RISE)
-
-    def _raised(self, state: Damping) -> Damping:
-        size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not be raised
-        return state._replace(size=size * state.rise, rise=2 * state.rise)
-
-
-def eased(ratio: float) -> float:
-    """max(1/3, 1 - (2 q - 1)^3), what lambda is multiplied by after a step that gained q times what was predicted."""
-    return max(1 / 3, 1 - (2 * min(ratio, 1.0) - 1) ** 3)
+            return point, raised(state)
+        return trial, state._replace(size=state.size * nielsen(ratio), rise=RISE)

@@ -1,4 +1,4 @@
-"""Newton where the Hessian may be indefinite: a modified factorisation makes every direction one of descent."""
+"""Newton where the Hessian may be indefinite: a modified factorisation gives a descent direction."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..common.instrumentation import booked, count, phase
+from ..common.instrumentation import count, phase, timed
 from ..core.eigensystem import units
 from ..core.solver import Proposal, newton_proposal
 from ..linalg.cholesky import in_units, rounding_shift
@@ -23,7 +23,7 @@ class ModifiedCholeskyNewton(LineSearch):
 
     D has blocks of order 1 and 2 (Bunch & Kaufman 1977, Math. Comp. 31, p. 163), and |D| their eigenvalues without
     signs, none below the rounding of a factorisation (Cheng & Higham 1998, SIAM J. Matrix Anal. Appl. 19, p. 1097;
-    Nocedal & Wright, section 3.4, who name the flipped signs beside Cheng & Higham's lower bound, with which steps
+    Nocedal & Wright, section 3.4, describe the flipped signs and Cheng & Higham's lower bound, with which steps
     along negative curvature would be as long as that bound is small). One factorisation, of a library, where
     Gill, Murray & Wright's algorithm goes column by column. Where H is positive definite D = |D|: a Newton step, by
     Cholesky.
@@ -48,7 +48,7 @@ def modified_direction(point: Point) -> Tensor | None:
         return torch.linalg.ldl_solve(factors, pivots, -(point.gradient / sizes).unsqueeze(1)).squeeze(1) / sizes
 
 
-@booked("factorise", "factorisations")
+@timed("factorise", "factorisations")
 def modified_factors(scaled: Tensor) -> tuple[Tensor, Tensor]:
     """The factors of torch.linalg.ldl_factor with |D| in place of D, and the pivots.
 
@@ -71,7 +71,7 @@ def modified_factors(scaled: Tensor) -> tuple[Tensor, Tensor]:
     diagonal = factors.diagonal().abs().clamp(min=least)
     diagonal[:-1] = torch.where(first, p + q * a, diagonal[:-1])
     diagonal[1:] = torch.where(first, p + q * c, diagonal[1:])
-    # A block that became a multiple of I keeps a trace of b: the library's solve divides by it.
+    # A block that became a multiple of I gets a tiny b: the library's solve divides by it.
     trace = torch.finfo(b.dtype).eps * high
     b = torch.where(first, torch.where((q * b).abs() < trace, trace, q * b), b)
     modified = factors.clone()

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from ..common.instrumentation import phase
 from ..common.scalars import squared
-from ..common.validation import EPS, positive, whole
+from ..common.validation import EPS, fraction, whole
 from ..core.conjugate_gradients import conjugate_gradients, gradient_norm
-from ..core.solver import Proposal, newton_proposal
+from ..core.solver import Proposal, newton_proposal, setting
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
 
@@ -37,14 +37,9 @@ class NewtonCG(LineSearch):
     # Eisenstat & Walker's (1996) second choice         66  59  242  375  285 1115
     # Nash & Sofer's (1990) ratio of decreases, 0.5     52  63  659  293  305  604, in up to seven times the iterations
     # that ratio, below this eta                        63  68  280  262  206  628
-    forcing: float = 0.5
-    cg_iterations: int = 200  # without limits a network of 121 weights spent 4581 products on one direction
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if positive("forcing", self.forcing) >= 1:
-            raise ValueError(f"forcing must lie between 0 and 1, found {self.forcing!r}")
-        whole("cg_iterations", self.cg_iterations)
+    forcing: float = setting(0.5, fraction)
+    # Without a limit a network of 121 weights spent 4581 products on one direction.
+    cg_iterations: int = setting(200, whole)
 
     def init(self, point: Point) -> float:
         """The state: the norm of the gradient at the start."""

@@ -1,4 +1,4 @@
-"""Damped Newton for self-concordant functions: the decrement itself says how long a step is safe."""
+"""Damped Newton for self-concordant functions: the step length follows from the decrement."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..common.instrumentation import booked, count
-from ..common.validation import positive
-from ..core.solver import DirectionalSolver, Proposal, newton_proposal
-from ..line_search.backtracking import flatter, gave_up
+from ..common.instrumentation import count, timed
+from ..common.validation import optional, positive
+from ..core.solver import DirectionalSolver, Proposal, newton_proposal, setting
+from ..line_search.backtracking import approximate_wolfe, note_failure
 from ..objectives.base import Point
-from ..objectives.newton_system import newton_direction, shifted_direction
+from ..objectives.newton_system import safe_newton_direction
 from ..objectives.rounding import resolution
 
-TRIALS = 60  # whatever they promise, and then as long as f can tell what is promised
-MOST = 2200  # doublings until M, or the step, is no number
+TRIALS = 60  # in any case, and more as long as the promised decrease is above rounding level
+MOST = 2200  # doublings until M overflows, or the step underflows
 
 
 class Constant(NamedTuple):
@@ -36,27 +36,20 @@ class SelfConcordantNewton(DirectionalSolver):
     often far too large.
 
     constant: M. Where it is None M is estimated: it starts at 1 / lambda, which makes the first step one half, is
-        doubled until f falls as promised, and halved for the next step. Where M is given a step that keeps less than
-        the promise is not taken.
+        doubled until f falls as promised, and halved for the next step. Where M is given, a step with less decrease
+        than promised is not taken.
     Where H is not positive definite its shifted factor stands in, as in CholeskyNewton.
     """
 
-    constant: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.constant is not None:
-            positive("constant", self.constant)
+    constant: float | None = setting(None, optional(positive))
 
     def init(self, point: Point) -> Constant:
         return Constant(self.constant)
 
     def propose(self, point: Point, state: Constant) -> Proposal | None:
-        direction = newton_direction(point)
-        if direction is None:
-            direction = shifted_direction(point)
-        return newton_proposal(point, direction, state)
+        return newton_proposal(point, safe_newton_direction(point), state)
 
-    @booked("line search")
+    @timed("line search")
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Constant]:
         slope, state = proposal.slope, proposal.state
         if not slope < 0:
@@ -70,15 +63,15 @@ class SelfConcordantNewton(DirectionalSolver):
             count("line_search_trials")
             trial = ray.at(t)
             if promised > resolution(point):
-                passed = -math.inf < float(trial.value) <= float(point.value) - promised
+                accepted = -math.inf < float(trial.value) <= float(point.value) - promised
             else:
-                passed = flatter(point, trial, proposal.direction, slope)
-            if passed:
+                accepted = approximate_wolfe(point, trial, proposal.direction, slope)
+            if accepted:
                 return trial, state if self.constant else Constant(M / 2)
             if self.constant:
                 break
             M *= 2
-        gave_up(point, "the search for M", tried, t)
+        note_failure(point, "the search for M", tried, t)
         return point, state
 
 

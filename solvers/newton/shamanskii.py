@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..common.scalars import squared
 from ..common.validation import positive, whole
-from ..core.solver import Proposal, newton_proposal
+from ..core.solver import Proposal, newton_proposal, setting
 from ..linalg.cholesky import DualFactor, Factor, shifted_factor
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
@@ -29,19 +29,14 @@ class Chord(NamedTuple):
 class ShamanskiiNewton(LineSearch):
     """x+ = x - t B^-1 g: B is the Hessian of at most `steps` steps ago; t from backtracking.
 
-    It is made anew after `steps` steps, where sqrt(g^T B^-1 g) did not fall below `contraction` times what it was, and
+    It is recomputed after `steps` steps, where sqrt(g^T B^-1 g) did not fall below `contraction` times what it was, and
     where the search found nothing. With steps=1 this is CholeskyNewton; without a search m steps are of order m + 1.
     (Shamanskii 1967, Ukr. Math. J. 19, p. 118; Kelley 1995, Iterative Methods for Linear and Nonlinear Equations,
     section 5.4.4.) A Hessian that is not positive definite is shifted as in CholeskyNewton.
     """
 
-    steps: int = 4
-    contraction: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        whole("steps", self.steps)
-        positive("contraction", self.contraction)
+    steps: int = setting(4, whole)
+    contraction: float = setting(0.5, positive)
 
     def init(self, point: Point) -> Chord:
         return Chord()
@@ -56,7 +51,7 @@ class ShamanskiiNewton(LineSearch):
         proposal = solved(point, shifted_factor(point.hessian) if found is None else found, 1)
         if proposal is None or not (stuck and state.age == 1):
             return proposal
-        return proposal._replace(state=state)  # the exact direction led nowhere: the run has stalled
+        return proposal._replace(state=state)  # the search along the exact direction failed: the run has stalled
 
 
 def solved(point: Point, factor: Factor | DualFactor | None, age: int) -> Proposal | None:

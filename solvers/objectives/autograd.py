@@ -1,4 +1,4 @@
-"""Any scalar torch function as an objective, with derivatives by autograd over a graph kept on the point."""
+"""Any scalar torch function as an objective, with derivatives by autograd over a graph cached on the point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
 
-from .base import Objective, Point, kept
+from ..common.cached import cached
+from .base import Objective, Point
 
 BATCH_BYTES = 1 << 28  # what the rows of one batched backward pass may take
 NEARBY = 2  # points at which rounding is measured where a derivative is as small as that
@@ -46,15 +47,15 @@ class FunctionObjective(Objective):
 
 
 class FunctionPoint(Point):
-    """Reverse over reverse: it asks of f only what its gradient asks.
+    """Derivatives in reverse over reverse mode, which needs of f no more than its gradient does.
 
-    The graphs of f and of its gradient are kept on the point, so that the gradient costs no second evaluation of f,
+    The graphs of f and of its gradient are cached on the point, so that the gradient costs no second evaluation of f,
     and a product H v = d(g^T v)/dx one backward pass.
     """
 
     objective: FunctionObjective
 
-    @kept
+    @cached
     def leaf(self) -> Tensor:
         """x, (d,), as the variable of the graphs. Outside inference mode, in which nothing is recorded."""
         with torch.inference_mode(False):
@@ -72,12 +73,12 @@ class FunctionPoint(Point):
                 output, self.leaf, retain_graph=True, create_graph=create_graph, allow_unused=True
             )[0]
 
-    @kept
+    @cached
     def recorded_value(self) -> Tensor:
         """f(x) with its graph."""
         return self.recorded(self.objective.scalar)
 
-    @kept
+    @cached
     def recorded_gradient(self) -> Tensor:
         """g, (d,), with its graph; TypeError where autograd does not know how f(x) was computed from x."""
         value = self.recorded_value
@@ -89,15 +90,15 @@ class FunctionPoint(Point):
             )
         return slope
 
-    @kept
+    @cached
     def value(self) -> Tensor:
         return self.recorded_value.detach()
 
-    @kept
+    @cached
     def gradient(self) -> Tensor:
         return self.recorded_gradient.detach().contiguous()
 
-    @kept
+    @cached
     def hessian(self) -> Tensor:
         return self.jacobian_of(self.recorded_gradient)
 
@@ -109,9 +110,9 @@ class FunctionPoint(Point):
             product = self.backward(torch.dot(slope, v.detach().clone()))
         return torch.zeros_like(v) if product is None else product.contiguous()
 
-    @kept
+    @cached
     def nearby(self) -> list[Point]:
-        """Points some rounding units of x away: by what derivatives change until there, they are not known here."""
+        """Points some rounding units of x away: the change of a derivative between them bounds its rounding error."""
         generator = torch.Generator().manual_seed(0)
         signs = torch.randint(2, (NEARBY, len(self.x)), generator=generator).to(self.x) * 2 - 1
         unit = 4 * torch.finfo(self.x.dtype).eps

@@ -1,4 +1,4 @@
-"""Are the derivatives of an objective right? Autograd, central differences and Taylor remainders, block by block."""
+"""Checks of derivatives: autograd, central differences and Taylor remainders, block by block."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .autograd import FunctionObjective
 AUTOGRAD_TOLERANCE = 4500  # rounding units: 1e-12 in float64
 DIFFERENCE_TOLERANCE = 4500  # times eps^(2/3), the best that central differences can do: 1.6e-7 in float64
 SLOPE_TOLERANCE = 0.1
-CLEAR = 100  # a remainder so many times larger than rounding tells a slope to one or two percent
+CLEAR = 100  # a remainder so many times larger than rounding gives a slope to one or two percent
 HALVINGS = 36  # from a step of 1/2 to one of 1e-11
 
 
@@ -24,8 +24,8 @@ HALVINGS = 36  # from a step of 1/2 to one of 1e-11
 class Curve:
     """Errors (>= 0) against steps (> 0), from the shortest step to the longest, and the slope of their logarithms.
 
-    The slope is taken where the steps are shortest and the errors still clearly above rounding: a wrong derivative
-    shows there, and longer steps hide it behind the next term. NaN where there is nothing but rounding.
+    The slope is taken over the shortest steps whose errors are clearly above rounding: over longer steps the next term
+    of the series may mask a wrong derivative. NaN where all errors are rounding.
     """
 
     steps: tuple[float, ...]
@@ -41,7 +41,7 @@ class BlockCheck:
     difference_error: the smallest relative error of central differences along one direction in the block.
     differences: that error against the step. Its slope is 2, and -1 (`rounding_slope`) where rounding rules.
     first, second: the Taylor remainders |f(x + t v) - f - t g v| and |... - t^2/2 v H v|: slopes 2 and 3. A slope is
-        NaN where only rounding is left (the second of a function that is quadratic in the block), and may be larger.
+        NaN where all of it is rounding (the second of a function that is quadratic in the block), and may be larger.
     failures: the checks that failed, by name.
     """
 
@@ -92,7 +92,7 @@ def check_derivatives(
 
 
 def _direction(point: Any, part: slice, generator: torch.Generator) -> Tensor:
-    """Within the block, as long as it (at least 1), half gradient and half chance: never nearly orthogonal to g."""
+    """A direction within the block, as long as x is there (at least 1): half gradient, half random, so g^T v > 0."""
     g = point.gradient[part]
     chance = torch.randn(g.shape, generator=generator, dtype=torch.float64).to(g)
     mixed = chance / torch.linalg.vector_norm(chance)
@@ -118,7 +118,7 @@ def _check_block(
     def rise(t: float) -> float:
         return float((point + t * v).value) - f
 
-    # Steps of a few rounding units show what rounding alone does to f.
+    # Steps of a few rounding units measure the rounding errors of f.
     noise = max(eps * abs(f), *(abs(rise(t) - t * slope) for t in (eps * 2.0**j for j in range(8))))
     steps = tuple(longest * 2.0**-j for j in reversed(range(HALVINGS)))
     ups, downs = [rise(t) for t in steps], [rise(-t) for t in steps]
@@ -133,7 +133,7 @@ def _check_block(
     failures = []
     if gradient_error is not None and not gradient_error <= AUTOGRAD_TOLERANCE * eps:
         failures.append("autograd")
-    # Where f is smooth only over short steps or its slope is small, rounding is all that differences can show.
+    # Where f is smooth only over short steps or its slope is small, differences are all rounding.
     if not difference <= DIFFERENCE_TOLERANCE * eps ** (2 / 3) + noise / (longest * (abs(slope) or 1.0)):
         failures.append("central differences")
     for curve, order, label in zip(curves, (2, 3), ("first", "second"), strict=True):

@@ -7,9 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..common.cached import cached
 from ..common.instrumentation import count
 from .autograd import FunctionPoint
-from .base import Objective, kept
+from .base import Objective
 
 
 class LeastSquares(Objective):
@@ -19,7 +20,7 @@ class LeastSquares(Objective):
     Gauss-Newton matrix, all of H where the residuals vanish or are linear (Nocedal & Wright, section 10.1, with a
     half before the sum; the collections of test problems publish minima without it).
     There is no default start: pass x0 to `minimize`. Derivatives have the dtype of x; residuals in another, as from
-    data in float64, are kept in the more precise one. What r raises is passed on. TypeError where r is not a function
+    data in float64, stay in the more precise one. What r raises is passed on. TypeError where r is not a function
     or does not return a real vector.
     """
 
@@ -54,37 +55,37 @@ class LeastSquaresPoint(FunctionPoint):
 
     objective: LeastSquares
 
-    @kept
+    @cached
     def recorded_residuals(self) -> Tensor:
         """r, (m,), with its graph."""
         return self.recorded(self.objective.vector)
 
-    @kept
+    @cached
     def recorded_value(self) -> Tensor:
         r = self.recorded_residuals
         with torch.inference_mode(False), torch.enable_grad():
             return torch.dot(r, r)
 
-    @kept
+    @cached
     def residuals(self) -> Tensor:
         """r, (m,)."""
         return self.recorded_residuals.detach()
 
-    @kept
+    @cached
     def jacobian(self) -> Tensor:
         """J = dr/dx, (m, d)."""
         count("jacobians")
         return self.jacobian_of(self.recorded_residuals)
 
-    @kept
+    @cached
     def gradient(self) -> Tensor:
-        """2 J^T r, without J where nobody has asked for it."""
+        """2 J^T r, without J unless it is known already."""
         if "jacobian" in self.__dict__:
             # r may be in float64 where x, and with it J, is in float32.
             return 2 * (self.jacobian.to(self.residuals).T @ self.residuals).to(self.x)
         return self.recorded_gradient.detach().contiguous()
 
-    @kept
+    @cached
     def gauss_newton(self) -> Tensor:
         """2 J^T J, (d, d)."""
         return 2 * (self.jacobian.T @ self.jacobian)

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from ..common.instrumentation import booked
+from ..common.cached import cached
+from ..common.instrumentation import timed
 from ..common.names import lookup
-from ..common.validation import finite_tensor, real_tensor
-from ..linalg.kronecker_factors import KroneckerFactors
-from .base import Objective, Point, kept
+from ..common.validation import finite_tensor, real_tensor, whole
+from ..linalg.kronecker import KroneckerFactors
+from .base import Objective, Point
 
 # Of one layer's tangents, where Hessian-vector products are computed many at a time: on a CPU they stay in its cache.
 # (A Hessian of 961 columns over 398 rows took 0.29 s with 2^20 bytes, 0.70 s with 2^24, 0.52 s with 2^16.)
@@ -74,12 +75,8 @@ class ResidualMLP(Objective):
             raise ValueError(f"Y must have shape ({len(X)}, outputs) to match X, found {tuple(Y.shape)}")
         if Y.device != X.device:
             raise ValueError(f"X is on {X.device} and Y on {Y.device}: move them to one device with .to(...)")
-        if isinstance(depth, bool) or not isinstance(depth, int):
-            raise TypeError(f"depth must be an int >= 0, found {depth!r}")
-        if depth < 0:
-            raise ValueError(f"depth must be an int >= 0, found {depth!r}")
         self.X, self.Y = X, finite_tensor("Y", Y).to(X.dtype)
-        self.depth = depth
+        self.depth = whole("depth", depth, least=0)
         self.activation = activation
         self.g = lookup(ACTIVATIONS, activation, "activation")
         self.scale = 2 / len(X)
@@ -127,7 +124,7 @@ class ResidualMLP(Objective):
         return x.to(self.X)
 
     def accuracy(self, x: Tensor) -> float:
-        """Share of rows whose class is found: the largest output, or for k = 1 the side of 1/2."""
+        """Share of rows whose class is predicted: the largest output, or for k = 1 the side of 1/2."""
         found, wanted = self.at(x).predictions, self.Y
         if wanted.shape[1] == 1:
             return float(((found >= 0.5) == (wanted >= 0.5)).double().mean())
@@ -135,18 +132,18 @@ class ResidualMLP(Objective):
 
 
 class MLPPoint(Point):
-    """L near x, built on one pass forwards and one backwards, each kept.
+    """L near x, built on one pass forwards and one backwards, each cached.
 
     Every product takes one vector or a stack of them: v (..., size), R (..., N, k).
     """
 
     objective: ResidualMLP
 
-    @kept
+    @cached
     def weights(self) -> list[Tensor]:
         return self.objective.layers(self.x)[0]
 
-    @kept
+    @cached
     def forward(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """A_1..A_L (N, d), H_0..H_L (N, d) and Yhat (N, k)."""
         f = self.objective
@@ -162,31 +159,31 @@ class MLPPoint(Point):
         """Yhat, (N, k)."""
         return self.forward[2]
 
-    @kept
+    @cached
     def slopes(self) -> list[Tensor]:
         """g'(A_l) for l = 1..L, (N, d)."""
         return [self.objective.g.slope(A) for A in self.forward[0]]
 
-    @kept
+    @cached
     def bends(self) -> list[Tensor]:
         """g''(A_l) for l = 1..L, (N, d)."""
         return [self.objective.g.bend(A) for A in self.forward[0]]
 
-    @kept
+    @cached
     def residuals(self) -> Tensor:
         """R = 2/N (Yhat - Y), (N, k)."""
         return (self.predictions - self.objective.Y) * self.objective.scale
 
-    @kept
+    @cached
     def errors(self) -> tuple[list[Tensor], list[Tensor]]:
         """`backwards` from the residuals."""
         return backwards(self.residuals, self.weights, self.slopes)
 
-    @kept
+    @cached
     def value(self) -> Tensor:
         return (self.predictions - self.objective.Y).square().sum() / len(self.objective.Y)
 
-    @kept
+    @cached
     def gradient(self) -> Tensor:
         return collected(self.forward[1], self.errors[1])
 
@@ -207,7 +204,7 @@ class MLPPoint(Point):
         """J^T R, (..., size)."""
         return collected(self.forward[1], backwards(R, self.weights, self.slopes)[1])
 
-    @booked("hessian", "gauss_newton_products")
+    @timed("hessian", "gauss_newton_products")
     def gnvp(self, v: Tensor) -> Tensor:
         """The Gauss-Newton product 2/N J^T J v, (..., size): positive semidefinite, and H v where R = 0."""
         return self._gauss_newton_product(v)
@@ -215,7 +212,7 @@ class MLPPoint(Point):
     def _gauss_newton_product(self, v: Tensor) -> Tensor:
         return self.vjp(self.jvp(v) * self.objective.scale)
 
-    @kept
+    @cached
     def kronecker_factors(self) -> KroneckerFactors:
         """Layer by layer 1/N sum_i h_i h_i^T, h = (row of H_{l-1}, 1), and 2/N sum_i J_i^T J_i, J_i = dyhat_i/da_l,i.
 
@@ -252,11 +249,11 @@ class MLPPoint(Point):
             parts += [(dh.mT @ delta + h.mT @ ddelta).flatten(-2), ddelta.sum(-2)]
         return torch.cat(parts, dim=-1)
 
-    @kept
+    @cached
     def hessian(self) -> Tensor:
         return self._assembled(self._product)
 
-    @kept
+    @cached
     def gauss_newton(self) -> Tensor:
         """2/N J^T J, (size, size)."""
         return self._assembled(self._gauss_newton_product)

@@ -1,1 +1,1 @@
-"""Steps as long as the model has earned: trust regions and cubic regularisation."""
+"""Trust regions and cubic regularisation: the length of a step follows from how well the model predicts."""

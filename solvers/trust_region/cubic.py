@@ -11,12 +11,11 @@ from torch import Tensor
 
 from ..common.instrumentation import count, phase
 from ..common.scalars import squared
-from ..common.validation import positive
+from ..common.validation import above_one, ascending, positive
 from ..core.eigensystem import spectrum, units
-from ..core.solver import DirectionalSolver, Proposal
-from ..line_search.backtracking import flatter
+from ..core.solver import DirectionalSolver, Proposal, setting
+from ..line_search.backtracking import approximate_wolfe, trial_step
 from ..objectives.base import Point
-from ..objectives.rounding import resolution
 from .driver import length, still_falling
 
 RANGE = 1e-280, 1e280  # of sigma
@@ -39,29 +38,25 @@ class Cubic(DirectionalSolver):
     """x+ = x + s if f(x) - f(x + s) > accept * gain,  s: minimise g^T s + s^T H s / 2 + sigma/3 ||D^1/2 s||^3.
 
     s = -(H + lambda D)^-1 g with lambda = sigma ||D^1/2 s||, the global minimiser also in the hard case, from the
-    eigenvectors of D^-1/2 H D^-1/2. D is that of TrustRegion: the units of the variables do not matter. gain is what
-    the model promises, its cubic term included. After k rejections in a row sigma is multiplied by rise^k; where more
-    than `good` of the gain came true it is divided by `fall`. It starts at start / sqrt(g^T D^-1 g), and at `start`
-    where the gradient is 0. Where rounding hides the gain the slope at x + s decides, as in a line search.
-    (Cartis, Gould & Toint 2011, Math. Program. 127, Alg. 2.1.)
+    eigenvectors of D^-1/2 H D^-1/2. D is that of TrustRegion: the units of the variables do not matter. gain is the
+    decrease that the model promises, its cubic term included. After k rejections in a row sigma is multiplied by
+    rise^k; where more than `good` of the gain came true it is divided by `fall`. It starts at start / sqrt(g^T D^-1 g),
+    and at `start` where the gradient is 0. Where the gain is below rounding level the slope at x + s decides. (Cartis,
+    Gould & Toint 2011, Math. Program. 127, Alg. 2.1.)
     """
 
     # Iterations on breast-cancer-l2, -mean10, -raw, synthetic-ill, -rare, iris, Rosenbrock's function:
     #     start 0.1, fall 10:   8  8 10 11  9  6 33        start 1, fall 10:   8  8 11 12  9  7 34
     #     start 0.1, fall 2:    8 15 20 27  9  7 28        start 1, fall 2:    9 18 23 31 10  7 28
-    start: float = 0.1
+    start: float = setting(0.1, positive)
     accept: float = 0.1  # ibid., section 7: eta_1, and eta_2 below
     good: float = 0.9
-    rise: float = 2.0
-    fall: float = 10.0
+    rise: float = setting(2.0, above_one)
+    fall: float = setting(10.0, above_one)
 
     def __post_init__(self) -> None:
-        for name in ("start", "accept", "good", "rise", "fall"):
-            positive(name, getattr(self, name))
-        if not self.accept < self.good < 1:
-            raise ValueError(f"accept < good < 1 must hold, found {self.accept!r} and {self.good!r}")
-        if min(self.rise, self.fall) <= 1:
-            raise ValueError(f"rise and fall must be greater than 1, found {self.rise!r} and {self.fall!r}")
+        super().__post_init__()
+        ascending(accept=self.accept, good=self.good)
 
     def init(self, point: Point) -> Weight:
         known, sizes = units(point)
@@ -84,19 +79,16 @@ class Cubic(DirectionalSolver):
         return Proposal(step, slope, (state, gain, Weight(shift * (long * long), step, known), shift > 1))
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Weight]:
-        state, gain, same, held = proposal.state
-        with phase("line search"):
-            count("line_search_trials")
-            reached = point.along(proposal.direction).at(1.0)
-            if not gain > resolution(point):
-                if flatter(point, reached, proposal.direction, proposal.slope):
-                    return reached, same if same.cube > 0 else state
-                if held and still_falling(point, reached, proposal.direction):
-                    return reached, same._replace(cube=same.cube / self.fall)
-                return point, state
-            ratio = (float(point.value) - float(reached.value)) / gain
+        state, gain, same, shortened = proposal.state
+        reached, ratio = trial_step(point, proposal.direction, gain)
+        if ratio is None:
+            if approximate_wolfe(point, reached, proposal.direction, proposal.slope):
+                return reached, same if same.cube > 0 else state
+            if shortened and still_falling(point, reached, proposal.direction):
+                return reached, same._replace(cube=same.cube / self.fall)
+            return point, state
         if not ratio > self.accept:  # NaN, too
-            if torch.equal(reached.x, point.x):  # nor does any shorter step lead elsewhere
+            if torch.equal(reached.x, point.x):  # no shorter step changes x either
                 return point, state
             k = state.rejections + 1
             raised = self.rise ** min(k, math.log(RANGE[1]) / math.log(self.rise))

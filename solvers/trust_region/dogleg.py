@@ -8,6 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..common.cached import cached
 from ..common.instrumentation import phase
 from ..linalg.cholesky import shifted_factor
 from ..objectives.base import Point
@@ -34,13 +35,11 @@ class DoglegTrustRegion(TrustRegion):
     """
 
     def trial(self, point: Point, sizes: Tensor, radius: float, first: float) -> Trial | None:
-        kept = point.__dict__
-        if "_dogleg" not in kept:
-            kept["_dogleg"] = legs(point, sizes)
-        path: Legs | None = kept["_dogleg"]
+        path = legs(point, sizes)
         return None if path is None else along(point, sizes, path, radius)
 
 
+@cached
 def legs(point: Point, sizes: Tensor) -> Legs | None:
     g = point.gradient
     newton, shifts = newton_direction(point), None

@@ -1,4 +1,4 @@
-"""Trust regions: a step as long as the quadratic model has earned. The driver, whatever solves the subproblem."""
+"""Trust regions: the part that does not depend on how the subproblem is solved."""
 
 from __future__ import annotations
 
@@ -9,23 +9,21 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..common.instrumentation import count, phase
-from ..common.validation import positive
+from ..common.validation import above_one, ascending, fraction, positive
 from ..core.eigensystem import Units, units
-from ..core.solver import DirectionalSolver, Proposal
-from ..line_search.backtracking import flatter
+from ..core.solver import DirectionalSolver, Proposal, setting
+from ..line_search.backtracking import approximate_wolfe, trial_step
 from ..objectives.base import Point
-from ..objectives.rounding import resolution
 
 
 class Trial(NamedTuple):
-    """A step s, and what the quadratic model says of it."""
+    """A step s, and its quadratic model."""
 
     step: Tensor  # (d,)
     slope: float  # g^T s
     length: float  # sqrt(s^T D s)
     gain: float  # -(g^T s + s^T H s / 2)
-    bounded: bool  # whether the region holds it back
+    bounded: bool  # whether it ends at the boundary
 
 
 class Region(NamedTuple):
@@ -48,7 +46,7 @@ def length(sizes: Tensor, step: Tensor) -> float:
 
 
 def still_falling(point: Point, reached: Point, step: Tensor) -> bool:
-    """Whether a step whose gain cannot be seen was merely too short: f did not rise, and still falls at its end."""
+    """Whether a step whose gain is below rounding level was too short: f did not rise, and still falls at its end."""
     return float(reached.value) <= float(point.value) and float(torch.dot(reached.gradient, step)) < 0
 
 
@@ -56,9 +54,9 @@ def still_falling(point: Point, reached: Point, step: Tensor) -> bool:
 class TrustRegion(DirectionalSolver):
     """x+ = x + s if f(x) - f(x + s) > accept * gain,  s: minimise g^T s + s^T H s / 2 over ||D^1/2 s|| <= radius.
 
-    gain is what the model promises. Below `poor` of it the radius becomes `shrink` times the length of s (after k
-    rejections in a row shrink^k), above `good` `grow` times that, if s lies on the boundary (Nocedal & Wright, Alg.
-    4.1). Where rounding hides the gain the slope at x + s decides, as in a line search.
+    gain is the decrease that the model promises. Below `poor` of it the radius becomes `shrink` times the length of s
+    (after k rejections in a row shrink^k), above `good` `grow` times that, if s lies on the boundary (Nocedal & Wright,
+    Alg. 4.1). Where the gain is below rounding level the slope at x + s decides, as in a line search.
 
     D = |diag H| where H is positive definite (Nocedal & Wright, section 4.5; elsewhere `spectrum.units`), so that
     the units of the variables do not matter, and those of the radius are the ones of sqrt f. The first radius is
@@ -69,20 +67,16 @@ class TrustRegion(DirectionalSolver):
     # -rare, iris, Rosenbrock's function; with start 1:  8 8 10 8 9 6 23   9 11 24 22 10 9 31
     # with 3:                                            8 8  9 6 9 6 27   9  9 16 15 10 9 35
     # with 10:                                           8 8  9 5 9 6 28   9  9 12 11 10 9 36
-    start: float = 10.0
+    start: float = setting(10.0, positive)
     accept: float = 1e-4
     poor: float = 0.25
     good: float = 0.75
-    shrink: float = 0.25
-    grow: float = 2.0
+    shrink: float = setting(0.25, fraction)
+    grow: float = setting(2.0, above_one)
 
     def __post_init__(self) -> None:
-        for name in ("start", "accept", "poor", "good", "shrink", "grow"):
-            positive(name, getattr(self, name))
-        if not self.accept < self.poor < self.good < 1:
-            raise ValueError(f"accept < poor < good < 1 must hold, found {self.accept}, {self.poor}, {self.good}")
-        if not self.shrink < 1 < self.grow:
-            raise ValueError(f"shrink < 1 < grow must hold, found {self.shrink!r} and {self.grow!r}")
+        super().__post_init__()
+        ascending(accept=self.accept, poor=self.poor, good=self.good)
 
     def units(self, point: Point, before: Tensor | float = 0.0) -> Units:
         """D^1/2 at a point."""
@@ -108,14 +102,15 @@ class TrustRegion(DirectionalSolver):
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Region]:
         state, trial, same = proposal.state
-        with phase("line search"):
-            count("line_search_trials")
-            reached = point.along(trial.step).at(1.0)
-            if not trial.gain > resolution(point):
-                return self._unseen(point, reached, proposal)
-            ratio = (float(point.value) - float(reached.value)) / trial.gain
+        reached, ratio = trial_step(point, trial.step, trial.gain)
+        if ratio is None:
+            if approximate_wolfe(point, reached, trial.step, trial.slope):
+                return reached, same
+            if trial.bounded and still_falling(point, reached, trial.step):
+                return reached, same._replace(factor=self.grow)
+            return point, state
         if not ratio > self.accept:  # NaN, too
-            if torch.equal(reached.x, point.x):  # nor does any shorter step lead elsewhere
+            if torch.equal(reached.x, point.x):  # no shorter step changes x either
                 return point, state
             rejections = state.rejections + 1
             return point, same._replace(factor=self.shrink**rejections, rejections=rejections)
@@ -124,12 +119,3 @@ class TrustRegion(DirectionalSolver):
         if ratio > self.good and trial.bounded:
             return reached, same._replace(factor=self.grow)
         return reached, same
-
-    def _unseen(self, point: Point, reached: Point, proposal: Proposal) -> tuple[Point, Region]:
-        """The move where rounding hides the gain: as far as the slope at its end allows it."""
-        state, trial, same = proposal.state
-        if flatter(point, reached, trial.step, trial.slope):
-            return reached, same
-        if trial.bounded and still_falling(point, reached, trial.step):
-            return reached, same._replace(factor=self.grow)
-        return point, state

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from ..common.instrumentation import phase
 from ..common.scalars import add_scaled
-from ..common.validation import EPS, positive, whole
+from ..common.validation import EPS, fraction, whole
 from ..core.conjugate_gradients import CGStep, conjugate_gradients, gradient_norm, jacobi
 from ..core.eigensystem import Units
+from ..core.solver import setting
 from ..objectives.base import Point
 from .driver import Trial, TrustRegion
 
@@ -27,20 +28,14 @@ class SteihaugTrustRegion(TrustRegion):
     a step would leave the region, or the curvature along the search direction is not positive, s goes along that to the
     boundary. The first step is the Cauchy point, and the model only falls from there. (Steihaug 1983, SIAM J. Numer.
     Anal. 20, p. 626; Nocedal & Wright, Alg. 7.2.) D = |diag H| preconditions, and measures the region, where the
-    objective knows it without H; elsewhere it is I. (It remembers no larger ones.)
+    objective knows it without H; elsewhere it is I. (Earlier, larger units are not kept.)
 
     forcing, cg_iterations: as in NewtonCG.
     """
 
     needs = "hvp"
-    forcing: float = 0.5  # Nocedal & Wright, p. 168
-    cg_iterations: int = 200
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if positive("forcing", self.forcing) >= 1:
-            raise ValueError(f"forcing must lie between 0 and 1, found {self.forcing!r}")
-        whole("cg_iterations", self.cg_iterations)
+    forcing: float = setting(0.5, fraction)  # Nocedal & Wright, p. 168
+    cg_iterations: int = setting(200, whole)
 
     def units(self, point: Point, before: Tensor | float = 0.0) -> Units:
         inverse = jacobi(point)
@@ -68,9 +63,9 @@ class SteihaugTrustRegion(TrustRegion):
 
 
 class Reached(NamedTuple):
-    """Where conjugate gradients stand inside the region, in the scalar product <a, b> = a^T D b.
+    """An iterate of conjugate gradients inside the region, with the scalar product <a, b> = a^T D b.
 
-    What is known of lengths costs no product and no number read off the device (Conn, Gould & Toint 2000,
+    The lengths are updated without a product and without a number read off the device (Conn, Gould & Toint 2000,
     Trust-Region Methods, eq. 7.5.5 to 7.5.7).
     """
 
@@ -94,7 +89,7 @@ class Reached(NamedTuple):
 
 
 def boundary(point: Point, inside: Reached, step: CGStep, radius: float) -> Trial:
-    """On from there along the search direction p to the boundary: <s + t p, s + t p> = radius^2, t > 0."""
+    """From there along the search direction p to the boundary: <s + t p, s + t p> = radius^2, t > 0."""
     root = math.sqrt(inside.along * inside.along + inside.size * max(radius * radius - inside.square, 0.0))
     t = (radius * radius - inside.square) / (inside.along + root) if root > 0 else math.nan
     s = add_scaled(inside.solution, step.search, t)

@@ -9,16 +9,34 @@ import pytest
 import torch
 
 from solvers import (
+    KFAC,
+    LBFGS,
     SOLVERS,
+    ArmijoGradientDescent,
+    BarzilaiBorwein,
     CholeskyNewton,
+    Cubic,
     DampedDiagonalNewton,
     DampedNewton,
     DiagonalNewton,
+    ExactTrustRegion,
+    FixedHessianNewton,
     GradientDescent,
+    GradientRegularisedNewton,
+    HutchinsonNewton,
+    LevenbergMarquardt,
     LevenbergNewton,
+    Nesterov,
     Newton,
+    NewtonCG,
+    SampledNewton,
+    SelfConcordantNewton,
+    ShamanskiiNewton,
+    SketchedNewton,
     Status,
+    SteihaugTrustRegion,
     Stop,
+    TrustRegion,
     minimize,
 )
 from solvers.common.names import lookup
@@ -120,8 +138,6 @@ WRONG = {
         ValueError,
         [*[*SOLVERS][:8], "in all"],
     ),
-    "accept above poor": (lambda: LevenbergNewton(accept=0.5), ValueError, ["accept"]),
-    "rise of one": (lambda: LevenbergNewton(rise=1.0), ValueError, ["rise"]),
 }
 POSITIVE = [
     (GradientDescent, "learning_rate"),
@@ -134,6 +150,29 @@ POSITIVE = [
     (LevenbergNewton, "fall"),
 ]
 NON_NEGATIVE = [(Newton, "damping"), (DiagonalNewton, "eps")]
+REFUSED = {  # values of one setting, the others at their defaults
+    LevenbergNewton: dict(accept=[0.5], rise=[1.0]),
+    LevenbergMarquardt: dict(start=[0.0], accept=[0.0]),
+    GradientRegularisedNewton: dict(rise=[1.0], start=[0.0]),
+    SelfConcordantNewton: dict(constant=[0.0, -1.0]),
+    NewtonCG: dict(
+        forcing=[0.0, 1.0, -0.5, nan, "0.5"], cg_iterations=[0, -1, 2.0, True], shrink=[1.0], sufficient=[0.0]
+    ),
+    ShamanskiiNewton: dict(steps=[0], contraction=[0.0]),
+    SampledNewton: dict(share=[0.0, 1.0], memory=[0], rows_per_coefficient=[2.5]),
+    SketchedNewton: dict(rows_per_coefficient=[0], seed=[-1]),
+    FixedHessianNewton: dict(shrink=[1.5]),
+    HutchinsonNewton: dict(probes=[0], average=[1.0], floor=[0.0]),
+    KFAC: dict(start=[0.0], accept=[0.0, 1.0]),
+    LBFGS: dict(curvature=[1.0, 1e-5], sufficient=[0.0, 0.5], memory=[0]),
+    TrustRegion: dict(start=[0.0], accept=[0.3], poor=[0.9], good=[1.0], shrink=[1.0], grow=[1.0, -1]),
+    ExactTrustRegion: dict(accuracy=[1.0, 0.0]),
+    SteihaugTrustRegion: dict(forcing=[1.0], cg_iterations=[0]),
+    Cubic: dict(start=[0.0], accept=[0.95], good=[1.0], rise=[1.0], fall=[0.5, -2.0]),
+    ArmijoGradientDescent: dict(shrink=[1.0], grow=[0.5], sufficient=[0.0]),
+    BarzilaiBorwein: dict(rule=["middling"], memory=[0], shrink=[2.0]),
+    Nesterov: dict(shrink=[0.0], grow=[0.9]),
+}
 
 
 @pytest.mark.parametrize("what", WRONG)
@@ -159,6 +198,17 @@ def test_a_setting_that_makes_no_sense_is_a_value_error(solver, setting, value):
 def test_a_setting_that_is_no_number_is_a_type_error(solver, setting, value):
     with pytest.raises(TypeError, match=setting):
         solver(**{setting: value})
+
+
+@pytest.mark.parametrize("solver", REFUSED)
+def test_settings_that_make_no_sense_are_refused(solver):
+    for setting, refused in REFUSED[solver].items():
+        for value in refused:
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            whole = not isinstance(value, float) or not isinstance(getattr(solver(), setting), int)
+            error = ValueError if (number and whole) or setting == "rule" else TypeError
+            with pytest.raises(error, match=setting):
+                solver(**{setting: value})
 
 
 def test_zero_is_refused_only_where_it_makes_no_sense():

@@ -6,7 +6,7 @@ import math
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -29,6 +29,7 @@ from solvers import (
     minimize,
 )
 from solvers.objectives import FunctionObjective, LogisticRegression
+from tests.solvers.helpers import ROSENBROCK, SADDLE, vector
 
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
 SETTINGS = {"gradient-descent": {"learning_rate": 2.0}, "newton-diagonal": {"learning_rate": 0.7}}
@@ -256,6 +257,39 @@ def test_regions_with_exact_steps_reach_every_minimum_there_is_from_saturation_t
     assert result.status == Status.SEPARABLE or gap(problem, result.x) <= 1e-9 * abs(minimum(problem))
 
 
+VALLEY = [*REGIONS, "newton-modified-cholesky", "lbfgs", "bfgs"]
+
+
+@pytest.mark.parametrize("name", VALLEY)
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_rosenbrocks_valley_is_followed_to_its_end(name, dtype):
+    result = minimize(SOLVERS[name], ROSENBROCK, vector(-1.2, 1.0).to(dtype), Stop(iterations=100))
+    assert result.status == Status.CONVERGED and result.iterations < 60
+    assert torch.allclose(result.x, torch.ones(2, dtype=dtype), atol=1e-6 if dtype == torch.float64 else 1e-2)
+    if SOLVERS[name].needs == "gradient":
+        assert result.counters["hessians"] <= 3  # those of the stopping test
+    values = [float(ROSENBROCK.at(x).value) for x in result.trace.iterates]
+    assert all(after <= before for before, after in pairwise(values))
+
+
+LEAVING = {  # a saddle, and from where
+    "trust-region-exact": [(1.0, 0.0), (1.0, 1e-8), (0.0, 0.0)],  # also where the gradient does not show the way
+    "cubic": [(1.0, 0.0), (1.0, 1e-8), (0.0, 0.0)],
+    "newton-modified-cholesky": [(1.0, 1e-8), (1.0, 1e-3), (1.0, -1e-8)],
+    "newton-gradient-regularised": [(1.0, 0.1)],
+    "newton-self-concordant": [(1.0, 0.1)],
+}
+
+
+@pytest.mark.parametrize("name", LEAVING)
+def test_a_saddle_is_left(name):
+    for start, dtype in product(LEAVING[name], DTYPES if name in REGIONS else DTYPES[:1]):
+        result = minimize(SOLVERS[name], SADDLE, vector(*start).to(dtype))
+        assert result.status == Status.CONVERGED and result.iterations <= (12 if name in REGIONS else 100)
+        assert result.value == pytest.approx(-0.25, abs=1e-9 if dtype == torch.float64 else 1e-5)
+        assert result.counters["shifted"] > 0 or name == "cubic"  # which counts shifts above 1 alone
+
+
 # --- repeatability
 
 
@@ -279,39 +313,29 @@ def test_stopping_and_starting_again_is_not_stopping(logistic, name, k):
     assert torch.allclose(rest.x, whole.x, rtol=1e-12, atol=1e-14)
 
 
-ANOTHER_SKETCH = pytest.mark.xfail(reason="a sketch of twice as many rows is another sketch", strict=True)
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=ANOTHER_SKETCH if name == "newton-sketched" else ()) for name in SOLVERS]
-)
-def test_doubling_every_row_changes_no_mean(logistic, name):
-    problem = logistic(l2=0.1)
-    doubled = LogisticRegression(torch.cat([problem.X, problem.X]), torch.cat([problem.y, problem.y]), l2=0.1)
-    a, b = (minimize(SOLVERS[name], p, stop=Stop(None, iterations=4)).trace for p in (problem, doubled))
-    assert all(torch.allclose(v, w, rtol=1e-11, atol=1e-13) for v, w in zip(a.iterates, b.iterates, strict=True))
-
-
-DRAWN = pytest.mark.xfail(reason="signs are drawn for each column: one elsewhere gets another", strict=True)
+REARRANGED = {  # the rows or the columns
+    "rows twice": lambda X, y: (torch.cat([X, X]), torch.cat([y, y])),
+    "rows reordered": lambda X, y: (X.flip(0), y.flip(0)),
+    "columns reordered": lambda X, y: (X.flip(1), y),
+}
+EXCEPTIONS = {
+    ("newton-sketched", "rows twice"): "a sketch of twice as many rows is another sketch",
+    ("newton-diagonal-hutchinson", "columns reordered"): "signs are drawn for each column: one elsewhere gets another",
+}
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_the_order_of_the_rows_changes_nothing(logistic, name):
+@pytest.mark.parametrize("how", REARRANGED)
+def test_the_order_and_the_multiplicity_of_rows_and_the_order_of_columns_change_nothing_else(
+    logistic, name, how, request
+):
+    if reason := EXCEPTIONS.get((name, how)):
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     problem = logistic(l2=0.1)
-    order = torch.randperm(len(problem.y), generator=torch.Generator().manual_seed(3))
-    shuffled = LogisticRegression(problem.X[order], problem.y[order], l2=0.1)
-    a, b = (minimize(SOLVERS[name], p, stop=Stop(None, iterations=4)).trace.iterates for p in (problem, shuffled))
-    assert all(torch.allclose(v, w, rtol=1e-10, atol=1e-12) for v, w in zip(a, b, strict=True))
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=DRAWN if name == "newton-diagonal-hutchinson" else ()) for name in SOLVERS]
-)
-def test_the_order_of_the_columns_is_that_of_the_coefficients_and_changes_nothing_else(logistic, name):
-    problem, order = logistic(l2=0.1), torch.tensor([2, 0, 3, 1])
-    shuffled = LogisticRegression(problem.X[:, order], problem.y, l2=0.1)
-    a, b = (minimize(SOLVERS[name], p, stop=Stop(None, iterations=4)).trace.iterates for p in (problem, shuffled))
-    assert all(torch.allclose(v[order], w, rtol=1e-10, atol=1e-12) for v, w in zip(a, b, strict=True))
+    other = LogisticRegression(*REARRANGED[how](problem.X, problem.y), l2=0.1)
+    a, b = (minimize(SOLVERS[name], p, stop=Stop(None, iterations=4)).trace.iterates for p in (problem, other))
+    back = (lambda w: w.flip(0)) if how == "columns reordered" else (lambda w: w)
+    assert all(torch.allclose(v, back(w), rtol=1e-10, atol=1e-12) for v, w in zip(a, b, strict=True))
 
 
 # --- invariances

@@ -12,14 +12,11 @@ from solvers import SOLVERS, Result, Status, Stop, minimize
 from solvers.core.decrement import not_finite
 from solvers.objectives import FunctionObjective
 from tests.fakes import GENERAL
+from tests.solvers.helpers import vector
 
 DENSE = ["newton", "newton-cholesky", "newton-damped", "newton-levenberg", "newton-modified-cholesky", "cubic"]
 DENSE += ["trust-region-exact", "trust-region-dogleg"]
 SEARCHING = [*DENSE[1:], "newton-cg", "trust-region-steihaug"]
-
-
-def vector(*entries: float) -> Tensor:
-    return torch.tensor(entries, dtype=torch.float64)
 
 
 def run(name: str, f, *start: float, **stop) -> Result:
@@ -127,9 +124,9 @@ def test_a_minimum_along_a_flat_line_is_found(name):
 def test_flat_directions_are_counted_in_the_message():
     found = run("newton-cholesky", FLAT["cosh"], 0.3, 0.8, 0.1)
     assert found.status is Status.CONVERGED
-    assert "flat along 2 of 3 directions" in found.message or "Cholesky" in found.bound
+    assert "constant to rounding along 2 of 3 directions" in found.message or "Cholesky" in found.bound
     found = run("newton-cholesky", lambda x: (x.sum() - 1) ** 2 + 1, 0.3, 0.8, 0.1)
-    assert "flat along 2 of 3 directions" in found.message and "singular to rounding" in found.bound
+    assert "constant to rounding along 2 of 3 directions" in found.message and "singular to rounding" in found.bound
 
 
 @pytest.mark.slow

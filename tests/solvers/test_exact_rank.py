@@ -78,8 +78,8 @@ def test_the_intercept_is_a_column_of_ones_and_zeros_have_no_rank():
 
 def test_what_a_loss_does_not_see_is_counted():
     X, y = torch.cat([whole(30, 3), torch.zeros(30, 1)], dim=1), torch.arange(30) % 2
-    assert LogisticRegression(X, y.double()).flat_dimension == 1
-    assert LogisticRegression(X, y.double(), fit_intercept=True).flat_dimension == 1
-    assert SoftmaxRegression(X, y + (torch.arange(30) % 3 == 0)).flat_dimension == 4 + 2 * 1
-    assert SoftmaxRegression(X[:, :3], y, fit_intercept=True).flat_dimension == 4  # an intercept and three weights
-    assert LogisticRegression(torch.zeros(2, 1001), y[:2].double()).flat_dimension is None  # too dear
+    assert LogisticRegression(X, y.double()).null_space_dimension == 1
+    assert LogisticRegression(X, y.double(), fit_intercept=True).null_space_dimension == 1
+    assert SoftmaxRegression(X, y + (torch.arange(30) % 3 == 0)).null_space_dimension == 4 + 2 * 1
+    assert SoftmaxRegression(X[:, :3], y, fit_intercept=True).null_space_dimension == 4  # as many as rows of W
+    assert LogisticRegression(torch.zeros(2, 1001), y[:2].double()).null_space_dimension is None  # too dear

@@ -11,13 +11,10 @@ from solvers import SOLVERS, Status, Stop, minimize
 from solvers.common.instrumentation import COUNTERS, Ledger, current
 from solvers.objectives import LogisticRegression
 from solvers.objectives.linear.logistic_point import sum_of_log_sigmoids
+from tests.solvers.helpers import normal
 
 n, d = 70_000, 3  # past every threshold, in both precisions
 DTYPES = [torch.float64, torch.float32]
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def tall(flips: float, l2: float = 0.0, intercept: bool = False, csr: bool = False) -> LogisticRegression:
@@ -86,7 +83,7 @@ def test_a_part_of_the_rows_proves_a_minimiser_only_where_a_linear_program_finds
     problem = tall(flips)
     f = LogisticRegression(problem.X.to(dtype), problem.y)
     path = minimize(SOLVERS["newton-cholesky"], f, stop=Stop(iterations=30, stop_when_separable=False)).trace.iterates
-    held = [f.at(x).held() for x in path]
+    held = [f.at(x).has_minimiser() for x in path]
     overlapping = separation(LogisticRegression(problem.X[::16], problem.y[::16])).classes == OVERLAPPING
     assert overlapping or not any(held)
     if flips >= (0.01 if dtype == torch.float64 else 0.1):  # with fewer, curvatures are too small for its rounding
@@ -102,7 +99,7 @@ def test_a_direction_that_the_part_does_not_see_leaves_it_without_proof(column):
     y = (X[:, 0] + 0.5 * normal(n, seed=5) > 0).double()
     y[1::16] = 1.0
     f = LogisticRegression(X, y)
-    assert not any(f.at(x).held() for x in minimize(SOLVERS["newton-cholesky"], f).trace.iterates)
+    assert not any(f.at(x).has_minimiser() for x in minimize(SOLVERS["newton-cholesky"], f).trace.iterates)
     for name in ("newton-sampled", "lbfgs"):
         run = minimize(SOLVERS[name], f, stop=Stop(gap_tolerance=None, gradient_tolerance=1e-4))
         assert run.status is not Status.CONVERGED
@@ -110,7 +107,7 @@ def test_a_direction_that_the_part_does_not_see_leaves_it_without_proof(column):
 
 def test_a_label_that_is_a_probability_is_held_by_itself_and_proves_nothing_of_others():
     f = tall(flips=0.1)
-    assert not LogisticRegression(f.X, 0.9 * f.y).at(f.zeros()).held()
+    assert not LogisticRegression(f.X, 0.9 * f.y).at(f.zeros()).has_minimiser()
 
 
 def test_columns_that_half_of_the_digits_cannot_tell_apart_prove_nothing():
@@ -118,8 +115,8 @@ def test_columns_that_half_of_the_digits_cannot_tell_apart_prove_nothing():
     f = tall(flips=0.1)
     X = torch.cat([f.X, f.X[:, :1] + 1e-9 * normal(n, 1, seed=7)], dim=1)
     x = minimize(SOLVERS["newton-cholesky"], f).x
-    assert f.at(x).held()
-    assert not LogisticRegression(X, f.y).at(torch.cat([x, x[:1] * 0])).held()
+    assert f.at(x).has_minimiser()
+    assert not LogisticRegression(X, f.y).at(torch.cat([x, x[:1] * 0])).has_minimiser()
 
 
 @pytest.mark.parametrize(("size", "far"), [(1e10, 55), (1e12, 60)])
@@ -132,7 +129,7 @@ def test_a_slope_that_rounding_hides_is_not_taken_for_none(size, far):
     y[0] = 1.0
     w = minimize(SOLVERS["newton-cholesky"], LogisticRegression(f.X[:, :2], y)).x
     x = torch.cat([w, w[:1] * 0]) + far / size * torch.tensor([-1.0, 0.0, 1.0], dtype=torch.float64)
-    assert not LogisticRegression(X, y).at(x).held()
+    assert not LogisticRegression(X, y).at(x).has_minimiser()
 
 
 @pytest.mark.parametrize("soft", [False, True])
@@ -143,7 +140,7 @@ def test_what_a_drift_of_the_margins_changes_is_told_from_vectors_of_their_own(s
     point = f.at(f.zeros() + 0.3)
     first, second = point.change(e)  # before anything else was asked of the point
     assert abs(first) == pytest.approx(abs(float(point.residuals @ (e * f.signs))) / n, rel=1e-9)
-    weights = point.curvature if soft else point.miss
+    weights = point.curvature if soft else point.error_probability
     assert second == pytest.approx(0.5 * float(weights @ e.square()) / n, rel=1e-9)
 
 

@@ -36,13 +36,10 @@ from solvers.objectives import (
 )
 from solvers.objectives.linear.margins import LARGE
 from tests.fakes import GENERAL
+from tests.solvers.helpers import vector
 
 SECOND_ORDER = ["newton-cholesky", "newton-damped", "newton-levenberg"]
 NO_TESTS = Stop(gap_tolerance=None, iterations=5)
-
-
-def vector(*entries: float) -> torch.Tensor:
-    return torch.tensor(entries, dtype=torch.float64)
 
 
 def table(rows: str, labels: list[float], **settings) -> LogisticRegression:
@@ -530,7 +527,7 @@ def test_a_large_objective_writes_over_nothing_that_anyone_still_needs(sparse):
     start.value.item()
     near = start.along(v).at(0.5)
     assert near.scratch is start.scratch is not None
-    asked = ["value", "gradient", "hessian", "hessian_diagonal", "residuals", "curvature", "miss"]
+    asked = ["value", "gradient", "hessian", "hessian_diagonal", "residuals", "curvature", "error_probability"]
     found = {name: (getattr(near, name), getattr(start, name)) for name in (*asked, *reversed(asked))}
     products = near.hvp(v), start.hvp(v)
     for point, at in ((near, 0), (start, 1)):

@@ -1,1 +1,1 @@
-"""Linear models: the margins z = Xw, and what is known of f through them."""
+"""Linear models: objectives that depend on w through the margins z = Xw."""

@@ -1,4 +1,4 @@
-"""A point in fewer coordinates: some are held at what they are, because others can do all that they could."""
+"""A point in fewer coordinates, where f is constant along directions that are known by its form."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from ..base import Point
 
 
 class ReferencePoint:
-    """What the stopping test asks of a point, over the coordinates `keep` alone.
+    """What the stopping test needs of a point, over the coordinates `keep` alone.
 
-    Where f is constant along directions that are known by its form, holding a coordinate of each loses nothing: the
-    rest of the Hessian is regular where nothing else is flat, and no test of smallness must tell what is flat from what
-    only looks like it in the units of the columns. Its derivatives are parts of those of the whole point, and are
-    counted there.
+    Where f is constant along k known directions, k coordinates can be fixed without loss. The remaining Hessian is
+    regular unless there are other null directions, and no test of smallness has to find the known ones. Its derivatives
+    are parts of those of the whole point, and are counted there.
     """
 
     dual = None  # no cheaper way to H^-1 is known
@@ -28,7 +27,7 @@ class ReferencePoint:
         self.hessian = whole.hessian[keep.unsqueeze(1), keep]
 
     def restored(self, v: Tensor) -> Tensor:
-        """v with 0 for what is held, as long as the whole x."""
+        """v with 0 for the fixed coordinates, as long as the whole x."""
         return torch.zeros_like(self.whole.x, dtype=v.dtype).index_copy_(0, self.keep, v)
 
     def hvp(self, v: Tensor) -> Tensor:
@@ -43,8 +42,8 @@ class ReferencePoint:
     def rounding_gap(self) -> float:
         return self.whole.rounding_gap()
 
-    def flat_dimension(self) -> int | None:
-        known = self.whole.flat_dimension()
+    def null_space_dimension(self) -> int | None:
+        known = self.whole.null_space_dimension()
         return None if known is None else known - (len(self.whole.x) - len(self.x))
 
     def in_double(self) -> ReferencePoint | None:

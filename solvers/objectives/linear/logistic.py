@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor
 
+from ...common.cached import cached
 from ...common.validation import design_matrix, row_labels
 from ...linalg.kernels import fits_one_block, is_sparse, take_rows, transposed
-from ..base import NewtonDirection, kept
+from ..base import NewtonDirection
 from .logistic_point import LogisticPoint
 from .model import LinearModel
 from .separation import MOST_ENTRIES, leaves_a_way, separates, strictly_separates
@@ -50,16 +51,16 @@ class LogisticRegression(LinearModel):
         self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
         self._signed = self._signed_transposed = None
         if self.binary and not self.fit_intercept and fits_one_block(X):
-            # Where a kernel takes no longer than its call: rows that hold their sign save two products an iteration.
+            # Where a kernel takes no longer than its call: rows times their sign save two products an iteration.
             self._signed = self.signs.unsqueeze(1) * X
             self._signed_transposed = transposed(self._signed)
 
     def at(self, x: Tensor) -> LogisticPoint:
-        # At the usual start no product is needed; where X is small, asking takes as long as the product.
+        # At the usual start no product is needed; where X is small, the test takes as long as the product.
         if fits_one_block(self.X) or x.requires_grad or bool(x.any()):
             return LogisticPoint(self, x)
         point = LogisticPoint(self, x, self.y.new_zeros(1).expand_as(self.y))
-        point.miss = self.y.new_full((1,), 0.5).expand_as(self.y)
+        point.error_probability = self.y.new_full((1,), 0.5).expand_as(self.y)
         return point
 
     def sample(self, rows: Tensor) -> LogisticRegression:
@@ -86,11 +87,11 @@ class LogisticRegression(LinearModel):
         """sum_j |x_ij v_j|, (n,): the size of the terms that a product X v is a sum of, and is rounded like."""
         return self.row_reach(v.abs())
 
-    def required_rows(self, held: Tensor) -> Tensor | None:
+    def required_rows(self, fixed: Tensor) -> Tensor | None:
         """s_i x_i; x_i and -x_i where the label is a probability: there every move is a wrong one."""
-        if is_sparse(self.X) or int(held.sum()) * self.size > MOST_ENTRIES:
+        if is_sparse(self.X) or int(fixed.sum()) * self.size > MOST_ENTRIES:
             return None
-        rows, y = self.X[held], self.y[held]
+        rows, y = self.X[fixed], self.y[fixed]
         rows = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1) if self.fit_intercept else rows
         return torch.cat([rows[y > 0], -rows[y < 1]])
 
@@ -112,13 +113,13 @@ class LogisticRegression(LinearModel):
             slope[-1] = 0
         return slope
 
-    @kept
+    @cached
     def minus_scale(self) -> Tensor:
-        """-scale, a scalar: to wrap a number of Python's at each call takes longer than to multiply by it."""
+        """-scale, a scalar: converting a Python number at each call takes longer than the multiplication."""
         with torch.inference_mode(False):
             return torch.tensor(-self.scale, dtype=self.X.dtype, device=self.X.device)
 
-    @kept
+    @cached
     def penalty_matrix(self) -> Tensor:
         """l2 I over the features, (d, d)."""
         with torch.inference_mode(False):
@@ -129,7 +130,7 @@ class LogisticRegression(LinearModel):
         """Whether there are more columns than rows, and all are penalised."""
         return len(self.y) < self.size and self.strong_convexity > 0 and not is_sparse(self.X)
 
-    @kept
+    @cached
     def row_products(self) -> Tensor:
         """X X^T, (n, n)."""
         with torch.inference_mode(False):
@@ -155,7 +156,7 @@ class LogisticRegression(LinearModel):
             return "all labels are of one class, and the intercept is not penalised"
         if self.l2 > 0:
             return None
-        # If every row is separated, none loses more than log 2: where the sum is larger there is no need to look.
+        # If every row is separated, none loses more than log 2: a larger sum rules that out.
         most = math.log(2) * self.scale * len(self.y) * 1.0001
         if self.binary and float(point.value) <= most and float(point.margins.min()) > 0 and strictly_separates(point):
             return "the iterate separates the classes strictly"
@@ -167,10 +168,10 @@ class LogisticRegression(LinearModel):
     def escaping(self, point: LogisticPoint, newton_direction: NewtonDirection) -> bool:
         """Near a minimiser a Newton step moves margins by little; along a separating direction by about one.
 
-        This asks less than the proof of quasi-separation, for tolerances so loose that the proof is not there yet.
+        A weaker condition than the proof of quasi-separation, for tolerances so loose that the proof fails.
         """
         return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05)
 
-    @kept
+    @cached
     def one_class(self) -> bool:
         return bool((self.y == self.y[0]).all())

@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ...common.cached import cached
 from ...common.scalars import squared
 from ...common.validation import EPS
 from ...linalg.kernels import one_block_gram, weighted_gram, weighted_square_sums
-from ..base import kept
 from .margins import LONGEST, LinearPoint
-from .separation import part_is_held
+from .separation import part_has_minimiser
 
-PLAIN_LOSS = 0.2  # mean loss of a row that a rounding of its probability changes by a few roundings at most
+PLAIN_LOSS = 0.2  # mean loss of a row from which on a rounding of the probability changes it by a few roundings
 CERTAIN = 0.1  # error of a margin that leaves its curvature as it is, to a tenth
 
 
@@ -21,15 +21,15 @@ def log_sigmoid(m: Tensor, out: Tensor | None = None) -> Tensor:
     """log(1 / (1 + exp(-m))): torch's logsigmoid allocates a second tensor of the same size."""
     if out is not None:
         return torch.ops.aten.softplus.out(m, -1, 40, out=out)
-    return softplus(m, beta=-1, threshold=40)  # below -40 it is m, to the last digit
+    return softplus(m, beta=-1, threshold=40)  # below -40 it rounds to m
 
 
 def sum_of_log_sigmoids(m: Tensor, scratch: Tensor | None) -> Tensor:
     """sum_i log(1 / (1 + exp(-m_i))), a scalar; scratch: room for a large m, or None.
 
     Of a large m the logarithm is taken of products of eight sigmoids, which halves the time. Their rounding adds up to
-    about 1.5 eps a row, if all rows are alike; where losses are so small that this tells, or a product so small that it
-    lost digits, the logarithms are taken one by one.
+    about 1.5 eps a row, if all rows are alike; where losses are so small that this matters, or a product is subnormal,
+    the logarithms are taken one by one.
     """
     if m.stride(0) == 0:  # one number, n times
         return log_sigmoid(m[:1]).sum() * len(m)
@@ -51,7 +51,7 @@ def sum_of_log_sigmoids(m: Tensor, scratch: Tensor | None) -> Tensor:
 class LogisticPoint(LinearPoint):
     """f near w, built on the margins sign * z, (n,): two vectors of length n give every derivative."""
 
-    @kept
+    @cached
     def value(self) -> Tensor:
         f, m = self.objective, self.margins
         if f.binary:
@@ -64,38 +64,38 @@ class LogisticPoint(LinearPoint):
             loss.add_(torch.dot(w, w), alpha=f.l2 / 2)
         return loss
 
-    @kept
-    def miss(self) -> Tensor:
+    @cached
+    def error_probability(self) -> Tensor:
         """sigmoid(-m): for 0/1 labels the probability given to the wrong class, |p - y|, (n,)."""
         return self.margins.neg().sigmoid_()
 
-    @kept
+    @cached
     def residuals(self) -> Tensor:
         """p - y without cancellation, (n,)."""
         f = self.objective
         if f.binary:
-            return (self.miss * f.signs).neg_()
-        return (1 - f.y) * torch.sigmoid(self.margins) - f.y * self.miss
+            return (self.error_probability * f.signs).neg_()
+        return (1 - f.y) * torch.sigmoid(self.margins) - f.y * self.error_probability
 
     @property
     def row_slopes(self) -> Tensor:
-        return self.miss if self.objective.binary else self.residuals
+        return self.error_probability if self.objective.binary else self.residuals
 
-    @kept
+    @cached
     def curvature(self) -> Tensor:
         """p (1 - p) as sigmoid(m) sigmoid(-m) = exp(-|m|) / (1 + exp(-|m|))^2, (n,)."""
-        return torch.sigmoid(self.margins, out=self.scratch) * self.miss
+        return torch.sigmoid(self.margins, out=self.scratch) * self.error_probability
 
-    @kept
+    @cached
     def gradient(self) -> Tensor:
         f = self.objective
         if f._signed is not None:
-            return torch.addmv(self.x, f._signed_transposed, self.miss, beta=f.l2, alpha=-f.scale)
+            return torch.addmv(self.x, f._signed_transposed, self.error_probability, beta=f.l2, alpha=-f.scale)
         if not f.binary:
             return f.transposed_product(self.residuals, self.x)
-        return f.transposed_product(torch.mul(self.miss, f.signs, out=self.scratch), self.x, sign=-1)
+        return f.transposed_product(torch.mul(self.error_probability, f.signs, out=self.scratch), self.x, sign=-1)
 
-    @kept
+    @cached
     def hessian(self) -> Tensor:
         f, c = self.objective, self.curvature
         if f._signed is not None:  # the signs cancel
@@ -109,7 +109,7 @@ class LogisticPoint(LinearPoint):
         hessian[:, -1] = hessian[-1]
         return hessian
 
-    @kept
+    @cached
     def hessian_diagonal(self) -> Tensor:
         f, c = self.objective, self.curvature
         diagonal = weighted_square_sums(f.X, c, f.squares) * f.scale + f.l2
@@ -129,38 +129,38 @@ class LogisticPoint(LinearPoint):
     def third(self, moves: Tensor) -> Tensor:
         """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
         f, c = self.objective, self.curvature
-        bends = torch.addcmul(c, c, self.miss, value=-2, out=None if moves.requires_grad else self.scratch)
-        bends.mul_(moves).mul_(moves)  # (n,), c (1 - 2 miss) u^2
+        bends = torch.addcmul(c, c, self.error_probability, value=-2, out=None if moves.requires_grad else self.scratch)
+        bends.mul_(moves).mul_(moves)  # (n,), c (1 - 2 p) u^2, p the error probability
         if f._signed is not None:
             return torch.addmv(self.x, f._signed_transposed, bends, beta=0, alpha=-f.scale)
         return f.transposed_product(bends.mul_(f.signs), sign=-1)
 
     def moves(self, step: Tensor) -> Tensor:
-        """X step, (n,); of the step that was asked for last it is kept."""
+        """X step, (n,), cached for the last step."""
         known = self.__dict__.get("_moves")
         if known is None or known[0] is not step:
             known = self.__dict__["_moves"] = step, self.objective.logits(step)
         return known[1]
 
     def right_moves(self, step: Tensor) -> Tensor:
-        """(2 y_i - 1) x_i step, (n,). A row whose label is a probability has no right way: each move is a wrong one."""
+        """(2 y_i - 1) x_i step, (n,). For a row whose label is a probability each move counts as wrong."""
         sides, moves = 2 * self.objective.y - 1, self.moves(step)
         return torch.where(sides.abs() == 1, sides * moves, -moves.abs())
 
     @property
-    def misses(self) -> Tensor:
-        """How much a row pulls along each of its `right_moves`, (n,)."""
+    def error_probabilities(self) -> Tensor:
+        """The slope of each row's loss along its `right_moves`, without its sign, (n,)."""
         return self.row_slopes.abs()
 
-    def held(self) -> bool:
-        return part_is_held(self)
+    def has_minimiser(self) -> bool:
+        return part_has_minimiser(self)
 
     def beyond_model(self, step: Tensor) -> bool:
         """A curvature changes at most by a factor exp(|move of its row|) (Bach 2010, Electron. J. Stat. 4, p. 384)."""
         return not float(self.moves(step).abs().max()) <= LONGEST
 
     def rounding_gap(self) -> float:
-        """As for every linear model; row by row where margins are so uncertain that the curvatures are, too."""
+        """As for every linear model; row by row where the errors of the margins may change the curvatures."""
         f, w = self.objective, self.x
         eps = EPS[w.dtype]
         if f.norm_squared * squared(eps * float(torch.linalg.vector_norm(w.double()))) <= CERTAIN**2:
@@ -177,10 +177,10 @@ class LogisticPoint(LinearPoint):
 
     def change(self, drift: Tensor) -> tuple[float, float]:
         scale = self.objective.scale
-        # A curvature p (1 - p) is no larger than the miss p, which is there. Made anew, it passes through `scratch`.
-        most = self.miss if self.objective.binary else self.curvature
-        hidden = 0.5 * scale * float(torch.dot(most, torch.mul(drift, drift, out=self.scratch)))
-        return scale * float(torch.dot(self.row_slopes, drift)), hidden
+        # A curvature p (1 - p) is no larger than the error probability p, which is cached; computing it uses `scratch`.
+        most = self.error_probability if self.objective.binary else self.curvature
+        gap = 0.5 * scale * float(torch.dot(most, torch.mul(drift, drift, out=self.scratch)))
+        return scale * float(torch.dot(self.row_slopes, drift)), gap
 
     def root_weights(self, signs: Tensor) -> Tensor:
         return signs * (self.objective.scale * self.curvature).sqrt().unsqueeze(1)

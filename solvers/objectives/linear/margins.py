@@ -8,23 +8,24 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...common.cached import cached
 from ...common.instrumentation import count
 from ...common.scalars import add_scaled
 from ...common.validation import EPS
 from ...linalg.kernels import bucket_sums
-from ...linalg.kronecker_factors import KroneckerFactors
-from ..base import Point, Ray, kept
+from ...linalg.kronecker import KroneckerFactors
+from ..base import Point, Ray
 
-REFRESH = 10  # steps after which margins carried along rays are computed anew, so that rounding cannot pile up
+REFRESH = 10  # steps after which margins carried along rays are recomputed, so that rounding does not accumulate
 LARGE = 1 << 17  # bytes of a vector that malloc asks the kernel for (M_MMAP_THRESHOLD of mallopt(3))
-LONGEST = 0.5  # move of a row along a step whose gain the quadratic model still tells, to about a fifth
-METRIC = ("hessian", "_newton_factor")  # what a refreshed point keeps
+LONGEST = 0.5  # move of a row along a step whose gain the quadratic model predicts to about a fifth
+METRIC = ("hessian", "_newton_factor")  # what a refreshed point inherits
 
 
 class LinearPoint(Point):
     """f near w where f depends on w through `objective.margins(w)`, which is linear in w.
 
-    A subclass answers the derivatives, and `change`: what moving the margins does to f.
+    A subclass defines the derivatives, and `change`: the effect on f of moving the margins.
     """
 
     def __init__(self, objective: Any, x: Tensor, margins: Tensor | None = None, age: int = 0) -> None:
@@ -34,23 +35,23 @@ class LinearPoint(Point):
         if margins is not None:
             self.margins = margins
 
-    @kept
+    @cached
     def margins(self) -> Tensor:
         count("margins")
         return self.objective.margins(self.x)
 
-    @kept
+    @cached
     def scratch(self) -> Tensor | None:
-        """Where a large vector may stand that does not outlive its expression; None: allocate one.
+        """Memory for a large vector that does not outlive its expression; None: allocate one.
 
-        The pages of a new vector are the kernel's until they are touched: to fill one of 400 kB took 250 microseconds,
-        where to fill this one again takes 30. It goes from point to point along a run, and no further.
+        The pages of a new vector are mapped when they are first touched: filling one of 400 kB took 250 microseconds,
+        and filling this one again takes 30. It is passed from point to point along a run.
         """
         margins = self.margins
         large = margins.numel() * margins.element_size() >= LARGE and margins.device.type == "cpu"
         if not large or margins.requires_grad:
             return None
-        with torch.inference_mode(False):  # the point may be asked for more when the run is over
+        with torch.inference_mode(False):  # the point may be used after the run
             return torch.empty(margins.shape, dtype=margins.dtype)
 
     @property
@@ -61,7 +62,7 @@ class LinearPoint(Point):
     def gnvp(self, v: Tensor) -> Tensor:
         return self.hvp(v)
 
-    @kept
+    @cached
     def kronecker_factors(self) -> KroneckerFactors:
         """Of one layer, without the links between rows and their curvatures: 1/n X^T X and `class_curvature`.
 
@@ -79,7 +80,7 @@ class LinearPoint(Point):
         return self.residuals
 
     def change(self, drift: Tensor) -> tuple[float, float]:
-        """To first order the change of f if the margins move by `drift`; to second, at most what gap this hides."""
+        """To first order the change of f if the margins move by `drift`; and a bound on the second-order gap."""
         raise NotImplementedError
 
     def third(self, moves: Tensor) -> Tensor:
@@ -104,29 +105,29 @@ class LinearPoint(Point):
         """
         return 0.5 * self.curvature_noise(self.x)
 
-    def flat_dimension(self) -> int | None:
-        return self.objective.flat_dimension
+    def null_space_dimension(self) -> int | None:
+        return self.objective.null_space_dimension
 
     def in_double(self) -> LinearPoint | None:
         double = self.objective.in_double()
         return None if double is None else double.at(self.x.double())
 
     def right_moves(self, step: Tensor) -> Tensor:
-        """How far a step moves each margin the right way, by which the loss of its row falls."""
+        """How far a step moves each margin in the direction in which the loss of its row falls."""
         raise NotImplementedError
 
     def refreshed(self) -> Point:
         return self if self.age == 0 else self._refreshed
 
-    def afresh(self) -> Point:
+    def recomputed(self) -> Point:
         return self if self.age == 0 else type(self)(self.objective, self.x)
 
-    @kept
+    @cached
     def _refreshed(self) -> Point:
-        """The point with margins computed from X; this one, if rounding cannot tell the two apart.
+        """The point with margins computed from X; this one, if the difference is below rounding level.
 
-        A stored w may have fewer digits than the one whose margins were carried. Of a point that is made anew the
-        Hessian (and its factor) is kept: it is only the metric that the gradient is measured in.
+        A stored w may have fewer digits than the one whose margins were carried. The new point inherits the Hessian
+        and its factor, which are only the metric that the gradient is measured in.
         """
         fresh = type(self)(self.objective, self.x)
         self.drift = fresh.margins - self.margins
@@ -163,7 +164,7 @@ class LinearPoint(Point):
         return sketched
 
     def gradient_drift(self) -> float:
-        """scale ||X||_F ||drift|| / 2: a residual changes by half of what its margins do at most (Boehning 1992)."""
+        """scale ||X||_F ||drift|| / 2: a residual changes by at most half as much as its margins (Boehning 1992)."""
         if self.age == 0:
             return 0.0
         f, _ = self.objective, self.refreshed()
@@ -206,7 +207,7 @@ class LinearRay(Ray):
 
     def at(self, t: float) -> LinearPoint:
         point = self.point
-        whole = t == 1.0  # the step that is tried first, and most often taken: plain sums cost a quarter less
+        whole = t == 1.0  # the first and most frequent step: plain sums cost a quarter less
         x = point.x + self.direction if whole else add_scaled(point.x, self.direction, t)
         if point.age >= REFRESH:
             return type(point)(point.objective, x)
@@ -217,7 +218,7 @@ class LinearRay(Ray):
         return reached
 
     def slope(self, trial: LinearPoint) -> float:
-        """From the margins, in O(n): the gradient itself is left to whoever accepts the trial."""
+        """From the margins, in O(n): the gradient is computed only if the trial is accepted."""
         f = trial.objective
         penalty = float(torch.dot(f.penalised(trial.x).flatten(), self.direction)) if f.l2 > 0 else 0.0
         return trial.loss_slope(self.moves) + penalty

@@ -1,26 +1,27 @@
-"""Linear models: what their objectives share, the data and what is made of it once."""
+"""Linear models: what their objectives share, the data and what is computed from it once."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from ...common.cached import cached
 from ...common.scalars import squared
 from ...common.validation import penalty, reduction_scale
 from ...linalg.exact_rank import exact_rank
 from ...linalg.kernels import is_sparse, row_sums_of_absolute_gram, short_indices, squares_of, transposed, weighted_gram
-from ..base import Objective, kept
+from ..base import Objective
 
-MOST_RANKED = 1000  # columns of an X whose exact rank is worth its price
-DOUBLED = 1 << 26  # entries of an X that is copied to float64 where float32 cannot tell: half a gigabyte
+MOST_RANKED = 1000  # columns of the widest X whose exact rank is computed
+DOUBLED = 1 << 26  # entries of the largest X that is copied to float64 where float32 is too coarse: half a gigabyte
 COLUMNS_A_GRADIENT = 30  # of a dense X whose part of the Hessian takes as long as a gradient: it is compute-bound
 
 
 class LinearModel(Objective):
     """f(w) = scale sum_i loss_i(X W) + l2/2 ||w||^2, with `classes` columns of W, each with its intercept last, if any.
 
-    A subclass answers `logits`, `margins`, `transposed_product` and `penalised`. What is `kept` is made in the first
-    run that needs it, outside of its inference mode: the next one may want autograd.
+    A subclass defines `logits`, `margins`, `transposed_product` and `penalised`. What is `cached` is computed in the
+    first run that needs it, outside of its inference mode: the next run may use autograd.
     """
 
     closed_form = convex = True
@@ -59,13 +60,13 @@ class LinearModel(Objective):
         return double
 
     def centred(self, direction: Tensor) -> Tensor:
-        """The same direction without a part, known by its form, along which f is constant everywhere."""
+        """The direction without its component along which f is known to be constant everywhere."""
         return direction
 
-    def required_rows(self, held: Tensor) -> Tensor | None:
-        """Rows r (m, size), of which each w with r w >= 0 for all moves none of these margins the wrong way.
+    def required_rows(self, fixed: Tensor) -> Tensor | None:
+        """Rows r (m, size): each w with r w >= 0 for all of them moves none of these margins the wrong way.
 
-        r w = 0 where it leaves them alone. None: too dear.
+        r w = 0 where it does not move them. None: too expensive.
         """
         return None
 
@@ -83,23 +84,23 @@ class LinearModel(Objective):
         """The diagonal of the penalty's Hessian, (size,)."""
         return self.penalised(torch.ones_like(self.zeros())).flatten()
 
-    @kept
+    @cached
     def _transposed(self) -> Tensor:
         with torch.inference_mode(False):
             return transposed(self.X)
 
-    @kept
+    @cached
     def squares(self) -> Tensor | None:
         with torch.inference_mode(False):
             return squares_of(self.X, self._transposed)
 
-    @kept
+    @cached
     def norm_squared(self) -> float:
-        """||X||_F^2, with the intercept's column; infinite where that cannot be said in X's precision."""
+        """||X||_F^2, with the intercept's column; infinite where it overflows in X's precision."""
         entries = self.X.values() if is_sparse(self.X) else self.X
         return squared(float(torch.linalg.vector_norm(entries))) + self.fit_intercept * len(self.y)
 
-    @kept
+    @cached
     def second_moments(self) -> Tensor:
         """1/n X^T X, with the intercept's column of ones last, (d [+ 1], d [+ 1])."""
         with torch.inference_mode(False):
@@ -110,7 +111,7 @@ class LinearModel(Objective):
             border = torch.cat([self._transposed @ ones, ones.sum().unsqueeze(0)]) / n
             return torch.cat([torch.cat([gram, border[:-1].unsqueeze(0)]), border.unsqueeze(1)], dim=1)
 
-    @kept
+    @cached
     def nullity(self) -> int | None:
         """The dimension of the v with X v = 0 exactly, the intercept's column beside X; None where X is too wide."""
         columns = self.X.shape[1] + self.fit_intercept
@@ -118,10 +119,10 @@ class LinearModel(Objective):
             return columns - exact_rank(self.X, self.fit_intercept) if columns <= MOST_RANKED else None
 
     @property
-    def flat_dimension(self) -> int | None:
+    def null_space_dimension(self) -> int | None:
         """How many independent directions the loss is constant along.
 
-        With K > 1 classes: the same for all, in any of the m coefficients, and what X does not see in K - 1 of them.
+        With K > 1 classes: m for the same vector in every class, and K - 1 times the null space of X.
         """
         m = self.X.shape[1] + self.fit_intercept
         others = self.size // m - 1

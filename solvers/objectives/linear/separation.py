@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ...common.instrumentation import apart
+from ...common.instrumentation import separately_counted
 from ...common.scalars import squared
 from ...common.validation import EPS
 from ...linalg.exact_rank import exact_rank
@@ -24,24 +24,24 @@ CLEAR = 1e-3  # of the terms of a row's move: what is more of them has not cance
 MOST_RATIONAL = 1 << 16  # entries of a matrix that is taken in rational numbers, and its columns: about a second
 MOST_COLUMNS = 32
 MOST_ENTRIES = 1 << 22  # of a matrix whose exact rank is asked for
-HELD = 0.5  # move of a margin, of the 1 that would be short enough if nothing were rounded
+SHORT = 0.5  # the longest move of a margin; without rounding 1 would do
 
 
-def part_is_held(point: LinearPoint) -> bool:
+def part_has_minimiser(point: LinearPoint) -> bool:
     """Whether a sixteenth of the rows proves that f, without a penalty, has a minimiser.
 
-    Let p_i be the miss of a row, c_i = p_i (1 - p_i), and u_i the move of its margin along the Newton step of the loss
-    on these rows alone: sum_i (p_i - c_i u_i) s_i x_i = 0. Where every u_i is below 1 a positive combination of signed
-    rows vanishes, so no direction moves one of them the right way and none the wrong way (Stiemke 1915, Math. Annalen
-    76, p. 340), and where their Hessian is regular none leaves all of them alone. What does not separate a part cannot
-    separate all rows. And that the sum vanishes must not be rounding's doing: the error of the gradient, spread over
-    the rows likewise, moves a margin by less, for scale c_i x_i^T H^-1 x_i <= 1.
+    Let p_i be the error probability of a row, c_i = p_i (1 - p_i), and u_i the move of its margin along the Newton step
+    of the loss on these rows alone: sum_i (p_i - c_i u_i) s_i x_i = 0. Where every u_i is below 1 a positive
+    combination of signed rows vanishes, so no direction moves one of them the right way and none the wrong way (Stiemke
+    1915, Math. Annalen 76, p. 340), and where their Hessian is regular none leaves all of them alone. What does not
+    separate a part cannot separate all rows. And that the sum vanishes must not be rounding's doing: the error of the
+    gradient, spread over the rows likewise, moves a margin by less, for scale c_i x_i^T H^-1 x_i <= 1.
     """
     f = point.objective
     few = fits_one_block(f.X) or len(f.X) < PART * ROWS * f.size
     if f.l2 > 0 or not f.binary or is_sparse(f.X) or few or "hessian" in point.__dict__:
         return False
-    with apart("stopping test", "sample_hessians"):
+    with separately_counted("stopping test", "sample_hessians"):
         part = type(f)(f.X[::PART], f.y[::PART], fit_intercept=f.fit_intercept).at(point.x)
         for _ in range(STEPS):
             factor, step = newton_factor(part), newton_direction(part)
@@ -49,9 +49,9 @@ def part_is_held(point: LinearPoint) -> bool:
                 return False
             trace = float(torch.dot(torch.cholesky_inverse(factor.lower).diagonal(), factor.scale.square()))  # of H^-1
             least = part.objective.scale * float(part.curvature.min())
-            if not squared(part.gradient_noise()) * trace <= squared(HELD) * least:
+            if not squared(part.gradient_noise()) * trace <= squared(SHORT) * least:
                 return False
-            if float(part.moves(step).abs().max()) <= HELD:
+            if float(part.moves(step).abs().max()) <= SHORT:
                 return True
             part = part + step
     return False
@@ -67,9 +67,9 @@ def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slac
     """Whether a direction moves some row by more than `size`, and none the wrong way by more than rounding.
 
     That is `slack` of the largest move, and of the longest that a step of this length in the columns' own units could
-    give the row: one of small entries may hold the minimiser against large ones. And the rows that move must be let go
-    by the others: the pull of all rows along the direction, 0 at a minimiser however small the rows that hold it
-    there, is at least half of theirs alone.
+    give the row: a row of small entries may bound f against rows of large ones. And f must fall: the slopes of all rows
+    add up to at least half of the sum over those that move, where at a minimiser all of them add up to 0, however short
+    the rows that bound f.
     """
     if direction is None:
         return False
@@ -80,15 +80,15 @@ def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slac
     longest = longest_moves(point.objective, direction)
     if not bool((right.view(len(longest), -1) >= -slack * longest.unsqueeze(1)).all()):
         return False
-    pulls = point.misses * right
+    pulls = point.error_probabilities * right
     return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
 
 
 def leaves_a_way(point: LinearPoint, direction: Tensor, slack: float) -> bool:
     """Whether some direction near this one moves no row the wrong way, in exact arithmetic.
 
-    Asked where a row moves the wrong way by all of its terms: rounding of the direction, or what holds a minimiser in
-    rows that are short beside those that move. Where rational numbers are too dear, the exact rank of the rows that
+    It matters where a row moves the wrong way by all of its terms: that may be rounding of the direction, or the row
+    may be a short one that bounds f along it. Where rational numbers are too expensive, the exact rank of the rows that
     move by no more than slack of the largest says whether any direction leaves these alone, which is necessary.
     """
     f, right = point.objective, point.right_moves(direction)
@@ -100,7 +100,7 @@ def leaves_a_way(point: LinearPoint, direction: Tensor, slack: float) -> bool:
         return True
     if exactly:
         return moves_none_the_wrong_way(rows, direction)
-    return f.flat_dimension is None or exact_rank(rows) < f.size - f.flat_dimension
+    return f.null_space_dimension is None or exact_rank(rows) < f.size - f.null_space_dimension
 
 
 def longest_moves(f: LinearModel, direction: Tensor) -> Tensor:

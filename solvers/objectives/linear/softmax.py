@@ -8,9 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ...common.cached import cached
 from ...common.validation import EPS, class_labels, design_matrix
 from ...linalg.kernels import is_sparse, weighted_gram, weighted_square_sums
-from ..base import NewtonDirection, kept
+from ..base import NewtonDirection
 from .identified import ReferencePoint
 from .margins import LONGEST, LinearPoint
 from .model import LinearModel
@@ -32,10 +33,10 @@ class SoftmaxRegression(LinearModel):
     the Hessian is c X^T diag(p_j (1[j = k] - p_k)) X + l2 I.
 
     Adding a constant to all K logits changes nothing. So where a coefficient is not penalised (all with l2 = 0, else
-    the intercepts) the Hessian is singular along e.g. (v, v, ..., v) at every w: the minimisers form a flat, and a
-    solver ends at one of them. Methods that shift a singular Hessian, or solve by conjugate gradients, are at home
-    here, for the gradient is orthogonal to the flat: it is made so to its last digit. The stopping test then knows
-    the flat directions by their eigenvalues. Two classes with l2 are LogisticRegression with l2/2, w = w_1 - w_0.
+    the intercepts) the Hessian is singular along e.g. (v, v, ..., v) at every w: the minimisers form an affine space,
+    and a solver ends at one of them. Methods that shift a singular Hessian, or solve by conjugate gradients, converge,
+    because the gradient is exactly orthogonal to its null space. The stopping test works in fewer coordinates
+    (`identified`). Two classes with l2 are LogisticRegression with l2/2, w = w_1 - w_0.
     Raises TypeError or ValueError for input that is not such a problem. Source: Hastie, Tibshirani & Friedman, The
     Elements of Statistical Learning, 2nd ed., section 4.4; Boehning (1992, Ann. Inst. Stat. Math. 44, p. 197).
     """
@@ -72,7 +73,7 @@ class SoftmaxRegression(LinearModel):
         return Z - Z.gather(1, self._own)
 
     def centred(self, direction: Tensor) -> Tensor:
-        """Without what is added to all classes alike, where that is not penalised: it moves no margin, and would take
+        """Without what is added to all classes alike, where that is not penalised: it moves no margin, and would cost
         their last digits where it grows."""
         if self.l2 > 0 and not self.fit_intercept:
             return direction
@@ -90,13 +91,13 @@ class SoftmaxRegression(LinearModel):
         each = self.row_reach(self.rows(self.centred(w)).abs().T)
         return (each + each.gather(1, self._own)).scatter_(1, self._own, 0.0)
 
-    def required_rows(self, held: Tensor) -> Tensor | None:
+    def required_rows(self, fixed: Tensor) -> Tensor | None:
         """x_i in the block of its class, and -x_i in another's."""
         m = self.size // self.classes
-        held = held.scatter(1, self._own, False)  # (n, K)
-        if is_sparse(self.X) or int(held.sum()) * self.size > MOST_ENTRIES:
+        fixed = fixed.scatter(1, self._own, False)  # (n, K)
+        if is_sparse(self.X) or int(fixed.sum()) * self.size > MOST_ENTRIES:
             return None
-        row, other = held.nonzero().T
+        row, other = fixed.nonzero().T
         entries = self.X[row]
         entries = torch.cat([entries, entries.new_ones(len(row), 1)], dim=1) if self.fit_intercept else entries
         blocks, places = entries.new_zeros(len(row), self.classes, m), torch.arange(len(row), device=row.device)
@@ -115,7 +116,7 @@ class SoftmaxRegression(LinearModel):
         """scale R^T X (+ l2 w), flat, for R (n, K) whose rows add up to 0.
 
         Then so do the K rows of the product; what rounding left of their sum is taken out. (Without that a solver
-        would see a slope of 1e-17 along directions in which f is flat, over a curvature of 1e-30.)
+        would find a slope of 1e-17 along null directions, over a curvature of 1e-30.)
         """
         # (K, d). The product on the left of a tall X took less than half the time of the one with its transpose.
         product = (self._transposed @ R).T if is_sparse(self.X) else R.T @ self.X
@@ -133,7 +134,7 @@ class SoftmaxRegression(LinearModel):
             slope[:, -1] = 0
         return slope
 
-    @kept
+    @cached
     def absent_class(self) -> int | None:
         """The first class that no row has."""
         counts = torch.bincount(self.y, minlength=self.classes)
@@ -158,7 +159,7 @@ class SoftmaxRegression(LinearModel):
             return f"no row is of class {self.absent_class}, and the intercepts are not penalised"
         if self.l2 > 0:
             return None
-        # If every row is separated, none loses more than log K: where the sum is larger there is no need to look.
+        # If every row is separated, none loses more than log K: a larger sum rules that out.
         most = math.log(self.classes) * self.scale * len(self.y) * 1.0001
         others = self.classes - 1
         if float(point.value) <= most and int((point.margins < 0).sum()) == others * len(self.y) and point.separating():
@@ -169,7 +170,7 @@ class SoftmaxRegression(LinearModel):
         return None
 
     def escaping(self, point: SoftmaxPoint, newton_direction: NewtonDirection) -> bool:
-        """As for LogisticRegression: the same question, asked so that it can be answered earlier."""
+        """As for LogisticRegression."""
         return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05)
 
 
@@ -186,7 +187,7 @@ class SoftmaxPoint(LinearPoint):
 
     objective: SoftmaxRegression
 
-    @kept
+    @cached
     def probabilities(self) -> Probabilities:
         """The largest term is set apart: 1 - p is then the sum of the others, and the loss log1p of their share."""
         largest, index = self.margins.max(1, keepdim=True)  # (n, 1)
@@ -197,7 +198,7 @@ class SoftmaxPoint(LinearPoint):
         complement = (1 - p).scatter_(1, index, rest / total)
         return Probabilities(p, complement, (largest + rest.log1p()).squeeze(1))
 
-    @kept
+    @cached
     def value(self) -> Tensor:
         f = self.objective
         loss = self.probabilities.losses.sum() * f.scale
@@ -206,13 +207,13 @@ class SoftmaxPoint(LinearPoint):
             loss = loss + (W[:, :-1] if f.fit_intercept else W).square().sum() * (f.l2 / 2)
         return loss
 
-    @kept
+    @cached
     def residuals(self) -> Tensor:
         """P - onehot(y) without cancellation, (n, K)."""
         own = self.objective._own
         return self.probabilities.p.scatter(1, own, -self.probabilities.complement.gather(1, own))
 
-    @kept
+    @cached
     def curvature(self) -> Tensor:
         """p (1 - p), (n, K)."""
         return self.probabilities.p * self.probabilities.complement
@@ -223,11 +224,11 @@ class SoftmaxPoint(LinearPoint):
         matrix.diagonal().copy_(self.curvature.sum(0))
         return matrix * self.objective.scale
 
-    @kept
+    @cached
     def gradient(self) -> Tensor:
         return self.objective.transposed_product(self.residuals, self.x)
 
-    @kept
+    @cached
     def hessian(self) -> Tensor:
         """Block by block, (K, m, K, m) as (K m, K m) with m = d [+ 1]."""
         f = self.objective
@@ -243,7 +244,7 @@ class SoftmaxPoint(LinearPoint):
             hessian[k, :, k] = block
         return hessian.view(f.size, f.size)
 
-    @kept
+    @cached
     def hessian_block_diagonal(self) -> Tensor:
         """The blocks of one class each, (K, m, m): scale X^T diag(p_k (1 - p_k)) X + l2 I."""
         f = self.objective
@@ -260,7 +261,7 @@ class SoftmaxPoint(LinearPoint):
         border = torch.cat([f._transposed @ c, c.sum().unsqueeze(0)]) * f.scale  # (m,)
         return torch.cat([torch.cat([block, border[:-1].unsqueeze(0)]), border.unsqueeze(1)], dim=1)
 
-    @kept
+    @cached
     def hessian_diagonal(self) -> Tensor:
         f, c = self.objective, self.curvature
         diagonal = torch.stack([weighted_square_sums(f.X, column, f.squares) for column in c.T]) * f.scale + f.l2
@@ -282,15 +283,15 @@ class SoftmaxPoint(LinearPoint):
         return self.objective.transposed_product(p * (squares - (p * squares).sum(1, keepdim=True)))
 
     def identified(self) -> ReferencePoint | SoftmaxPoint:
-        """With one coefficient of each column held where adding to all of them changes nothing: of the class with the
-        largest curvature, for what is left is then no nearer to singular than it must be."""
+        """With one coefficient of each column fixed where adding to all of them changes nothing: that of the class with
+        the largest curvature, which leaves the best conditioned Hessian."""
         f = self.objective
         if f.l2 > 0 and not f.fit_intercept:
             return self
-        held = f.rows(self.hessian.diagonal()).argmax(0) * (f.size // f.classes)  # (d [+ 1],)
-        held += torch.arange(len(held), device=held.device)
+        fixed = f.rows(self.hessian.diagonal()).argmax(0) * (f.size // f.classes)  # (d [+ 1],)
+        fixed += torch.arange(len(fixed), device=fixed.device)
         keep = torch.ones_like(self.x, dtype=torch.bool)
-        keep[held if f.l2 == 0 else held[-1]] = False
+        keep[fixed if f.l2 == 0 else fixed[-1]] = False
         return ReferencePoint(self, keep.nonzero().squeeze(1))
 
     def separating(self) -> bool:
@@ -304,7 +305,7 @@ class SoftmaxPoint(LinearPoint):
         return -self.objective.margins(step)
 
     @property
-    def misses(self) -> Tensor:
+    def error_probabilities(self) -> Tensor:
         return self.probabilities.p
 
     def beyond_model(self, step: Tensor) -> bool:

@@ -21,6 +21,7 @@ from solvers import (
     minimize,
 )
 from solvers.objectives import FunctionObjective, LogisticRegression, ResidualMLP, SoftmaxRegression
+from tests.solvers.helpers import values
 
 KINDS = ["dense", "soft", "csr", "intercept", "csr and intercept", "sum", "softmax", "softmax, csr and intercept"]
 
@@ -39,10 +40,6 @@ def problem(logistic, request):
 def random_points(f, count: int = 8):
     generator = torch.Generator().manual_seed(2)
     return [f.at(3 * x) for x in torch.randn(count, f.size, generator=generator, dtype=torch.float64)]
-
-
-def values(solver, f, x, iterations: int) -> list[float]:
-    return [float(f.at(v).value) for v in minimize(solver, f, x, Stop(None, iterations=iterations)).trace.iterates]
 
 
 # --- bounds
@@ -118,7 +115,7 @@ def test_a_method_whose_objective_lacks_what_it_needs_says_so(name):
         minimize(SOLVERS[name], f, x0),
         minimize(SOLVERS[name], FunctionObjective(lambda x: x.square().sum()), torch.ones(2)),
     ):
-        assert result.status == Status.ERROR and result.iterations == 0 and "this objective knows no" in result.message
+        assert result.status == Status.ERROR and result.iterations == 0 and "this objective has no" in result.message
 
 
 @pytest.mark.parametrize("name", ["newton-fixed-hessian", "newton-shamanskii", "newton-diagonal-hutchinson"])
@@ -250,21 +247,3 @@ def test_a_run_that_cannot_go_on_draws_a_few_times_more_and_stalls(solver):
         solver, Wrong(X, (X[:, 0] > 0).double(), l2=0.1), torch.ones(3).double(), Stop(0.0, iterations=50)
     )
     assert result.status == Status.STALLED and 1 < result.iterations < 10
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: ShamanskiiNewton(steps=0),
-        lambda: ShamanskiiNewton(contraction=0.0),
-        lambda: SketchedNewton(rows_per_coefficient=0),
-        lambda: SketchedNewton(seed=-1),
-        lambda: HutchinsonNewton(probes=0),
-        lambda: HutchinsonNewton(average=1.0),
-        lambda: HutchinsonNewton(floor=0.0),
-        lambda: FixedHessianNewton(shrink=1.5),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(make):
-    with pytest.raises(ValueError):
-        make()

@@ -8,34 +8,12 @@ import math
 import pytest
 import torch
 
-from solvers import SOLVERS, Cubic, Ledger, Status, Stop, minimize
+from solvers import SOLVERS, Cubic, Ledger, Stop, minimize
 from solvers.common.instrumentation import current
 from solvers.core.eigensystem import spectrum, units
-from solvers.objectives import FunctionObjective, LogisticRegression
+from tests.solvers.helpers import SADDLE, matrix, model, normal, vector
 
 CUBIC = SOLVERS["cubic"]
-SADDLE = FunctionObjective(lambda x: x[0] ** 2 - x[1] ** 2 + x[1] ** 4)  # minima -1/4 at (0, +-1/sqrt 2)
-
-
-def vector(*entries: float) -> torch.Tensor:
-    return torch.tensor(entries, dtype=torch.float64)
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def model(H: torch.Tensor, g: torch.Tensor):
-    """The point 0 of g^T x + x^T H x / 2."""
-    return FunctionObjective(lambda x: torch.dot(g, x) + 0.5 * torch.dot(x, H @ x)).at(torch.zeros_like(g))
-
-
-def matrix(kind: str, d: int, seed: int) -> torch.Tensor:
-    values = normal(d, seed=seed + 100).abs() + 0.1
-    values[: {"definite": 0, "singular": 2, "indefinite": 2, "negative": d}[kind]] *= 0 if kind == "singular" else -1
-    Q = torch.linalg.qr(normal(d, d, seed=seed)).Q
-    H = (Q * values) @ Q.T
-    return (H + H.T) / 2
 
 
 @pytest.mark.parametrize("kind", ["definite", "singular", "indefinite", "negative"])
@@ -75,24 +53,6 @@ def test_no_point_of_the_plane_is_lower(H, g):
     assert lowest - 1e-3 <= own <= lowest + 1e-12 and length < 4
 
 
-@pytest.mark.parametrize("start", [(1.0, 0.0), (1.0, 1e-8), (0.0, 0.0)])
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32], ids=str)
-def test_it_leaves_a_saddle_also_where_the_gradient_does_not_show_the_way(start, dtype):
-    result = minimize(CUBIC, SADDLE, vector(*start).to(dtype))
-    assert result.status == Status.CONVERGED and result.iterations <= 12
-    assert result.value == pytest.approx(-0.25, abs=1e-9 if dtype == torch.float64 else 1e-5)
-
-
-def test_it_finds_the_minima_of_rosenbrock_and_a_monkey_saddle():
-    rosenbrock = FunctionObjective(lambda x: (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2)
-    found = minimize(CUBIC, rosenbrock, vector(-1.2, 1.0), Stop(iterations=100))
-    assert found.status == Status.CONVERGED and torch.allclose(found.x, torch.ones(2).double(), atol=1e-6)
-    monkey = FunctionObjective(lambda x: x[0] ** 3 - 3 * x[0] * x[1] ** 2 + (x[0] ** 2 + x[1] ** 2) ** 2)
-    for start in ((1.0, 0.0), (0.1, 1e-9), (1e-3, 0.0)):
-        result = minimize(CUBIC, monkey, vector(*start))
-        assert result.status == Status.CONVERGED and result.value == pytest.approx(-27 / 256, abs=1e-9)
-
-
 def test_the_promised_gain_is_the_models():
     point = SADDLE.at(vector(1.0, 0.2))
     state = CUBIC.init(point)
@@ -130,21 +90,3 @@ def test_convergence_is_quadratic(logistic):
     errors = [float((x - best).norm()) for x in minimize(CUBIC, objective, stop=Stop(1e-14)).trace.iterates]
     late = [math.log(b) / math.log(a) for a, b in itertools.pairwise(errors) if 1e-7 < a < 0.1 and b > 0]
     assert len(late) >= 2 and all(1.5 < order for order in late)
-
-
-@pytest.mark.parametrize("size", [0.0, 30.0, 100.0])
-def test_sigma_follows_the_units_of_the_curvature_out_of_saturation(size):
-    X = normal(80, 4)
-    y = (X @ vector(1, -1, 0.5, 0) + 1.5 * normal(80, seed=1) > 0).double()
-    problem = LogisticRegression(X, y)
-    best = minimize(SOLVERS["newton-cholesky"], problem).value
-    result = minimize(CUBIC, problem, torch.full((4,), size).double())
-    assert result.status == Status.CONVERGED and result.value == pytest.approx(best, rel=1e-9)
-
-
-@pytest.mark.parametrize("settings", [
-    dict(start=0.0), dict(accept=0.95), dict(good=1.0), dict(rise=1.0), dict(fall=0.5), dict(fall=-2.0),
-])  # fmt: skip
-def test_settings_that_make_no_sense_are_refused(settings):
-    with pytest.raises(ValueError, match=next(iter(settings))):
-        Cubic(**settings)

@@ -10,6 +10,7 @@ import torch
 
 from solvers import ArmijoGradientDescent, BarzilaiBorwein, GradientDescent, Nesterov, Status, Stop, minimize
 from solvers.objectives import FunctionObjective, Objective, Point
+from tests.solvers.helpers import values
 
 FIRST_ORDER = [
     ArmijoGradientDescent(),
@@ -50,11 +51,6 @@ def iterations_to(solver, condition: float, gap: float = 1e-8) -> int:
             return iteration
         point, state = solver.step(point, state)
     return stop.iterations
-
-
-def values(solver, f, x0, iterations: int) -> list[float]:
-    found = minimize(solver, f, x0, Stop(None, iterations=iterations)).trace.iterates
-    return [float(f.at(x).value) for x in found]
 
 
 def test_acceleration_pays_by_the_root_of_the_condition():
@@ -178,21 +174,3 @@ def test_walls_of_infinity_are_searched_back_from(solver):
     result = minimize(solver, barrier, torch.tensor([1e-6, 2.0], dtype=torch.float64), Stop(1e-8))
     assert result.status == Status.CONVERGED
     assert torch.allclose(result.x, torch.full((2,), 1e-3).double(), rtol=1e-3)
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: ArmijoGradientDescent(shrink=1.0),
-        lambda: ArmijoGradientDescent(grow=0.5),
-        lambda: ArmijoGradientDescent(sufficient=0.0),
-        lambda: BarzilaiBorwein(rule="middling"),
-        lambda: BarzilaiBorwein(memory=0),
-        lambda: BarzilaiBorwein(shrink=2.0),
-        lambda: Nesterov(shrink=0.0),
-        lambda: Nesterov(grow=0.9),
-    ],
-)
-def test_settings_that_make_no_sense_are_refused(make):
-    with pytest.raises(ValueError):
-        make()

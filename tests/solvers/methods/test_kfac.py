@@ -11,9 +11,9 @@ from torch.func import hessian, jacrev
 
 from solvers import KFAC, SOLVERS, Status, Stop, minimize
 from solvers.approximate.kfac import minimiser
-from solvers.linalg.kronecker import kronecker_inverse
-from solvers.linalg.kronecker_factors import KroneckerFactors
-from solvers.objectives import FunctionObjective, LeastSquares, LogisticRegression, ResidualMLP, SoftmaxRegression
+from solvers.linalg.kronecker import KroneckerFactors, kronecker_inverse
+from solvers.objectives import FunctionObjective, LeastSquares, LogisticRegression, ResidualMLP
+from tests.solvers.helpers import close, network, softmax
 
 ACTIVATIONS = {
     "tanh": torch.tanh,
@@ -22,14 +22,6 @@ ACTIVATIONS = {
     "relu": torch.relu,
 }
 CASES = list(product(ACTIVATIONS, (0, 1, 2)))
-
-
-def network(activation="tanh", depth=2, *, n=9, d=3, k=2, seed=0) -> tuple[ResidualMLP, torch.Tensor]:
-    """A random net and a point with biases that are not 0."""
-    generator = torch.Generator().manual_seed(seed)
-    X, Y = (torch.randn(n, width, generator=generator, dtype=torch.float64) for width in (d, k))
-    net = ResidualMLP(X, Y, depth, activation)
-    return net, net.random_start(generator) + 0.1 * torch.randn(net.size, generator=generator, dtype=torch.float64)
 
 
 def spans(net: ResidualMLP) -> list[slice]:
@@ -73,10 +65,6 @@ def assembled(net: ResidualMLP, x) -> torch.Tensor:
     return J.T @ C @ J
 
 
-def close(found, wanted, tolerance=1e-12):
-    assert float((found - wanted).norm()) <= tolerance * float(wanted.norm())
-
-
 # --- the factors
 
 
@@ -114,12 +102,6 @@ def test_with_many_rows_a_block_is_as_far_from_the_assembled_one_as_its_two_side
         close(torch.kron(left, right) + pairs, block)
         distances.append(float(pairs.norm() / block.norm()))
     assert all(0.05 < distance < 0.9 for distance in distances[:-1]) and distances[-1] == 0
-
-
-def softmax(n=40, *, seed=0, **settings) -> SoftmaxRegression:
-    generator = torch.Generator().manual_seed(seed)
-    X = torch.randn(n, 4, generator=generator, dtype=torch.float64)
-    return SoftmaxRegression(X, torch.randint(3, (n,), generator=generator), classes=3, **settings)
 
 
 @pytest.mark.parametrize("reduction", ["mean", "sum"])
@@ -208,11 +190,11 @@ def test_a_step_minimises_the_exact_model_over_the_plane_and_lambda_follows_the_
     solver, point = KFAC(start=1e-4), net.at(x)
     state, raised = solver.init(point), []
     largest = max(float(torch.kron(*layer).diagonal().max()) for layer in point.kronecker_factors.layers)
-    assert state.damping == pytest.approx(1e-4 * largest)
+    assert state.size == pytest.approx(1e-4 * largest)
     assert state.least == pytest.approx(torch.finfo(torch.float64).eps ** 2 * largest)  # below it nothing changes
     for _ in range(12):
-        model = point.gauss_newton + state.damping * torch.eye(net.size, dtype=torch.float64)
-        damped = dense(point.kronecker_factors, state.damping)
+        model = point.gauss_newton + state.size * torch.eye(net.size, dtype=torch.float64)
+        damped = dense(point.kronecker_factors, state.size)
         u = torch.linalg.solve(damped, -point.gradient)
         plane = u.unsqueeze(1) if state.last is None else torch.stack([u, state.last], dim=1)
         inside = torch.linalg.solve(plane.T @ model @ plane, -(plane.T @ point.gradient))
@@ -225,7 +207,7 @@ def test_a_step_minimises_the_exact_model_over_the_plane_and_lambda_follows_the_
         gain = -float(point.gradient @ s + s @ model @ s / 2)
         q = (float(point.value) - float(net.at(x + s).value)) / gain
         factor = state.rise if arrived is point else max(1 / 3, 1 - (2 * q - 1) ** 3)
-        assert after.damping == pytest.approx(state.damping * factor, rel=1e-5)
+        assert after.size == pytest.approx(state.size * factor, rel=1e-5)
         assert (arrived is point) == (q <= solver.accept)
         assert after.last is (state.last if arrived is point else s)
         raised.append(arrived is point)
@@ -237,10 +219,10 @@ def test_rejections_double_then_quadruple_lambda_and_keep_the_point():
     far = LogisticRegression(torch.ones(1, 1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64))
     solver, point = KFAC(), far.at(torch.tensor([30.0], dtype=torch.float64))  # hardly curved: a step of 1e13
     state = solver.init(point)
-    first, sizes = state.damping, []
+    first, sizes = state.size, []
     for _ in range(3):
         arrived, state = solver.step(point, state)
-        sizes.append(state.damping / first)
+        sizes.append(state.size / first)
         assert arrived is point
     assert sizes == pytest.approx([2, 8, 64])
 
@@ -305,10 +287,4 @@ def test_units_that_no_row_moves_are_no_obstacle():
 def test_without_layers_the_end_is_an_error_that_names_the_remedy(objective):
     result = minimize(SOLVERS["kfac"], objective, torch.ones(2, dtype=torch.float64))
     assert result.status == Status.ERROR and result.iterations == 0
-    assert "this objective knows no Kronecker factors" in result.message and "newton-cg" in result.message
-
-
-@pytest.mark.parametrize("settings", [{"start": 0.0}, {"accept": 0.0}, {"accept": 1.0}])
-def test_settings_that_make_no_sense_are_refused(settings):
-    with pytest.raises(ValueError, match=next(iter(settings))):
-        KFAC(**settings)
+    assert "this objective has no Kronecker factors" in result.message and "newton-cg" in result.message

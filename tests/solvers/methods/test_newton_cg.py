@@ -8,18 +8,14 @@ from itertools import islice, pairwise
 import pytest
 import torch
 
-from solvers import SOLVERS, Ledger, NewtonCG, Status, Stop, minimize
-from solvers.common.instrumentation import current
+from solvers import SOLVERS, NewtonCG, Status, Stop, minimize
 from solvers.core.conjugate_gradients import conjugate_gradients, gradient_norm, jacobi
-from solvers.objectives import FunctionObjective, LogisticRegression, ResidualMLP, SoftmaxRegression
+from solvers.objectives import FunctionObjective, LogisticRegression, ResidualMLP
 from solvers.objectives.linear.logistic import LogisticPoint
 from solvers.objectives.residual_mlp import MLPPoint
+from tests.solvers.helpers import counted, normal, softmax
 
 CG = SOLVERS["newton-cg"]
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def quadratic(d: int = 12):
@@ -29,27 +25,11 @@ def quadratic(d: int = 12):
     return FunctionObjective(lambda x: 0.5 * torch.dot(x - centre, A @ (x - centre))), centre
 
 
-def softmax(n: int = 60, d: int = 5, **settings) -> SoftmaxRegression:
-    X = normal(n, d)
-    y = (X @ normal(d, 3, seed=1) + 2 * normal(n, 3, seed=2)).argmax(1)
-    return SoftmaxRegression(X, y, classes=3, **settings)
-
-
 def net(seed: int = 0):
     """A residual network on random data of the shape of breast-cancer-mean10, and a random start."""
     X = normal(120, 10)
     objective = ResidualMLP(X, (X[:, 0] * X[:, 1] > 0).double())
     return objective, objective.random_start(torch.Generator().manual_seed(seed))
-
-
-def counted(act):
-    """What it returns, and what it evaluated."""
-    ledger = Ledger()
-    token = current.set(ledger)
-    try:
-        return act(), ledger.counts
-    finally:
-        current.reset(token)
 
 
 def test_a_quadratic_is_solved_in_at_most_d_products():
@@ -208,18 +188,3 @@ def test_only_a_diagonal_that_needs_no_hessian_preconditions():
     point = problem.at(problem.zeros())
     assert torch.allclose(jacobi(point) * point.hessian_diagonal, torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64))
     assert float(jacobi(point)[1]) == 1
-
-
-@pytest.mark.parametrize("settings", [
-    dict(forcing=0.0), dict(forcing=1.0), dict(forcing=-0.5), dict(forcing=float("nan")), dict(cg_iterations=0),
-    dict(cg_iterations=-1), dict(shrink=1.0), dict(sufficient=0.0),
-])  # fmt: skip
-def test_settings_that_make_no_sense_are_refused(settings):
-    with pytest.raises(ValueError, match=next(iter(settings))):
-        NewtonCG(**settings)
-
-
-@pytest.mark.parametrize("settings", [dict(forcing="0.5"), dict(cg_iterations=2.0), dict(cg_iterations=True)])
-def test_settings_of_another_type_are_refused(settings):
-    with pytest.raises(TypeError, match=next(iter(settings))):
-        NewtonCG(**settings)

@@ -7,17 +7,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from solvers import SOLVERS, SampledNewton, Status, Stop, minimize
+from solvers import SOLVERS, Status, Stop, minimize
 from solvers.approximate.limited_memory import Pair, remember, two_loop
 from solvers.linalg.kernels import take_rows
 from solvers.objectives import LogisticRegression
 from solvers.objectives.newton_system import newton_direction
+from tests.solvers.helpers import normal
 
 SAMPLED = SOLVERS["newton-sampled"]
-
-
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def test_the_two_loops_are_the_bfgs_matrix():
@@ -157,9 +154,3 @@ def test_a_pair_of_no_size_in_the_metric_changes_no_length():
     s = normal(3)
     pairs = (Pair(s, s, 1.0),)
     assert bool(two_loop(s, pairs, lambda v: 0 * v).isfinite().all())
-
-
-@pytest.mark.parametrize("settings", [{"share": 0.0}, {"share": 1.0}, {"memory": 0}, {"rows_per_coefficient": 2.5}])
-def test_settings_that_make_no_sense_are_refused(settings):
-    with pytest.raises((TypeError, ValueError), match=next(iter(settings))):
-        SampledNewton(**settings)

@@ -17,22 +17,13 @@ from torch.nn.functional import cross_entropy
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 from solvers.objectives.check import check_derivatives
+from tests.solvers.helpers import close, normal, softmax
 
 CASES = [
     dict(reduction=reduction, l2=l2, fit_intercept=intercept, csr=csr)
     for reduction, l2, intercept, csr in product(("mean", "sum"), (0.0, 0.3), (False, True), (False, True))
 ]
 HESSIANS = ["newton", "newton-cholesky", "newton-damped", "newton-levenberg"]
-
-
-def softmax(n=120, d=4, classes=3, *, seed=0, csr=False, dtype=torch.float64, **settings) -> SoftmaxRegression:
-    """A random problem with overlapping classes."""
-    generator = torch.Generator().manual_seed(seed)
-    X = torch.randn(n, d, generator=generator, dtype=torch.float64)
-    W = torch.randn(d, classes, generator=generator, dtype=torch.float64)
-    y = torch.multinomial(torch.softmax(X @ W, 1), 1, generator=generator).squeeze(1)
-    X = (X.where(X > -0.3, 0.0).to_sparse_csr() if csr else X).to(dtype)
-    return SoftmaxRegression(X, y, classes, **settings)
 
 
 def textbook(problem: SoftmaxRegression):
@@ -47,42 +38,34 @@ def textbook(problem: SoftmaxRegression):
     return loss
 
 
-def somewhere(size: int, seed: int = 1) -> torch.Tensor:
-    return torch.randn(size, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
-
-
-def agree(found, wanted, tolerance=1e-12):
-    assert float((found - wanted).norm()) <= tolerance * float(wanted.norm())
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_the_closed_forms_agree_with_autograd(case):
     problem = softmax(**case)
-    w, v, loss = somewhere(problem.size), somewhere(problem.size, seed=2), textbook(problem)
+    w, v, loss = normal(problem.size, seed=1), normal(problem.size, seed=2), textbook(problem)
     point, H = problem.at(w), hessian(loss)(w)
-    agree(point.value, loss(w))
-    agree(point.gradient, grad(loss)(w))
-    agree(point.hessian, H)
-    agree(point.hessian, point.hessian.T, 1e-15)
-    agree(point.hvp(v), H @ v)
-    agree(point.along(v).third(), jvp(hessian(loss), (w,), (v,))[1] @ v)
-    agree(point.hessian_diagonal, H.diagonal())
+    close(point.value, loss(w))
+    close(point.gradient, grad(loss)(w))
+    close(point.hessian, H)
+    close(point.hessian, point.hessian.T, 1e-15)
+    close(point.hvp(v), H @ v)
+    close(point.along(v).third(), jvp(hessian(loss), (w,), (v,))[1] @ v)
+    close(point.hessian_diagonal, H.diagonal())
     m = problem.size // problem.classes
     blocks = torch.stack([H[k * m : (k + 1) * m, k * m : (k + 1) * m] for k in range(problem.classes)])
-    agree(point.hessian_block_diagonal, blocks)
+    close(point.hessian_block_diagonal, blocks)
     assert all(found.passed for found in check_derivatives(problem, w, loss))
 
 
 @pytest.mark.parametrize("case", CASES[:4], ids=str)
 def test_a_point_reached_along_rays_equals_a_fresh_one(case):
     problem = softmax(**case)
-    walked = problem.at(somewhere(problem.size))
+    walked = problem.at(normal(problem.size, seed=1))
     for seed in range(15):  # beyond the step at which margins are refreshed
-        walked = walked.along(somewhere(problem.size, seed=seed)).at(0.25)
+        walked = walked.along(normal(problem.size, seed=seed)).at(0.25)
         fresh = problem.at(walked.x)
-        agree(walked.value, fresh.value)
-        agree(walked.gradient, fresh.gradient)
-        agree(walked.refreshed().hessian, fresh.hessian)
+        close(walked.value, fresh.value)
+        close(walked.gradient, fresh.gradient)
+        close(walked.refreshed().hessian, fresh.hessian)
 
 
 @pytest.mark.parametrize("margin", [-745.0, -50.0, -3.0, -1e-8, 0.0, 1.0, 20.0, 40.0, 300.0, 700.0])
@@ -111,15 +94,15 @@ def test_two_classes_are_binary_regression_with_half_the_penalty(name, fit_inter
     assert found.status == wanted.status == Status.CONVERGED
     assert found.value == pytest.approx(wanted.value, rel=1e-12)
     W = problem.rows(found.x)
-    agree(W[1] - W[0], wanted.x, 1e-6)
+    close(W[1] - W[0], wanted.x, 1e-6)
 
 
 def test_a_constant_added_to_all_classes_changes_nothing_without_penalty():
     problem = softmax(fit_intercept=True)
-    w, v = somewhere(problem.size), somewhere(problem.size // problem.classes, seed=2).repeat(problem.classes)
+    w, v = normal(problem.size, seed=1), normal(problem.size // problem.classes, seed=2).repeat(problem.classes)
     here, there = problem.at(w), problem.at(w + 10 * v)
-    agree(there.value, here.value)
-    agree(there.gradient, here.gradient)
+    close(there.value, here.value)
+    close(there.gradient, here.gradient)
     assert abs(float(torch.dot(here.gradient, v))) < 1e-15
     assert float(here.hvp(v).norm()) < 1e-14
     assert abs(float(torch.dot(v, here.hvp(v)))) <= 4 * here.curvature_noise(v)
@@ -143,7 +126,7 @@ def test_the_flat_directions_do_not_keep_a_solver_from_converging(name, fit_inte
 
 def test_columns_that_depend_on_each_other_add_flat_directions():
     base = softmax(fit_intercept=True)
-    X = torch.cat([base.X, base.X @ somewhere(8).view(4, 2)], dim=1)
+    X = torch.cat([base.X, base.X @ normal(8, seed=1).view(4, 2)], dim=1)
     found, wanted = (minimize(SOLVERS["newton-cholesky"], f) for f in (
         SoftmaxRegression(X, base.y, fit_intercept=True), base))  # fmt: skip
     assert found.status == wanted.status == Status.CONVERGED
@@ -174,7 +157,7 @@ def test_the_optimum_is_that_of_scikit_learn(load):
     ours = problem.rows(result.x)
     ours[:, -1] -= ours[:, -1].mean()  # the intercepts are known but for a constant
     theirs[:, -1] -= theirs[:, -1].mean()
-    agree(ours, theirs, 1e-8)
+    close(ours, theirs, 1e-8)
     assert float(problem.at(theirs.flatten()).value) == pytest.approx(result.value, rel=1e-12)
     assert problem.accuracy(result.x) == pytest.approx(peer.score(X.numpy(), y.numpy()))
 
@@ -216,7 +199,7 @@ def test_labels_may_be_whole_floats_and_the_inputs_stay_as_they_are():
     problem = softmax()
     X, y = problem.X.clone(), problem.y.double()
     twin = SoftmaxRegression(X, y)
-    w = somewhere(twin.size)
+    w = normal(twin.size, seed=1)
     assert torch.equal(twin.at(w).hessian, problem.at(w).hessian)
     assert torch.equal(X, problem.X) and torch.equal(y, problem.y.double())
     assert float(twin.at(twin.zeros()).value) == pytest.approx(math.log(3))

@@ -8,12 +8,9 @@ import torch
 from benchmarks.audit.truth import ExactSoftmax
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import LogisticRegression, SoftmaxRegression
+from tests.solvers.helpers import normal
 
 SOME = ["newton-cholesky", "newton-cg", "auto", "lbfgs", "trust-region-exact", "newton-damped", "newton-levenberg"]
-
-
-def normal(*shape: int, seed: int) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def drawn(logits: torch.Tensor, seed: int) -> torch.Tensor:

@@ -1,0 +1,51 @@
+"""A shift of the Hessian that is raised where it is too small: what the methods of Levenberg's kind share."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from ..common.instrumentation import count
+from ..core.solver import Proposal, newton_proposal
+from ..linalg.cholesky import factor
+from ..objectives.base import Point
+
+S = TypeVar("S", bound=tuple)
+RISE = 2.0  # Nielsen 1999: the first rejection doubles lambda, the next one multiplies it by 4, then 8
+
+
+def raised(state: Any) -> Any:
+    """`size` multiplied by `rise`, which itself doubles with each rejection in a row (Nielsen 1999)."""
+    size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not be raised
+    return state._replace(size=size * state.rise, rise=2 * state.rise)
+
+
+def nielsen(ratio: float) -> float:
+    """max(1/3, 1 - (2 q - 1)^3), what lambda is multiplied by after a step that gained q times what was predicted.
+
+    (Nielsen 1999, IMM-REP-1999-05, eq. 2.4.)
+    """
+    return max(1 / 3, 1 - (2 * min(ratio, 1.0) - 1) ** 3)
+
+
+def shifted_proposal(
+    point: Point, matrix: Tensor, state: S, shift: Callable[[S], float | Tensor], raise_: Callable[[S], S]
+) -> Proposal | None:
+    """-(B + shift I)^-1 g, with the state raised until that matrix is positive definite.
+
+    None where B (d, d) is not finite, or the shift leaves the range: the first entry of the state stands for it.
+    """
+    while math.isfinite(state[0]):
+        shifted = matrix.clone()
+        shifted.diagonal().add_(shift(state))
+        if (found := factor(shifted)) is not None:
+            return newton_proposal(point, -found.solve(point.gradient), state)
+        if not bool(matrix.isfinite().all()):
+            return None
+        count("shifted")
+        state = raise_(state)
+    return None
