@@ -190,8 +190,8 @@ def honesty(
     """Fit hard problems with every solver and every peer, and check what each reports against what is known.
 
     Whether a minimiser exists, and how far the answer is from it, is known to 80 digits. A report of success that is
-    not true counts as a false claim. All of it takes three quarters of an hour; verdicts on the same code and packages are
-    not measured again, so an interrupted table continues. `python -m reports build` shows what is stored.
+    not true counts as a false claim. All of it takes three quarters of an hour; verdicts on the same code and packages
+    are not measured again, so an interrupted table continues. `python -m reports build` shows what is stored.
 
     Example: python -m benchmarks honesty
 
