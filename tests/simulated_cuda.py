@@ -101,6 +101,8 @@ class SimulatedCuda:
             ("device_count", lambda: 1),
             ("is_initialized", lambda: True),
             ("synchronize", self.synchronize),
+            ("get_device_name", lambda device=None: "simulated GPU"),
+            ("mem_get_info", lambda device=None: (8 << 30, 16 << 30)),
         ):
             self.open.enter_context(patch.object(torch.cuda, name, stand_in))
         # Wrapped tensors cannot be inference tensors; without gradients the same operations are dispatched.

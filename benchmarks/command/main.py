@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -198,6 +199,27 @@ def honesty(
     Example: python -m benchmarks honesty --solver hessbench:newton-cholesky --case far-twins --dtype float32
     """
     call("honesty", locals())
+
+
+@app.command()
+def gpu(
+    out: Annotated[Path, typer.Option(help="Folder for the results, at most eight files.")] = Path("gpu-results"),
+    minutes: Annotated[float, typer.Option(help="Time for all of it.")] = 8.0,
+    device: Annotated[str, typer.Option(help="cuda, cuda:1, ... or cpu, to try it anywhere.")] = "cuda",
+    step: Annotated[str, typer.Option(help="Only this step, in this process.", hidden=True)] = "",
+    until: Annotated[float, typer.Option(help="Time of day at which it is to end.", hidden=True)] = math.inf,
+) -> None:
+    """Test and measure on a GPU: calibration, tests, counts, sizes, whole runs, kernels, profiles.
+
+    It needs no installation and no network: a checkout and a Python with torch, pandas, pyarrow, SciPy, scikit-learn,
+    typer and rich. Each step is ended when its share of the minutes is over, and what it has written stays. Then
+    `python -m reports build --store FOLDER` shows the CPU beside the GPU.
+
+    Example: python3 -m benchmarks gpu --out results
+
+    Example: python -m benchmarks gpu --device cpu --minutes 2 --out results
+    """
+    call("gpu", locals())
 
 
 @app.command()

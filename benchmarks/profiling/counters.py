@@ -45,12 +45,12 @@ OF_TORCH = ("operations", "synchronisations")  # these change with the version o
 Counts = dict[str, Any]
 
 
-def count(problem: str, solver: str, seed: int | None = None) -> Counts:
+def count(problem: str, solver: str, seed: int | None = None, device: str = "cpu") -> Counts:
     """One run from the start: status, iterations, every counter of solvers.COUNTERS, FLOPs and bytes by formula
     (`work`), torch operations, and synchronisations of host and device. seed: of a perturbation of the last digits of
     the data (`processors.perturbed`); None: the data as it is."""
     torch.set_num_threads(1)
-    built = build(problem)
+    built = build(problem, device=device)
     objective = built.objective if seed is None else perturbed(built.objective, seed)
     # A first run fills the caches of the objective (transposes, squares), which are computed once in a process.
     stop = STOPS.get(problem, STOP)

@@ -72,10 +72,17 @@ def machine(device: str) -> str:
     host = f"{_cpu()}, {cores} cores"
     if torch.device(device).type != "cuda":
         return host
-    driver = subprocess.run(
-        ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"], capture_output=True, text=True
-    ).stdout.split()
-    return f"{torch.cuda.get_device_name(device)}, driver {driver[0] if driver else 'unknown'}; {host}"
+    return f"{torch.cuda.get_device_name(device)}, driver {driver()}; {host}"
+
+
+@cache
+def driver() -> str:
+    """The version of NVIDIA's driver; unknown where its tool is not there."""
+    question = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return next(iter(subprocess.run(question, capture_output=True, text=True).stdout.split()), "unknown")
+    except OSError:
+        return "unknown"
 
 
 def float32_products() -> str:

@@ -1,0 +1,106 @@
+"""The GPU kit: all that is measured on a machine with a GPU, step by step, within a number of minutes.
+
+Each step is a process of its own that writes what it finds as soon as it is there. One that hangs is ended when its
+share of the minutes is over, and the kit goes on with the next.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from time import monotonic
+
+from solvers.common.sources import ROOT
+
+GRACE = 5.0  # seconds that a step may take beyond its share, to write and to end
+LEAST = 3.0  # seconds: with less left no further step is begun
+OUTCOMES = "steps.json"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the kit. share: of the minutes; what it leaves over is for the steps behind it."""
+
+    name: str
+    what: str
+    share: float
+
+
+STEPS = (
+    Step("environment", "the machine, and what it reaches", 0.10),
+    Step("tests", "the tests of devices", 0.17),
+    Step("counters", "the counts of the baseline, on the device", 0.08),
+    Step("sizes", "the time of an iteration on the CPU and on the device, by size", 0.27),
+    Step("solvers", "whole runs on MNIST, or on digits, on both", 0.20),
+    Step("kernels", "kernels against the roofline", 0.08),
+    Step("profiles", "phases of a run, and what the host waits for", 0.10),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended. status: done, failed, or ended (its share was over); detail: its last line."""
+
+    step: str
+    status: str
+    seconds: float
+    detail: str
+
+
+def command(step: Step, out: Path, device: str, seconds: float) -> list[str]:
+    """What runs a step."""
+    options = ["--step", step.name, "--out", str(out), "--device", device, "--seconds", f"{seconds:.1f}"]
+    return [sys.executable, "-m", "benchmarks", "gpu", *options]
+
+
+def run(
+    out: Path,
+    device: str,
+    minutes: float,
+    say: Callable[[str], None] = lambda line: None,
+    argv: Callable[[Step, Path, str, float], list[str]] = command,
+) -> list[Outcome]:
+    """All steps in their order, each within its share of what is left; steps.json tells how each ended."""
+    out.mkdir(parents=True, exist_ok=True)
+    end, found = monotonic() + 60 * minutes, []
+    for place, step in enumerate(STEPS):
+        left = end - monotonic()
+        share = left * step.share / sum(later.share for later in STEPS[place:])
+        if share < min(LEAST, 6 * minutes * step.share):
+            found.append(Outcome(step.name, "ended", 0.0, "no time was left for it"))
+        else:
+            say(f"{step.name}: {step.what} ({share:.0f} s)")
+            found.append(attempt(step, argv(step, out, device, share), share))
+        say(f"  {found[-1].status} after {found[-1].seconds:.0f} s. {found[-1].detail}")
+        (out / OUTCOMES).write_text(json.dumps([asdict(outcome) for outcome in found], indent=1) + "\n")
+    return found
+
+
+def attempt(step: Step, argv: list[str], seconds: float) -> Outcome:
+    """One step in a process group of its own, which is ended whole."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    began = monotonic()
+    process = subprocess.Popen(
+        argv, cwd=ROOT, env=environment, text=True, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
+    )  # fmt: skip
+    try:
+        words, _ = process.communicate(timeout=seconds + GRACE)
+        status = "done" if process.returncode == 0 else "failed"
+    except subprocess.TimeoutExpired:
+        status = "ended"
+    finally:
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    if status == "ended":
+        words, _ = process.communicate()
+    lines = [line.strip() for line in words.splitlines() if line.strip()]
+    return Outcome(step.name, status, monotonic() - began, lines[-1][:300] if lines else "")

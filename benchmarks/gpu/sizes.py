@@ -1,0 +1,106 @@
+"""The time of an iteration on the CPU and on a GPU, from small problems to large ones."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from itertools import product
+from pathlib import Path
+from time import monotonic
+
+import torch
+
+from solvers import SOLVERS, device_clock, minimize
+from solvers.objectives import LogisticRegression
+
+from ..runner.environment import memory
+from ..runner.measure import sentence
+from ..runner.suites import fixed
+
+ROWS = (1_000, 10_000, 100_000, 1_000_000, 4_000_000)
+COLUMNS = (10, 30, 100, 300, 1_000, 2_000)
+METHODS = ("newton-cholesky", "newton-cg", "lbfgs", "gradient-descent")
+DTYPES = ("float32", "float64")
+ITERATIONS = 3
+SHARE = 0.3  # of a device's memory that X may take: its transpose and a scaled block come on top
+DEAR = 20.0  # seconds that a cell may be expected to take
+FILE = "sizes.csv"
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The time of a run of ITERATIONS iterations. seconds an iteration: cold (the first run of all on these data),
+    warm (the median of the later ones); transfer: seconds to bring X and y to the device; status: that of the run, or
+    what went wrong."""
+
+    device: str
+    dtype: str
+    n: int
+    d: int
+    solver: str
+    cold: float
+    warm: float
+    repeats: int
+    transfer: float
+    status: str
+
+
+def cells() -> Iterator[tuple[int, int, str, str]]:
+    """n, d, dtype and solver: small ones first, so that what is cut off is what is dear."""
+    sizes = sorted(product(ROWS, COLUMNS), key=lambda size: (size[0] * size[1], size))
+    yield from ((n, d, dtype, solver) for (n, d) in sizes for dtype in DTYPES for solver in METHODS)
+
+
+def sweep(out: Path, device: str, seconds: float) -> str:
+    """Every size that fits and that the time allows, on the CPU and on the device; a row a cell, written at once."""
+    path, end = out / FILE, monotonic() + seconds
+    places = list(dict.fromkeys(("cpu", device)))
+    spent: dict[tuple[str, str, str], tuple[float, float]] = {}  # (n d, seconds) of the largest so far
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(Timed)])
+        writer.writeheader()
+        count = 0
+        for n, d, dtype, solver in cells():
+            for place in places:
+                if monotonic() > end:
+                    return f"{count} cells; the time was over at {n} x {d}"
+                size, last = spent.get((place, dtype, solver), (0.0, 0.0))
+                expected = last * (n * d / size) if size else 0.0
+                if expected > min(DEAR, end - monotonic()):
+                    continue
+                began = monotonic()
+                writer.writerow(asdict(timed(n, d, dtype, solver, place, min(2.0, (end - monotonic()) / 4))))
+                file.flush()
+                spent[place, dtype, solver] = n * d, monotonic() - began
+                count += 1
+    return f"{count} cells"
+
+
+def timed(n: int, d: int, dtype: str, solver: str, device: str, budget: float, repeats: int = 5) -> Timed:
+    """One cell; out of memory, and whatever else goes wrong, is its status."""
+    cell = (device, dtype, n, d, solver)
+    kind = getattr(torch, dtype)
+    if n * d * kind.itemsize > SHARE * memory(device):
+        return Timed(*cell, math.nan, math.nan, 0, math.nan, "not tried: X would fill the memory")
+    try:
+        generator = torch.Generator().manual_seed(n + d)
+        # Random rows for what a block holds, repeated: large matrices are there sooner, and no kernel knows.
+        block = torch.randn(min(n, 100_000), d, generator=generator, dtype=kind)
+        X = block.repeat(-(-n // len(block)), 1)[:n]
+        y = torch.bernoulli(torch.sigmoid(X[:, 0].double()), generator=generator).to(kind)
+        clock = device_clock(device)
+        began = clock()
+        X, y = X.to(device), y.to(device)
+        transfer = clock() - began if device != "cpu" else 0.0
+        f, stop, times = LogisticRegression(X, y, l2=1 / n), fixed(ITERATIONS), []
+        while len(times) < 1 + repeats and (len(times) < 2 or sum(times) < budget):
+            found = minimize(SOLVERS[solver], f, stop=stop)
+            times.append(found.seconds / max(1, found.iterations))
+        warm = sorted(times[1:])[len(times[1:]) // 2]
+        return Timed(*cell, times[0], warm, len(times) - 1, transfer, str(found.status))
+    except torch.OutOfMemoryError:
+        return Timed(*cell, math.nan, math.nan, 0, math.nan, "out of memory")
+    except Exception as error:  # the next cell may well work
+        return Timed(*cell, math.nan, math.nan, 0, math.nan, sentence(error))
