@@ -30,7 +30,7 @@ def gpu(out: Path, minutes: float, device: str, step: str, until: float) -> None
         from benchmarks.gpu.steps import STEPS as STEP_FUNCTIONS
 
         lookup(STEP_FUNCTIONS, step, "step")
-        typer.echo(STEP_FUNCTIONS[step](out, device, seconds))
+        typer.echo(STEP_FUNCTIONS[step](out, device, until))
         return
     try:
         outcomes = run(out, device, minutes, lambda line: typer.echo(line, err=True))

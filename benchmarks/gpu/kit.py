@@ -14,9 +14,12 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from time import monotonic
+from time import monotonic, time
 
 from solvers.common.sources import ROOT
+
+from ..store.packing import pack
+from ..store.runs import Store
 
 GRACE = 5.0  # seconds that a step may take beyond its share, to write and to end
 LEAST = 3.0  # seconds: with less left no further step is begun
@@ -53,10 +56,10 @@ class Outcome:
     detail: str
 
 
-def command(step: Step, out: Path, device: str, seconds: float) -> list[str]:
-    """What runs a step."""
-    options = ["--step", step.name, "--out", str(out), "--device", device, "--seconds", f"{seconds:.1f}"]
-    return [sys.executable, "-m", "benchmarks", "gpu", *options]
+def command(step: Step, out: Path, device: str, until: float) -> list[str]:
+    """What runs a step. until: the time of day, in seconds, at which it is to end: its imports count."""
+    options = ["--step", step.name, "--out", str(out), "--device", device, "--until", f"{until:.1f}"]
+    return [sys.executable, "-u", "-m", "benchmarks", "gpu", *options]
 
 
 def run(
@@ -76,10 +79,18 @@ def run(
             found.append(Outcome(step.name, "ended", 0.0, "no time was left for it"))
         else:
             say(f"{step.name}: {step.what} ({share:.0f} s)")
-            found.append(attempt(step, argv(step, out, device, share), share))
+            found.append(attempt(step, argv(step, out, device, time() + share), share))
         say(f"  {found[-1].status} after {found[-1].seconds:.0f} s. {found[-1].detail}")
+        fold(out)
         (out / OUTCOMES).write_text(json.dumps([asdict(outcome) for outcome in found], indent=1) + "\n")
     return found
+
+
+def fold(out: Path) -> None:
+    """The runs that are there in one file, whatever ended the step that made them."""
+    store = Store(out)
+    store.sweep()
+    pack(store)
 
 
 def attempt(step: Step, argv: list[str], seconds: float) -> Outcome:

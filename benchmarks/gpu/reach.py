@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,18 +34,17 @@ def tf32(allowed: bool):
         torch.set_float32_matmul_precision(before)
 
 
-def write_environment(out: Path, device: str, seconds: float) -> str:
+def write_environment(out: Path, device: str, until: float) -> str:
     """The machine, its builds and its calibration: GFLOP/s, GB/s and microseconds."""
-    order = 4096 if device != "cpu" else 1024
-    found: dict[str, Any] = dict(environment(device))
-    for dtype in ("float64", "float32"):
-        found[f"calibration {dtype}"] = calibration(device, dtype, torch.get_num_threads())
-    found["reach"] = reach(device, order)
-    (out / ENVIRONMENT).write_text(json.dumps(found, indent=1, default=str) + "\n")
+    found: dict[str, Any] = dict(environment(device)) | {"reach": {}}
+    for name, value in reach(device, 4096 if device != "cpu" else 1024):
+        found["reach"][name] = value
+        (out / ENVIRONMENT).write_text(json.dumps(found, indent=1, default=str) + "\n")
+        print(f"{name}: {value:.4g}")
     return f"{found['machine']}; " + ", ".join(f"{name} {value:.4g}" for name, value in found["reach"].items())
 
 
-def reach(device: str, order: int) -> dict[str, float]:
+def reach(device: str, order: int) -> Iterator[tuple[str, float]]:
     """GEMM and POTRF of an order in GFLOP/s by precision, copies in GB/s, the launch of a kernel in microseconds."""
 
     def gemm(dtype: torch.dtype) -> float:
@@ -57,28 +56,29 @@ def reach(device: str, order: int) -> dict[str, float]:
         S.diagonal().add_(order)
         return 1e-9 * order**3 / 3 / best(lambda: torch.linalg.cholesky_ex(S), device)
 
-    found = {"gemm float64 GFLOP/s": gemm(torch.float64)}
-    with tf32(False):
-        found["gemm float32 GFLOP/s"] = gemm(torch.float32)
-    with tf32(True):
-        found["gemm TF32 GFLOP/s"] = gemm(torch.float32)
-    found["gemm bfloat16 GFLOP/s"] = gemm(torch.bfloat16)
-    found |= {f"potrf {name} GFLOP/s": potrf(getattr(torch, name)) for name in ("float64", "float32")}
-    found["triad GB/s"] = triad(WORDS, torch.float32, device)
     a = torch.randn(WORDS, device=device)
     b, small = torch.empty_like(a), torch.ones(8, device=device)
-    found["copy GB/s"] = 2e-9 * WORDS * 4 / best(lambda: b.copy_(a), device)
-    found["launch us"] = 1e6 * best(lambda: torch.add(small, small), device)
+    yield "launch us", 1e6 * best(lambda: torch.add(small, small), device)
+    yield "copy GB/s", 2e-9 * WORDS * 4 / best(lambda: b.copy_(a), device)
+    yield "triad GB/s", triad(WORDS, torch.float32, device)
+    yield "gemm float64 GFLOP/s", gemm(torch.float64)
+    with tf32(False):
+        yield "gemm float32 GFLOP/s", gemm(torch.float32)
+    if device != "cpu":
+        with tf32(True):
+            yield "gemm TF32 GFLOP/s", gemm(torch.float32)
+    yield "gemm bfloat16 GFLOP/s", gemm(torch.bfloat16)
+    for name in ("float64", "float32"):
+        yield f"potrf {name} GFLOP/s", potrf(getattr(torch, name))
     if device != "cpu":
         pageable = torch.randn(WORDS)
         pinned = pageable.pin_memory()
         for name, host in (("pageable", pageable), ("pinned", pinned)):
-            found[f"{name} to device GB/s"] = 1e-9 * WORDS * 4 / best(lambda host=host: b.copy_(host), device)
-        found["device to pinned GB/s"] = 1e-9 * WORDS * 4 / best(lambda: pinned.copy_(a), device)
-    return found
+            yield f"{name} to device GB/s", 1e-9 * WORDS * 4 / best(lambda host=host: b.copy_(host), device)
+        yield "device to pinned GB/s", 1e-9 * WORDS * 4 / best(lambda: pinned.copy_(a), device)
 
 
-def kernels(out: Path, device: str, seconds: float) -> str:
+def kernels(out: Path, device: str, until: float) -> str:
     """The kernels of an iteration, each with its seconds, its FLOPs and bytes by formula, and what part it reaches of
     the least time that the calibration allows. A variant that is not the one in use stands beside it."""
     rows = []
@@ -100,6 +100,7 @@ def kernels(out: Path, device: str, seconds: float) -> str:
                         writer.writerow(row)
                         file.flush()
                         rows.append(row)
+                        print(f"{len(rows)} kernels")
                 except torch.OutOfMemoryError:
                     continue
                 except RuntimeError as error:

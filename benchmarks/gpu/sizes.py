@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from itertools import product
 from pathlib import Path
-from time import monotonic
+from time import time
 
 import torch
 
@@ -53,28 +53,28 @@ def cells() -> Iterator[tuple[int, int, str, str]]:
     yield from ((n, d, dtype, solver) for (n, d) in sizes for dtype in DTYPES for solver in METHODS)
 
 
-def sweep(out: Path, device: str, seconds: float) -> str:
+def sweep(out: Path, device: str, until: float) -> str:
     """Every size that fits and that the time allows, on the CPU and on the device; a row a cell, written at once."""
-    path, end = out / FILE, monotonic() + seconds
     places = list(dict.fromkeys(("cpu", device)))
     spent: dict[tuple[str, str, str], tuple[float, float]] = {}  # (n d, seconds) of the largest so far
-    with open(path, "w", newline="") as file:
+    with open(out / FILE, "w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Timed)])
         writer.writeheader()
         count = 0
         for n, d, dtype, solver in cells():
             for place in places:
-                if monotonic() > end:
+                if time() > until:
                     return f"{count} cells; the time was over at {n} x {d}"
                 size, last = spent.get((place, dtype, solver), (0.0, 0.0))
                 expected = last * (n * d / size) if size else 0.0
-                if expected > min(DEAR, end - monotonic()):
+                if expected > min(DEAR, until - time()):
                     continue
-                began = monotonic()
-                writer.writerow(asdict(timed(n, d, dtype, solver, place, min(2.0, (end - monotonic()) / 4))))
+                began = time()
+                writer.writerow(asdict(timed(n, d, dtype, solver, place, min(2.0, (until - time()) / 4))))
                 file.flush()
-                spent[place, dtype, solver] = n * d, monotonic() - began
+                spent[place, dtype, solver] = n * d, time() - began
                 count += 1
+                print(f"{count} cells, to {n} x {d}")
     return f"{count} cells"
 
 

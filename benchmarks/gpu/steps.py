@@ -1,4 +1,6 @@
-"""The steps of the GPU kit: each takes the folder, the device and its seconds, and returns one line."""
+"""The steps of the GPU kit: each takes the folder, the device and the time of day at which it is to end.
+
+What a step returns, or the last line that it printed before it was ended, is told beside its name."""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import monotonic
+from time import time
 from typing import Any
 
 import torch
@@ -23,12 +25,11 @@ from ..profiling.store import plain
 from ..runner.environment import calibration
 from ..runner.measure import evaluate, measure, sentence
 from ..runner.suites import Case
-from ..store.packing import pack
 from ..store.runs import Store, run_key
 from .reach import kernels, write_environment
 from .sizes import sweep
 
-CHECKS, PROFILES, RUNS = "checks.json", "profiles.json", "runs"
+CHECKS, PROFILES = "checks.json", "profiles.json"
 TESTS = "tests/solvers/test_on_device.py"  # all that is marked `cuda`
 DEVICE = "HESSBENCH_DEVICE"  # the device that the tests marked `cuda` take
 METHODS = ("newton", "newton-cg", "lbfgs", "kfac")
@@ -36,11 +37,16 @@ REAL, TWINS = ("mnist", "mlp-mnist-views"), ("digits", "mlp-breast-cancer-mean10
 UNSTEADY = (*counters.OF_TORCH, "bytes", "flops")  # a device has other kernels
 
 
-def tests(out: Path, device: str, seconds: float) -> str:
+def tests(out: Path, device: str, until: float) -> str:
     """The tests marked `cuda`, on the device; without pytest they are not run, and the step fails."""
     command = [sys.executable, "-m", "pytest", "-q", "-m", "cuda", "-p", "no:cacheprovider", TESTS]
     done = subprocess.run(
-        command, cwd=ROOT, env=os.environ | {DEVICE: device}, capture_output=True, text=True, timeout=seconds
+        command,
+        cwd=ROOT,
+        env=os.environ | {DEVICE: device},
+        capture_output=True,
+        text=True,
+        timeout=max(1.0, until - time()),
     )
     lines = done.stdout.strip().splitlines()
     _note(out, "tests", {"exit": done.returncode, "output": lines[-60:], "errors": done.stderr[-2000:]})
@@ -49,14 +55,15 @@ def tests(out: Path, device: str, seconds: float) -> str:
     return lines[-1]
 
 
-def counted(out: Path, device: str, seconds: float) -> str:
+def counted(out: Path, device: str, until: float) -> str:
     """Each case of the baseline until the time is over: what it counts on the device against the baseline. Numbers
     that a device's own kernels decide are told, and not compared."""
-    end, baseline = monotonic() + 0.9 * seconds, counters.read_baseline(counters.BASELINE)[1]
+    baseline = counters.read_baseline(counters.BASELINE)[1]
     found: dict[str, Any] = {}
     for problem, solver in counters.cases():
-        if monotonic() > end:
+        if time() > until:
             break
+        print(f"{len(found)} cases")
         try:
             found[f"{problem} {solver}"] = counters.count(problem, solver, device=device)
         except Exception as error:  # a row, and the next case
@@ -67,13 +74,13 @@ def counted(out: Path, device: str, seconds: float) -> str:
     return f"{len(found)} cases, {len(changed)} count otherwise than on the CPU"
 
 
-def solved(out: Path, device: str, seconds: float) -> str:
+def solved(out: Path, device: str, until: float) -> str:
     """Whole runs on both devices, into one file of the store: MNIST where its files are, else small twins."""
-    end, store, count = monotonic() + 0.85 * seconds, Store(out / RUNS), 0
+    store, count, limit = Store(out), 0, max(0.5, (until - time()) / 20)
     store.prepare()
     problems = [_there(real, twin) for real, twin in zip(REAL, TWINS, strict=True)]
     cases = [
-        Case(problem, solver, stop=Stop(iterations=2000, seconds=max(1.0, seconds / 20)), dtype="float64", device=place)
+        Case(problem, solver, stop=Stop(iterations=2000, seconds=limit), dtype="float64", device=place)
         for problem in problems
         for solver in METHODS
         for place in dict.fromkeys((device, "cpu"))
@@ -81,23 +88,24 @@ def solved(out: Path, device: str, seconds: float) -> str:
     ]
     for repeat in range(6):
         for case in cases:
-            if monotonic() > end:
+            if time() > until:
                 break
             calibration(case.device, case.dtype, case.threads)
             store.write_rows(run_key(case, repeat), case, evaluate(measure(case, repeat)))
             count += 1
-    pack(store)
+            print(f"{count} runs")
     return f"{count} runs of {', '.join(problems)}"
 
 
-def profiled(out: Path, device: str, seconds: float) -> str:
+def profiled(out: Path, device: str, until: float) -> str:
     """Phases of runs on the device, with what the host waits for."""
-    end, found = monotonic() + 0.8 * seconds, []
+    found: list[dict[str, Any]] = []
     for problem in (_there(*pair) for pair in zip(REAL, TWINS, strict=True)):
         for solver in ("newton-cg", "lbfgs"):
-            if monotonic() < end:
+            if time() < until:
                 case = Case(problem, solver, stop=Stop(iterations=20), device=device)
                 found.append(plain(profile(case, repeats=2).as_dict()))
+                print(f"{len(found)} profiles")
                 (out / PROFILES).write_text(json.dumps(found, indent=1) + "\n")
     return f"{len(found)} profiles"
 
