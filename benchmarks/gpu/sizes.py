@@ -27,6 +27,7 @@ ITERATIONS = 3
 SHARE = 0.3  # of a device's memory that X may take: its transpose and a scaled block come on top
 DEAR = 20.0  # seconds that a cell may be expected to take
 FILE = "sizes.csv"
+TOO_LARGE = "not tried: X would fill the memory"
 
 
 @dataclass(frozen=True)
@@ -67,15 +68,22 @@ def sweep(out: Path, device: str, until: float) -> str:
                     return f"{count} cells; the time was over at {n} x {d}"
                 size, last = spent.get((place, dtype, solver), (0.0, 0.0))
                 expected = last * (n * d / size) if size else 0.0
-                if expected > min(DEAR, until - time()):
-                    continue
-                began = time()
-                writer.writerow(asdict(timed(n, d, dtype, solver, place, min(2.0, (until - time()) / 4))))
+                if expected > DEAR:
+                    row = absent((place, dtype, n, d, solver), f"not tried: some {expected:.0f} s are expected")
+                else:
+                    began = time()
+                    row = timed(n, d, dtype, solver, place, min(2.0, (until - time()) / 4))
+                    spent[place, dtype, solver] = n * d, time() - began
+                writer.writerow(asdict(row))
                 file.flush()
-                spent[place, dtype, solver] = n * d, time() - began
                 count += 1
                 print(f"{count} cells, to {n} x {d}")
     return f"{count} cells"
+
+
+def absent(cell: tuple[str, str, int, int, str], status: str) -> Timed:
+    """A cell without times."""
+    return Timed(*cell, math.nan, math.nan, 0, math.nan, status)
 
 
 def timed(n: int, d: int, dtype: str, solver: str, device: str, budget: float, repeats: int = 5) -> Timed:
@@ -83,7 +91,7 @@ def timed(n: int, d: int, dtype: str, solver: str, device: str, budget: float, r
     cell = (device, dtype, n, d, solver)
     kind = getattr(torch, dtype)
     if n * d * kind.itemsize > SHARE * memory(device):
-        return Timed(*cell, math.nan, math.nan, 0, math.nan, "not tried: X would fill the memory")
+        return absent(cell, TOO_LARGE)
     try:
         generator = torch.Generator().manual_seed(n + d)
         # Random rows for what a block holds, repeated: large matrices are there sooner, and no kernel knows.
@@ -101,6 +109,6 @@ def timed(n: int, d: int, dtype: str, solver: str, device: str, budget: float, r
         warm = sorted(times[1:])[len(times[1:]) // 2]
         return Timed(*cell, times[0], warm, len(times) - 1, transfer, str(found.status))
     except torch.OutOfMemoryError:
-        return Timed(*cell, math.nan, math.nan, 0, math.nan, "out of memory")
+        return absent(cell, "out of memory")
     except Exception as error:  # the next cell may well work
-        return Timed(*cell, math.nan, math.nan, 0, math.nan, sentence(error))
+        return absent(cell, sentence(error))

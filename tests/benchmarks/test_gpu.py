@@ -1,0 +1,119 @@
+"""The GPU kit, where there is no GPU: its steps, its shares, and what it leaves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from benchmarks.command.main import app
+from benchmarks.gpu import kit, sizes
+from benchmarks.gpu.kit import LEAST, OUTCOMES, STEPS, run
+from benchmarks.gpu.reach import kernels, reach
+from benchmarks.gpu.steps import STEPS as FUNCTIONS
+from tests.simulated_cuda import SimulatedCuda
+
+
+def scripted(**scripts: str):
+    """In place of the commands of steps: a line of Python each."""
+    return lambda step, out, device, until: [sys.executable, "-c", scripts.get(step.name, "print('fine')")]
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(kit, "GRACE", 0.0)
+    monkeypatch.setattr(kit, "LEAST", 0.0)
+
+
+def test_every_step_has_its_function_and_the_shares_are_all_of_the_time():
+    assert [step.name for step in STEPS] == list(FUNCTIONS)
+    assert sum(step.share for step in STEPS) == pytest.approx(1.0)
+    assert LEAST < 60
+
+
+def test_a_step_that_hangs_is_ended_at_its_share_and_the_others_are_run(tmp_path, quick):
+    argv = scripted(
+        sizes="print('12 cells', flush=True); import time; time.sleep(600)", kernels="raise SystemExit('no')"
+    )
+    outcomes = {outcome.step: outcome for outcome in run(tmp_path, "cpu", 0.5, argv=argv)}
+    assert (outcomes["sizes"].status, outcomes["sizes"].detail) == ("ended", "12 cells")
+    assert (outcomes["kernels"].status, outcomes["kernels"].detail) == ("failed", "no")
+    assert {outcomes[name].status for name in ("environment", "tests", "profiles")} == {"done"}
+    assert [row["step"] for row in json.loads((tmp_path / OUTCOMES).read_text())] == [step.name for step in STEPS]
+
+
+@pytest.mark.parametrize(("script", "code"), [("print('1 passed')", 0), ("raise SystemExit('1 failed')", 1)])
+def test_the_kit_ends_as_the_tests_do(tmp_path, monkeypatch, quick, script, code):
+    monkeypatch.setattr(run, "__defaults__", (run.__defaults__[0], scripted(tests=script)))
+    outcome = CliRunner().invoke(app, ["gpu", "--device", "cpu", "--minutes", "0.5", "--out", str(tmp_path)])
+    assert outcome.exit_code == code, outcome.output
+    assert all(step.name in outcome.output for step in STEPS)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_without_cuda_one_sentence_names_the_remedy(tmp_path):
+    outcome = CliRunner().invoke(app, ["gpu", "--out", str(tmp_path / "new")])
+    assert outcome.exit_code == 2 and "--device cpu --minutes 2" in outcome.stderr
+    assert len(outcome.stderr.splitlines()) == 1 and not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("options", [["--device", "tpu"], ["--device", "cpu", "--minutes", "0"]])
+def test_bad_options_are_one_sentence(tmp_path, options):
+    outcome = CliRunner().invoke(app, ["gpu", "--out", str(tmp_path / "new"), *options])
+    assert outcome.exit_code == 2 and len(outcome.stderr.splitlines()) == 1
+
+
+def test_a_device_that_is_not_there_is_told_by_its_number():
+    with SimulatedCuda():
+        outcome = CliRunner().invoke(app, ["gpu", "--device", "cuda:3"])
+    assert outcome.exit_code == 2 and "no device cuda:3" in outcome.stderr
+
+
+def test_sizes_are_timed_on_both_devices_and_what_is_too_large_is_a_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(sizes, "ROWS", (50, 10**9))
+    monkeypatch.setattr(sizes, "COLUMNS", (3,))
+    with SimulatedCuda() as device:
+        sizes.sweep(tmp_path, device.name, float("inf"))
+    with open(tmp_path / sizes.FILE, newline="") as file:
+        rows = list(csv.DictReader(file))
+    small, large = ([row for row in rows if row["n"] == n] for n in ("50", str(10**9)))
+    assert len(small) == len(large) == 2 * len(sizes.METHODS) * len(sizes.DTYPES)
+    assert all(float(row["warm"]) > 0 and row["status"] == "iteration limit" for row in small)
+    assert all(row["status"].startswith("not tried: ") for row in large)
+    assert sizes.timed(10**9, 3, "float64", "lbfgs", "cpu", 0.1).status == sizes.TOO_LARGE
+
+
+def test_a_device_out_of_memory_is_a_row(monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 4 GiB")
+
+    monkeypatch.setattr(sizes, "minimize", full)
+    assert sizes.timed(50, 3, "float64", "lbfgs", "cpu", 0.1).status == "out of memory"
+
+
+def test_the_sweep_ends_when_its_time_is_over(tmp_path):
+    assert sizes.sweep(tmp_path, "cpu", 0.0).startswith("0 cells; the time was over")
+
+
+def test_what_a_machine_reaches_is_positive_and_kernels_are_below_it(tmp_path, monkeypatch):
+    assert all(value > 0 for _, value in reach("cpu", 64))
+    monkeypatch.setattr("benchmarks.gpu.reach.SIZES", ((300, 20),))
+    kernels(tmp_path, "cpu", float("inf"))
+    with open(tmp_path / "kernels.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["kernel"] for row in rows} >= {"X v", "weighted Gram", "Cholesky and solve"}
+    assert all(float(row["seconds"]) > 0 for row in rows)
+
+
+@pytest.mark.slow
+def test_the_kit_runs_on_the_cpu(tmp_path):
+    """Two minutes on an idle machine; a loaded one gets more, for a step that is cut off is no failure of the kit."""
+    outcome = CliRunner().invoke(app, ["gpu", "--device", "cpu", "--minutes", "3", "--out", str(tmp_path)])
+    assert outcome.exit_code == 0, outcome.output
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {"environment.json", "checks.json", "sizes.csv", "kernels.csv", "steps.json"} <= {p.name for p in files}
+    assert len(files) <= 8 and all(path.stat().st_size < 16 << 20 for path in files)
