@@ -20,6 +20,7 @@ from .page.sources import sources
 from .sections.collection import collection_section
 from .sections.data import data_sections
 from .sections.device_map import device_map_section
+from .sections.gpu import gpu_section
 from .sections.hard_cases import hard_case_sections
 from .sections.performance import performance_section
 from .sections.phases import phases_section
@@ -88,6 +89,7 @@ def build(
     sections.append(recommendation_section(runs, out, known))
     sections += scoreboard_sections(peers, out) if peers is not None else []
     sections += hard_case_sections(verdicts, out) if verdicts is not None else []
+    sections += [gpu_section(runs.folder, out)] if runs.folder is not None else []
     if asv is not None and micro is not None:
         progress("asv and pytest-benchmark")
         sections += tool_sections(asv, micro, out)

@@ -15,7 +15,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import monotonic, time
+from typing import Any
 
+from solvers.common.files import written_whole
 from solvers.common.sources import ROOT
 
 from ..store.packing import pack
@@ -82,14 +84,19 @@ def run(
             found.append(attempt(step, argv(step, out, device, time() + share), share))
         say(f"  {found[-1].status} after {found[-1].seconds:.0f} s. {found[-1].detail}")
         fold(out)
-        (out / OUTCOMES).write_text(json.dumps([asdict(outcome) for outcome in found], indent=1) + "\n")
+        write_json(out / OUTCOMES, [asdict(outcome) for outcome in found])
     return found
+
+
+def write_json(path: Path, value: Any) -> None:
+    with written_whole(path) as file:
+        file.write((json.dumps(value, indent=1, default=str) + "\n").encode())
 
 
 def fold(out: Path) -> None:
     """The runs that are there in one file, whatever ended the step that made them."""
     store = Store(out)
-    store.sweep()
+    store.remove_partial_files()
     pack(store)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,8 +14,9 @@ from solvers.linalg.cholesky import factor
 from solvers.linalg.kernels import transposed, weighted_gram
 from solvers.objectives import LogisticRegression
 
-from ..runner.environment import best, calibration, environment, triad
+from ..runner.environment import best, calibration, commit, environment, now, triad
 from ..runner.measure import sentence
+from .kit import write_json
 
 ENVIRONMENT, KERNELS = "environment.json", "kernels.csv"
 WORDS = 16_000_000
@@ -36,10 +36,10 @@ def tf32(allowed: bool):
 
 def write_environment(out: Path, device: str, until: float) -> str:
     """The machine, its builds and its calibration: GFLOP/s, GB/s and microseconds."""
-    found: dict[str, Any] = dict(environment(device)) | {"reach": {}}
+    found: dict[str, Any] = environment(device) | {"date": now(), "commit": commit(), "reach": {}}
     for name, value in reach(device, 4096 if device != "cpu" else 1024):
         found["reach"][name] = value
-        (out / ENVIRONMENT).write_text(json.dumps(found, indent=1, default=str) + "\n")
+        write_json(out / ENVIRONMENT, found)
         print(f"{name}: {value:.4g}")
     return f"{found['machine']}; " + ", ".join(f"{name} {value:.4g}" for name, value in found["reach"].items())
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from itertools import product
 from pathlib import Path
+from statistics import median
 from time import time
 
 import torch
@@ -32,9 +33,11 @@ TOO_LARGE = "not tried: X would fill the memory"
 
 @dataclass(frozen=True)
 class Timed:
-    """The time of a run of ITERATIONS iterations. seconds an iteration: cold (the first run of all on these data),
-    warm (the median of the later ones); transfer: seconds to bring X and y to the device; status: that of the run, or
-    what went wrong."""
+    """The time of an iteration, in runs of so many iterations on so many CPU threads.
+
+    Seconds an iteration: cold, in the first run on these data; warm, the median of the later ones, from low to high.
+    transfer: seconds to bring X and y to the device. status: of the run, or what went wrong.
+    """
 
     device: str
     dtype: str
@@ -43,8 +46,12 @@ class Timed:
     solver: str
     cold: float
     warm: float
-    repeats: int
+    low: float
+    high: float
     transfer: float
+    repeats: int
+    iterations: int
+    threads: int
     status: str
 
 
@@ -83,7 +90,7 @@ def sweep(out: Path, device: str, until: float) -> str:
 
 def absent(cell: tuple[str, str, int, int, str], status: str) -> Timed:
     """A cell without times."""
-    return Timed(*cell, math.nan, math.nan, 0, math.nan, status)
+    return Timed(*cell, *[math.nan] * 5, 0, ITERATIONS, torch.get_num_threads(), status)
 
 
 def timed(n: int, d: int, dtype: str, solver: str, device: str, budget: float, repeats: int = 5) -> Timed:
@@ -106,8 +113,10 @@ def timed(n: int, d: int, dtype: str, solver: str, device: str, budget: float, r
         while len(times) < 1 + repeats and (len(times) < 2 or sum(times) < budget):
             found = minimize(SOLVERS[solver], f, stop=stop)
             times.append(found.seconds / max(1, found.iterations))
-        warm = sorted(times[1:])[len(times[1:]) // 2]
-        return Timed(*cell, times[0], warm, len(times) - 1, transfer, str(found.status))
+        cold, *warm = times
+        spread = (median(warm), min(warm), max(warm))
+        counts = (len(warm), ITERATIONS, torch.get_num_threads())
+        return Timed(*cell, cold, *spread, transfer, *counts, str(found.status))
     except torch.OutOfMemoryError:
         return absent(cell, "out of memory")
     except Exception as error:  # the next cell may well work

@@ -21,11 +21,12 @@ from solvers.common.sources import ROOT
 
 from ..profiling import counters
 from ..profiling.recording import profile
-from ..profiling.store import plain
 from ..runner.environment import calibration
 from ..runner.measure import evaluate, measure, sentence
 from ..runner.suites import Case
+from ..store.records import without_nan
 from ..store.runs import Store, run_key
+from .kit import write_json
 from .reach import kernels, write_environment
 from .sizes import sweep
 
@@ -104,9 +105,9 @@ def profiled(out: Path, device: str, until: float) -> str:
         for solver in ("newton-cg", "lbfgs"):
             if time() < until:
                 case = Case(problem, solver, stop=Stop(iterations=20), device=device)
-                found.append(plain(profile(case, repeats=2).as_dict()))
+                found.append(without_nan(profile(case, repeats=2).as_dict()))
                 print(f"{len(found)} profiles")
-                (out / PROFILES).write_text(json.dumps(found, indent=1) + "\n")
+                write_json(out / PROFILES, found)
     return f"{len(found)} profiles"
 
 
@@ -122,7 +123,7 @@ def _there(real: str, twin: str) -> str:
 def _note(out: Path, name: str, what: Any) -> None:
     path = out / CHECKS
     known = json.loads(path.read_text()) if path.exists() else {}
-    path.write_text(json.dumps(known | {name: what}, indent=1) + "\n")
+    write_json(path, known | {name: what})
 
 
 STEPS: dict[str, Callable[[Path, str, float], str]] = {

@@ -1,0 +1,90 @@
+"""The section on a GPU: from the folder of the kit to tables and maps; without one, the command that makes it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.gpu.sizes import TOO_LARGE
+from reports.sections.gpu import MAKE, gpu_section, keep
+from reports.tables.gpu import break_even, failures, pairs, reached, speedups
+
+
+def cell(device: str, n: int, warm: float, **other) -> dict:
+    known = {"device": device, "dtype": "float32", "n": n, "d": 10, "solver": "lbfgs", "cold": 2 * warm, "warm": warm}
+    known |= {"low": 0.9 * warm, "high": 1.1 * warm, "transfer": 0.0, "repeats": 5, "iterations": 3, "threads": 2}
+    return known | {"status": "iteration limit"} | other
+
+
+def sizes() -> pd.DataFrame:
+    """The device takes a millisecond whatever the size; the CPU a microsecond a row."""
+    rows = [cell("cpu", n, 1e-6 * n) for n in (100, 10_000, 1_000_000)]
+    rows += [cell("cuda", n, 1e-3, transfer=3e-8 * n) for n in (100, 10_000, 1_000_000)]
+    rows.append(cell("cuda", 10**9, float("nan"), status=TOO_LARGE))
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def results(tmp_path) -> Path:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    sizes().to_csv(folder / "sizes.csv", index=False)
+    kernel = {"device": "cuda", "dtype": "float32", "n": 100, "d": 10, "kernel": "X v", "seconds": 1e-5}
+    pd.DataFrame([kernel | {"gflops": 2.0, "gbs": 4.0, "of_roofline": 0.5}]).to_csv(folder / "kernels.csv", index=False)
+    about = {"machine": "Some GPU, driver 1; A CPU", "packages": {"torch": "2.9.0"}, "cuda": "13.0"}
+    (folder / "environment.json").write_text(json.dumps(about | {"date": "2026-11-29T12:00:00+00:00"}))
+    return folder
+
+
+def test_a_ratio_is_that_of_medians_and_its_range_that_of_the_repeats():
+    found = pairs(sizes()).set_index("n").loc[10_000]
+    assert found["speed-up"] == pytest.approx(10)
+    assert (found["least"], found["most"]) == (pytest.approx(10 * 0.9 / 1.1), pytest.approx(10 * 1.1 / 0.9))
+    assert found["once"] == pytest.approx(2e-2 / (2e-3 + 1e-4))
+    row = speedups(sizes()).set_index("n").loc[10_000]
+    assert (row["CPU"], row["device"], row["speed-up"]) == ("10.0 ms", "1.00 ms", "10 [8.18, 12.2]")
+
+
+def test_the_break_even_is_the_size_behind_which_the_device_is_always_faster():
+    assert break_even(sizes()).to_dict("records") == [
+        {"solver": "lbfgs", "dtype": "float32", "speed-up": "10,000 x 10", "once": "10,000 x 10"}
+    ]
+    slow = sizes().assign(warm=lambda f: f["warm"].where(f["device"] == "cpu", 1e6 * f["warm"]))
+    assert break_even(slow)["speed-up"].tolist() == ["not within these sizes"]
+
+
+def test_what_was_not_timed_is_told_with_its_reason():
+    assert failures(sizes()).to_dict("records") == [
+        {"device": "cuda", "reason": TOO_LARGE, "cells": 1, "smallest": "1000000000 x 10"}
+    ]
+
+
+def test_the_section_has_tables_maps_and_the_machine(results, tmp_path):
+    for name in ("tables", "figures"):
+        (tmp_path / name).mkdir()
+    section = gpu_section(results, tmp_path)
+    assert not section.note and "Some GPU" in section.caption and len(section.figures) == 1
+    written = {path.name for path in (tmp_path / "tables").glob("*.csv")}
+    assert written == {"gpu-break-even.csv", "gpu-speed-ups.csv", "gpu-kernels.csv", "gpu-not-timed.csv"}
+    assert (tmp_path / "figures" / "gpu--float32.svg").exists()
+    assert reached(pd.read_csv(results / "kernels.csv"))["of the roofline"].tolist() == ["50 %"]
+
+
+def test_without_results_the_command_is_named(tmp_path):
+    assert gpu_section(tmp_path, tmp_path).note == MAKE
+
+
+def test_results_that_cannot_be_read_are_told(results, tmp_path):
+    (results / "sizes.csv").write_text("device,warm\ncpu,1\n")
+    assert "has no column" in gpu_section(results, tmp_path).note
+    (results / "environment.json").write_text("{")
+    assert "cannot be read" in gpu_section(results, tmp_path).note
+
+
+def test_what_a_gpu_left_is_kept_and_a_trial_on_the_cpu_is_not(results, tmp_path):
+    assert keep(results, tmp_path / "gpu") and (tmp_path / "gpu" / "sizes.csv").exists()
+    sizes().assign(device="cpu").to_csv(results / "sizes.csv", index=False)
+    assert not keep(results, tmp_path / "other")
