@@ -39,10 +39,10 @@ class Step:
 
 STEPS = (
     Step("environment", "the machine, and what it reaches", 0.10),
-    Step("tests", "the tests of devices", 0.17),
+    Step("tests", "the tests of devices", 0.21),
     Step("counters", "the counts of the baseline, on the device", 0.08),
-    Step("sizes", "the time of an iteration on the CPU and on the device, by size", 0.27),
-    Step("solvers", "whole runs on MNIST, or on digits, on both", 0.20),
+    Step("sizes", "the time of an iteration on the CPU and on the device, by size", 0.25),
+    Step("solvers", "whole runs on MNIST, or on digits, on both", 0.18),
     Step("kernels", "kernels against the roofline", 0.08),
     Step("profiles", "phases of a run, and what the host waits for", 0.10),
 )
