@@ -329,10 +329,16 @@ class SoftmaxPoint(LinearPoint):
         return 0.5 * f.scale * float(variance.sum())
 
     def slope_noise(self, v: Tensor) -> float:
-        """eps (scale sum_ik |r_ik| (|X| |v_k|)_i + l2 |w| |v|)."""
+        """eps (scale sum_ik |r_ik| (|X| |v_k - mean v|)_i + |g - l2 w| |v| + l2 |w| |v|).
+
+        What rounds alike in all classes is no error of the slope: `transposed_product` takes the mean over classes out
+        of the products, and the second term is what that subtraction rounds.
+        """
         f = self.objective
-        size = f.scale * float((self.residuals.abs() * f.row_reach(f.rows(v).abs().T)).sum())
-        return EPS[v.dtype] * (size + float(torch.dot(f.penalised(self.x).flatten().abs(), v.abs())))
+        rows, penalised = f.rows(v), f.penalised(self.x).flatten()
+        size = f.scale * float((self.residuals.abs() * f.row_reach((rows - rows.mean(0)).abs().T)).sum())
+        rounded = (self.gradient - penalised).abs_().add_(penalised.abs())
+        return EPS[v.dtype] * (size + float(torch.dot(rounded, v.abs())))
 
     def change(self, drift: Tensor) -> tuple[float, float]:
         scale, p = self.objective.scale, self.probabilities.p
