@@ -82,7 +82,7 @@ class Convergence:
     def certify(self, iterate: Iterate, estimate: float | None = None) -> End | None:
         """The end of the run, where the iterate passes or no minimiser exists; None where it goes on."""
         point, bound = iterate.point.refreshed(), self.bound(iterate.value)
-        iterate = iterate._replace(point=point, value=float(point.value))
+        iterate = iterate._replace(point=point, value=point.float_value)
         if not self._gradient_certainly_passes(point):
             return None
         if self.strongly_convex and self.bounds[1] <= bound:

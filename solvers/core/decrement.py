@@ -87,7 +87,7 @@ def _dense(point: Point) -> tuple[Decrement, float]:
     coarse = (
         found is None
         or _near_singular(point)
-        or not rounding <= 4 * torch.finfo(point.x.dtype).eps * abs(float(point.value))
+        or not rounding <= 4 * torch.finfo(point.x.dtype).eps * abs(point.float_value)
     )
     if coarse and point.x.dtype == torch.float32 and (exact := point.in_double()) is not None:
         found, half = _dense(exact)
@@ -208,7 +208,7 @@ def _one_step_further(point: Point, basis: Tensor, values: Tensor) -> Decrement 
     promised = 0.5 * float((slopes.square() / values[clear]).sum())
     step = -known @ (slopes / values[clear])
     there = point + step
-    lower = float(point.value) - float(there.value)
+    lower = point.float_value - there.float_value
     if not (math.isfinite(lower) and bool(there.gradient.isfinite().all())):
         return None
     found = _by_eigenvalues(there, last=True)

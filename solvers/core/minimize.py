@@ -182,7 +182,7 @@ class _Record:
 
     def visit(self, point: Point, iteration: int) -> Iterate:
         """Reach a point: read its value and the clock; keep it in the trace where the value is finite."""
-        value = point.__dict__["_value_read"] = float(point.value)  # which `value_read` returns
+        value = point.float_value
         here = Iterate(point, value, iteration, self.clock() - self.began, self.ledger.snapshot())
         if iteration == self.next_kept and math.isfinite(value):
             self.trace.keep(iteration, here.seconds, point.x, here.counts)
@@ -209,13 +209,13 @@ class _Record:
         kept = zip(trace.iterations, trace.seconds, trace.iterates, trace.counts, strict=True)
         iteration, seconds, x, counts = [entry for entry in kept if not not_finite(entry[2])][-1]  # x0 is one
         point = objective.at(x)
-        return End(Iterate(point, float(point.value), iteration, seconds, counts), Status.DIVERGED, words)
+        return End(Iterate(point, point.float_value, iteration, seconds, counts), Status.DIVERGED, words)
 
     def result(self, end: End) -> Result:
         here, decrement = end.iterate, end.decrement
         seconds = self.clock() - self.began
         with self.ledger.phase("value"):
-            value = float(here.point.refreshed().value)  # from x alone, without the margins carried along
+            value = here.point.refreshed().float_value  # from x alone, without the margins carried along
         self.trace.end_at(here.iteration, here.seconds, here.point.x, here.counts)
         return Result(
             x=outside_inference(here.point.x),

@@ -53,7 +53,7 @@ def values_along(point: Point, x0: Tensor) -> Iterator[tuple[float, float]]:
     with phase("stopping test"):
         for t in (*beyond, end) if end > 2 else beyond[:2]:
             try:
-                value = float((point + (t - 1) * way).value)
+                value = (point + (t - 1) * way).float_value
             except Exception:  # of the user's function, which need not be defined so far away
                 value = math.inf
             yield t, value
@@ -64,7 +64,7 @@ def falls_without_bound(point: Point, x0: Tensor, start: float) -> bool:
 
     No multiple of a bounded f does, whatever its units. start: f(x0).
     """
-    fell = start - float(point.value)
+    fell = start - point.float_value
     for t, value in values_along(point, x0):
         if not start - value >= t * fell / 2:
             return math.isnan(value) and t > 2  # infinity less infinity
@@ -78,7 +78,7 @@ def keeps_falling(point: Point, x0: Tensor) -> bool:
 
     Past a minimum it rises; where it is flat it ends no lower.
     """
-    lowest = here = float(point.value)
+    lowest = here = point.float_value
     for _, value in values_along(point, x0):
         if not value <= lowest:
             return False

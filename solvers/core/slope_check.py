@@ -102,7 +102,7 @@ def _random(sizes: Tensor) -> Tensor:
 def _rise(point: Point, step: Tensor) -> float:
     """f(x + step) - f(x); NaN where f raises."""
     try:
-        return float((point + step).value) - float(point.value)
+        return (point + step).float_value - point.float_value
     except Exception:  # of the user's function, which no solver has asked for this x
         return math.nan
 

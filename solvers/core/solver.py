@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ..objectives.base import Point
+from ..objectives.newton_system import slope_along
 
 
 def setting(default: Any, check: Callable[[str, Any], Any]) -> Any:
@@ -103,15 +104,17 @@ class Stepped(DirectionalSolver):
 
 def newton_proposal(point: Point, direction: Tensor | None, state: Any = None) -> Proposal | None:
     """The proposal to take a solution of a Newton system, or None where it has none that is finite."""
-    if direction is None:
-        return None
-    proposal = towards(point, direction, state)
-    return proposal if math.isfinite(proposal.slope) or bool(direction.isfinite().all()) else None
+    return None if direction is None else finite_proposal(towards(point, direction, state))
+
+
+def finite_proposal(proposal: Proposal) -> Proposal | None:
+    """The same proposal, or None where its direction is not finite."""
+    return proposal if math.isfinite(proposal.slope) or bool(proposal.direction.isfinite().all()) else None
 
 
 def towards(point: Point, direction: Tensor, state: Any = None) -> Proposal:
     """The proposal to go in a direction."""
-    return Proposal(direction, float(torch.dot(point.gradient, direction)), state)
+    return Proposal(direction, slope_along(point, direction), state)
 
 
 def needs_hessian(solver: Solver, point: Point) -> bool:

@@ -47,7 +47,7 @@ class ArmijoGradientDescent(DirectionalSolver):
         rate, slope = proposal.state.size, proposal.slope
         if not slope < 0:
             return point, proposal.state
-        ray, value, noise = point.along(proposal.direction), float(point.value), resolution(point)
+        ray, value, noise = point.along(proposal.direction), point.float_value, resolution(point)
 
         def enough(t: float, trial: Point) -> bool:
             return -t * slope > noise or slope <= ray.slope(trial) <= (2 * self.sufficient - 1) * slope

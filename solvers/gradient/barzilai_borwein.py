@@ -52,7 +52,7 @@ class BarzilaiBorwein(DirectionalSolver):
     shrink: float = setting(0.5, fraction)
 
     def init(self, point: Point) -> Steps:
-        return Steps((float(point.value),))
+        return Steps((point.float_value,))
 
     def propose(self, point: Point, state: Steps) -> Proposal:
         rate = unit_rate(point) if state.last is None else self.rate(point, state)

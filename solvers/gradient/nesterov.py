@@ -55,14 +55,14 @@ class Nesterov(DirectionalSolver):
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Momentum]:
         state: Momentum = proposal.state
         ray, slope = point.along(proposal.direction), proposal.slope
-        found = first_below(ray, slope, self.shrink, float(point.value) + resolution(point), 0.5)
+        found = first_below(ray, slope, self.shrink, point.float_value + resolution(point), 0.5)
         if found is None:
             return point, state
         t, x, _ = found
         rate, moved = t * state.rate, x.x - (point.x if state.last is None else state.last)
         if float(torch.dot(point.gradient, moved)) > 0:
             return x, Momentum(self.grow * rate)
-        grow = self.grow if float(x.value) <= float(point.value) + ROOM * t * slope else 1.0
+        grow = self.grow if x.float_value <= point.float_value + ROOM * t * slope else 1.0
         theta = (1 + math.sqrt(1 + 4 * state.theta**2 / grow)) / 2
         y = x + (state.theta - 1) / theta * moved if state.theta > 1 else x
-        return (y, Momentum(grow * rate, theta, x.x)) if math.isfinite(float(y.value)) else (x, Momentum(rate))
+        return (y, Momentum(grow * rate, theta, x.x)) if math.isfinite(y.float_value) else (x, Momentum(rate))

@@ -72,12 +72,23 @@ def factor(hessian: Tensor, shift: float = 0.0, units: Tensor | None = None) -> 
 
     units: D, (d,), positive; diag H if None.
     """
+    found, info = _factor(hessian, shift, units)
+    return None if info.item() else found
+
+
+@timed("factorise", "factorisations")
+def unchecked_factor(hessian: Tensor) -> tuple[Factor, Tensor]:
+    """The same without a shift, and a number on the device that is not 0 where the factor is none."""
+    return _factor(hessian, 0.0, None)
+
+
+def _factor(hessian: Tensor, shift: float, units: Tensor | None) -> tuple[Factor, Tensor]:
     scale = (hessian.diagonal() if units is None else units).rsqrt()  # NaN for a negative entry: then no factor
     scaled = (hessian * scale).mul_(scale.unsqueeze(1))  # side by side: a product of two scales may overflow
     if shift:
         scaled.diagonal().add_(shift)
     lower, info = torch.linalg.cholesky_ex(scaled)
-    return None if info.item() else Factor(lower, scale, shift)
+    return Factor(lower, scale, shift), info
 
 
 def rounding_shift(d: int, dtype: torch.dtype) -> float:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..common.instrumentation import count, timed
 from ..common.validation import EPS
 from ..objectives.base import Point, Ray
-from ..objectives.rounding import ROUNDING, resolution, value_read
+from ..objectives.rounding import ROUNDING, resolution
 
 ROUNDING_TRIALS = 4  # trials spent on a decrease below rounding level
 SHIFT_SHARE = 0.1  # of the curvature along a step, due to the shift: from there on the shift shortens the step
@@ -27,7 +27,7 @@ def approximate_wolfe(point: Point, trial: Point, direction: Tensor, slope: floa
     The approximate Wolfe condition of Hager & Zhang (2005, SIAM J. Optim. 16, eq. 4.1), with nothing allowed for a
     rise: f(trial) <= f(x), and the slope there lies between 0.9 slope and -(1 - 2 sufficient) slope.
     """
-    if not float(trial.value) <= float(point.value):
+    if not trial.float_value <= point.float_value:
         return False
     return 0.9 * slope <= float(torch.dot(trial.gradient, direction)) <= (2 * sufficient - 1) * slope
 
@@ -36,10 +36,10 @@ def approximate_wolfe(point: Point, trial: Point, direction: Tensor, slope: floa
 def trial_step(point: Point, step: Tensor, predicted: float) -> tuple[Point, float | None]:
     """x + s, and the decrease of f over the predicted one; None where the latter is below rounding level."""
     trial = point.along(step).at(1.0)
-    value = trial.value  # in any case computed here, as a part of the search
+    _ = trial.value  # in any case computed here, as a part of the search
     if not predicted > resolution(point):
         return trial, None
-    return trial, (float(point.value) - float(value)) / predicted
+    return trial, (point.float_value - trial.float_value) / predicted
 
 
 def step_below_rounding(point: Point, trial: Point, step: Tensor, slope: float, shift: float) -> tuple[Point, bool]:
@@ -52,7 +52,7 @@ def step_below_rounding(point: Point, trial: Point, step: Tensor, slope: float, 
         return trial, False
     if not shift > -SHIFT_SHARE * slope:
         return point, False
-    falls = float(trial.value) <= float(point.value) and float(torch.dot(trial.gradient, step)) < 0
+    falls = trial.float_value <= point.float_value and float(torch.dot(trial.gradient, step)) < 0
     return (trial if falls and not torch.equal(trial.x, point.x) else point), True
 
 
@@ -61,7 +61,7 @@ def first_length(point: Point, norm: float) -> float:
 
     Else |f| / ||g||, over which the linear model falls by |f|, whatever the units of x. norm: ||g||.
     """
-    size = abs(value_read(point))
+    size = abs(point.float_value)
     usual = ROUNDING * EPS[point.x.dtype] * size < norm < size / EPS[point.x.dtype]
     return 1.0 if usual or size == 0 else size / norm
 
@@ -82,7 +82,7 @@ def first_below(
     for _ in range(tried):
         count("line_search_trials")
         trial = ray.at(t)
-        value = float(trial.value)
+        value = trial.float_value
         if -math.inf < value <= highest + sufficient * t * slope and (check is None or check(t, trial)):
             return t, trial, value
         t *= shrink
@@ -101,14 +101,14 @@ def backtrack(
     so the only limit is that t > 0.
     """
     start, below_rounding = ray.point, 0
-    value, noise = float(start.value), resolution(start)
+    value, noise = start.float_value, resolution(start)
     t, tried = 1.0, 0
     while -math.inf < slope < 0 and tried < trials:
         tried += 1
         count("line_search_trials")
         trial = ray.at(t)
         if -t * slope > noise:
-            if -math.inf < float(trial.value) <= value + sufficient * t * slope:
+            if -math.inf < trial.float_value <= value + sufficient * t * slope:
                 return trial
         elif below_rounding == ROUNDING_TRIALS:
             break

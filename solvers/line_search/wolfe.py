@@ -45,7 +45,7 @@ def strong_wolfe(
     if not slope < 0:
         note_failure(ray.point, "the Wolfe search", 0, 0.0)
         return None
-    start = float(ray.point.value)
+    start = ray.point.float_value
     noise = resolution(ray.point)
     low, high = Trial(0.0, start, slope, ray.point), None
     previous, t, below_rounding, tried = low, 1.0, 0, 0
@@ -53,7 +53,7 @@ def strong_wolfe(
         tried += 1
         count("line_search_trials")
         point = ray.at(t)
-        value = float(point.value)
+        value = point.float_value
         rounded = -t * slope <= noise
         if rounded:
             below_rounding += 1

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 
-from ..core.solver import Proposal, newton_proposal, towards
+from ..core.solver import Proposal, newton_proposal
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
 from ..objectives.newton_system import shifted_direction
@@ -25,10 +26,10 @@ class DampedNewton(LineSearch):
     """
 
     def propose(self, point: Point, state: Any) -> Proposal | None:
-        direction = lu_direction(point.hessian, point.gradient)
-        if direction is not None:
-            proposal = towards(point, direction)
-            norms = float(torch.linalg.vector_norm(point.gradient) * torch.linalg.vector_norm(direction))
-            if proposal.slope <= -DOWNHILL * norms:  # false for NaN, too
-                return proposal
+        g, norm = point.gradient, torch.linalg.vector_norm
+        found = lu_direction(point.hessian, g, partial(torch.dot, g), lambda direction: norm(g) * norm(direction))
+        if found is not None:
+            direction, (slope, norms) = found
+            if slope <= -DOWNHILL * norms:  # false for NaN, too
+                return Proposal(direction, slope)
         return newton_proposal(point, shifted_direction(point))

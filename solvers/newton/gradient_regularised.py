@@ -64,7 +64,7 @@ class GradientRegularisedNewton(DirectionalSolver):
                 energy = 0.0 if state.rejected else shift * squared(size)  # lowered, lambda would rise again
                 reached, short = step_below_rounding(point, trial, step, proposal.slope, energy)
                 return reached, Lipschitz(state.root / self.rise**2) if short else state  # lambda is divided by rise^2
-            fell = -math.inf < float(trial.value) <= float(point.value) - 2 / 3 * shift * squared(size)
+            fell = -math.inf < trial.float_value <= point.float_value - 2 / 3 * shift * squared(size)
             if not (fell and length(trial.gradient) <= 2 * shift * size):
                 return point, self._raised(state)._replace(rejected=True)
         return trial, Lipschitz(state.root / math.sqrt(self.rise))

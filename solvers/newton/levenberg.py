@@ -60,7 +60,7 @@ class LevenbergNewton(DirectionalSolver):
         trial, ratio = trial_step(point, step, 0.5 * (energy - slope))  # uses (H + lambda I) s = -g
         if ratio is None:
             # Lowered after a rejection, lambda would rise again, and so on without end where f no longer falls.
-            value = float(point.value)
+            value = point.float_value
             free = state.rise == self.rise or value < state.lowered_at
             reached, short = step_below_rounding(point, trial, step, slope, energy if free else 0.0)
             return reached, Shift(state.size / self.fall, self.rise, value) if short else state

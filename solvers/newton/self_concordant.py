@@ -63,7 +63,7 @@ class SelfConcordantNewton(DirectionalSolver):
             count("line_search_trials")
             trial = ray.at(t)
             if promised > resolution(point):
-                accepted = -math.inf < float(trial.value) <= float(point.value) - promised
+                accepted = -math.inf < trial.float_value <= point.float_value - promised
             else:
                 accepted = approximate_wolfe(point, trial, proposal.direction, slope)
             if accepted:

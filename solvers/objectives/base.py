@@ -94,6 +94,11 @@ class Point(RoundingBounds, CurvatureModels, Structure):
     def value(self) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not define `value`: write it as a cached_property")
 
+    @cached
+    def float_value(self) -> float:
+        """f as a number, read off the device once."""
+        return float(self.value)
+
     @property
     def gradient(self) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not define `gradient`: write it as a cached_property")

@@ -113,10 +113,10 @@ def _check_block(
     name: str, size: int, point: Any, v: Tensor, gradient_error: float | None, longest: float
 ) -> BlockCheck:
     eps = torch.finfo(v.dtype).eps
-    f, slope, bend = float(point.value), float(torch.dot(point.gradient, v)), float(torch.dot(v, point.hvp(v)))
+    f, slope, bend = point.float_value, float(torch.dot(point.gradient, v)), float(torch.dot(v, point.hvp(v)))
 
     def rise(t: float) -> float:
-        return float((point + t * v).value) - f
+        return (point + t * v).float_value - f
 
     # Steps of a few rounding units measure the rounding errors of f.
     noise = max(eps * abs(f), *(abs(rise(t) - t * slope) for t in (eps * 2.0**j for j in range(8))))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from ..common.cached import cached
-from ..linalg.cholesky import DualFactor, Factor, dual_factor, factor, shifted_factor
+from ..common.scalars import read_together
+from ..linalg.cholesky import DualFactor, Factor, dual_factor, factor, shifted_factor, unchecked_factor
 from .base import Point
 
 
@@ -19,9 +21,28 @@ def newton_factor(point: Point) -> Factor | DualFactor | None:
 
 @cached
 def newton_direction(point: Point) -> Tensor | None:
-    """-H^-1 g, (d,), by `newton_factor`; None without one. The stopping test and a Newton method share it."""
-    found = newton_factor(point)
-    return None if found is None else found.solve(point.gradient).neg_()
+    """-H^-1 g, (d,), by `newton_factor`; None without one. The stopping test and a Newton method share it.
+
+    On a device the host reads at once whether there is a factor and the slope g^T d, which is cached, too.
+    """
+    known = point.__dict__
+    if "_newton_factor" in known or point.x.device.type == "cpu" or point.dual is not None:
+        found = newton_factor(point)
+        return None if found is None else found.solve(point.gradient).neg_()
+    found, info = unchecked_factor(point.hessian)
+    direction = found.solve(point.gradient).neg_()
+    slope, failed = read_together(torch.dot(point.gradient, direction), info)
+    known["_newton_factor"] = None if failed else found
+    known["_newton_slope"] = slope
+    return None if failed else direction
+
+
+def slope_along(point: Point, direction: Tensor) -> float:
+    """g^T d."""
+    known = point.__dict__
+    if "_newton_slope" in known and direction is known.get("_newton_direction"):
+        return known["_newton_slope"]
+    return float(torch.dot(point.gradient, direction))
 
 
 @cached

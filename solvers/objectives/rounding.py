@@ -8,7 +8,6 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from ..common.cached import cached
 from ..common.validation import EPS
 
 ROUNDING = 8  # changes of f below this many units in its last place are noise
@@ -23,6 +22,7 @@ class RoundingBounds:
 
     x: Tensor
     value: Tensor
+    float_value: float
     hessian_diagonal: Tensor
 
     def diagonal_form(self, v: Tensor) -> float:
@@ -35,7 +35,7 @@ class RoundingBounds:
 
     def slope_noise(self, v: Tensor) -> float:
         """The rounding error of g^T v: g^2 is measured in units of |f| times the curvature."""
-        return torch.finfo(v.dtype).eps * math.sqrt(abs(float(self.value)) * self.diagonal_form(v))
+        return torch.finfo(v.dtype).eps * math.sqrt(abs(self.float_value) * self.diagonal_form(v))
 
     def gradient_noise(self) -> float:
         """The rounding error of the gradient, about, in its 2-norm."""
@@ -62,12 +62,6 @@ class RoundingBounds:
         return None
 
 
-@cached
-def value_read(point: RoundingBounds) -> float:
-    """f, read off the device once."""
-    return float(point.value)
-
-
 def resolution(point: RoundingBounds) -> float:
     """The change of f that rounding hides at a point."""
-    return ROUNDING * EPS[point.x.dtype] * abs(float(point.value))
+    return ROUNDING * EPS[point.x.dtype] * abs(point.float_value)

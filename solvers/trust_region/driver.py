@@ -47,7 +47,7 @@ def length(sizes: Tensor, step: Tensor) -> float:
 
 def still_falling(point: Point, reached: Point, step: Tensor) -> bool:
     """Whether a step whose gain is below rounding level was too short: f did not rise, and still falls at its end."""
-    return float(reached.value) <= float(point.value) and float(torch.dot(reached.gradient, step)) < 0
+    return reached.float_value <= point.float_value and float(torch.dot(reached.gradient, step)) < 0
 
 
 @dataclass(frozen=True)

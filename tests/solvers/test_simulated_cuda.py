@@ -54,6 +54,27 @@ def test_a_planted_read_is_counted():
     assert run("a read").reads.total() - run("nothing").reads.total() == 5
 
 
+@pytest.mark.parametrize("solver", ["newton", "newton-cholesky", "newton-damped"])
+@pytest.mark.parametrize(("settings", "most"), [({"fit_intercept": True}, 2), ({"l2": 1e-3}, 3)])
+def test_a_newton_step_waits_for_the_value_and_for_the_step_and_where_f_is_strongly_convex_for_the_gradient(
+    solver, settings, most
+):
+    """Value; factor and slope together; the norm of the gradient, by which strong convexity may end a run early."""
+    generator = torch.Generator().manual_seed(0)
+    X = torch.randn(60, 5, generator=generator, dtype=torch.float64)
+    y = torch.bernoulli(torch.sigmoid(X[:, 0]), generator=generator)
+    with SimulatedCuda() as device:
+        objective = LogisticRegression(X.to(device.name), y.to(device.name), **settings)
+        start = torch.full_like(objective.zeros(), 0.1)
+        reads = []
+        for iterations in (1, 1, 3):  # the first fills the caches of the objective
+            device.reads.clear()
+            found = minimize(SOLVERS[solver], objective, start, Stop(gap_tolerance=1e-300, iterations=iterations))
+            assert found.iterations == iterations
+            reads.append(device.reads.total())
+    assert (reads[2] - reads[1]) / 2 <= most
+
+
 @pytest.mark.parametrize("waits", [True, False])
 def test_a_missing_wait_shows_in_the_time(monkeypatch, waits):
     """With a clock that does not wait for the device, the time of its work is not seen."""

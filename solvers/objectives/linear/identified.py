@@ -22,7 +22,7 @@ class ReferencePoint:
 
     def __init__(self, whole: Point, keep: Tensor) -> None:
         self.whole, self.keep = whole, keep
-        self.objective, self.value = whole.objective, whole.value
+        self.objective, self.value, self.float_value = whole.objective, whole.value, whole.float_value
         self.x, self.gradient = whole.x[keep], whole.gradient[keep]
         self.hessian = whole.hessian[keep.unsqueeze(1), keep]
 

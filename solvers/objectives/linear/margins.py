@@ -132,7 +132,7 @@ class LinearPoint(Point):
         fresh = type(self)(self.objective, self.x)
         self.drift = fresh.margins - self.margins
         first, second = self.change(self.drift)
-        noise = EPS[self.x.dtype] * float(self.value)
+        noise = EPS[self.x.dtype] * self.float_value
         if second <= noise and abs(first) <= 4 * noise:
             return self
         fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})

@@ -162,7 +162,7 @@ class SoftmaxRegression(LinearModel):
         # If every row is separated, none loses more than log K: a larger sum rules that out.
         most = math.log(self.classes) * self.scale * len(self.y) * 1.0001
         others = self.classes - 1
-        if float(point.value) <= most and int((point.margins < 0).sum()) == others * len(self.y) and point.separating():
+        if point.float_value <= most and int((point.margins < 0).sum()) == others * len(self.y) and point.separating():
             return "the iterate separates the classes strictly"
         along = newton_direction() if newton_direction else None
         if separates(point, along, size=1e-3, slack=1e-6) and leaves_a_way(point, along, 1e-6):
