@@ -158,7 +158,7 @@ class LogisticRegression(LinearModel):
             return None
         # If every row is separated, none loses more than log 2: a larger sum rules that out.
         most = math.log(2) * self.scale * len(self.y) * 1.0001
-        if self.binary and point.float_value <= most and float(point.margins.min()) > 0 and strictly_separates(point):
+        if self.binary and point.float_value <= most and point.least_margin > 0 and strictly_separates(point):
             return "the iterate separates the classes strictly"
         along = newton_direction() if newton_direction else None
         if separates(point, along, size=1e-3, slack=1e-6) and leaves_a_way(point, along, 1e-6):

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ...common.cached import cached
-from ...common.scalars import squared
+from ...common.scalars import read_together, squared
 from ...common.validation import EPS
 from ...linalg.kernels import one_block_gram, weighted_gram, weighted_square_sums
 from .margins import LONGEST, LinearPoint
@@ -63,6 +63,19 @@ class LogisticPoint(LinearPoint):
             w = self.x[:-1] if f.fit_intercept else self.x
             loss.add_(torch.dot(w, w), alpha=f.l2 / 2)
         return loss
+
+    @cached
+    def float_value(self) -> float:
+        """f as a number; where the rows may be separated a device is asked for the least margin at the same time."""
+        f = self.objective
+        if self.x.device.type == "cpu" or f.l2 > 0 or not f.binary:
+            return float(self.value)
+        value, self.__dict__["least_margin"] = read_together(self.value, self.margins.min())
+        return value
+
+    @cached
+    def least_margin(self) -> float:
+        return float(self.margins.min())
 
     @cached
     def error_probability(self) -> Tensor:
