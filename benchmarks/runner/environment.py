@@ -6,7 +6,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -58,18 +58,35 @@ def commit_of(root: Path) -> str:
 
 @cache
 def _cpu() -> str:
-    from cpuinfo import get_cpu_info
-
+    try:
+        from cpuinfo import get_cpu_info
+    except ImportError:  # on a bare machine, where nothing is installed for the GPU kit
+        return platform.processor() or "unknown CPU"
     return get_cpu_info().get("brand_raw") or platform.processor() or "unknown CPU"
+
+
+def _cores() -> int | None:
+    """Physical ones, where that can be told."""
+    try:
+        from psutil import cpu_count
+    except ImportError:
+        return os.cpu_count()
+    return cpu_count(logical=False) or cpu_count()
+
+
+def _host_memory() -> int:
+    """Bytes."""
+    try:
+        from psutil import virtual_memory
+    except ImportError:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return virtual_memory().total
 
 
 @cache
 def machine(device: str) -> str:
     """The hardware a result belongs to, never the host's name: CPU model and cores, or GPU model and driver."""
-    import psutil
-
-    cores = psutil.cpu_count(logical=False) or psutil.cpu_count()
-    host = f"{_cpu()}, {cores} cores"
+    host = f"{_cpu()}, {_cores()} cores"
     if torch.device(device).type != "cuda":
         return host
     return f"{torch.cuda.get_device_name(device)}, driver {driver()}; {host}"
@@ -114,11 +131,9 @@ def builds() -> dict[str, Any]:
 @cache
 def environment(device: str) -> dict[str, Any]:
     """The machine and the builds, for the metadata of a run."""
-    import psutil
-
     return builds() | {
         "machine": machine(device),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "memory_gib": round(_host_memory() / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
     }
 
@@ -127,13 +142,11 @@ def memory(device: str | torch.device) -> int:
     """Bytes of memory of a device in all: how much is free at the moment is no property of a case."""
     if torch.device(device).type == "cuda":
         return torch.cuda.mem_get_info(device)[1]
-    import psutil
-
-    return psutil.virtual_memory().total
+    return _host_memory()
 
 
 def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")  # noqa: UP017, Python 3.10 has no UTC
 
 
 def provenance(device: str = "cpu") -> dict[str, str]:

@@ -107,8 +107,11 @@ def fetch(file: DataFile, path: Path) -> None:
 
 def sha256(path: Path) -> str:
     """The digest of a file's bytes, as hexadecimal digits."""
+    digest = hashlib.sha256()
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _error(file: DataFile, what: str) -> DataError:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum
 
 from ..common.validation import non_negative, optional, whole
+
+try:
+    from enum import StrEnum
+except ImportError:  # Python 3.10, which a machine with a GPU may have
+
+    class StrEnum(str, Enum):  # noqa: UP042
+        __str__ = str.__str__
 
 
 class Status(StrEnum):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ..common.validation import EPS
+
+if TYPE_CHECKING:
+    from typing import Self  # Python 3.11
 
 ROUNDING = 8  # changes of f below this many units in its last place are noise
 

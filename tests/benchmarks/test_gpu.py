@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
 import sys
 
 import pytest
@@ -15,6 +16,7 @@ from benchmarks.gpu import kit, sizes
 from benchmarks.gpu.kit import LEAST, OUTCOMES, STEPS, run
 from benchmarks.gpu.reach import kernels, reach
 from benchmarks.gpu.steps import STEPS as FUNCTIONS
+from solvers.common.sources import ROOT
 from tests.simulated_cuda import SimulatedCuda
 
 
@@ -107,6 +109,28 @@ def test_what_a_machine_reaches_is_positive_and_kernels_are_below_it(tmp_path, m
         rows = list(csv.DictReader(file))
     assert {row["kernel"] for row in rows} >= {"X v", "weighted Gram", "Cholesky and solve"}
     assert all(float(row["seconds"]) > 0 for row in rows)
+
+
+BARE = """
+import builtins
+known = builtins.__import__
+
+def without(name, *others, **more):
+    if name.split(".")[0] in ("asv", "cpuinfo", "jinja2", "mpmath", "pooch", "psutil", "tabulate"):
+        raise ImportError(name)
+    return known(name, *others, **more)
+
+builtins.__import__ = without
+from benchmarks.gpu import steps
+from benchmarks.runner.environment import environment, memory
+print(environment("cpu")["machine"], memory("cpu") > 0)
+"""
+
+
+@pytest.mark.slow
+def test_the_kit_needs_no_package_that_a_bare_machine_may_lack():
+    done = subprocess.run([sys.executable, "-c", BARE], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.strip().endswith("True"), done.stderr
 
 
 @pytest.mark.slow
