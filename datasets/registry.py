@@ -26,7 +26,9 @@ from .problem import Problem
 from .two_view.mnist import mnist, odd_even
 
 Data = Callable[[], Dataset]
-Model = Callable[[Dataset], tuple[Objective, Objective, Tensor]]  # the objective, its held-out twin, the start
+Model = Callable[
+    [Dataset], tuple[Objective, Objective, Tensor]
+]  # the objective, the objective on the held-out rows, the start
 
 
 @dataclass(frozen=True)

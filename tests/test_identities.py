@@ -24,8 +24,8 @@ IDENTITIES = {  # of runs, races, certificates, and verdicts on our solvers and 
 FOLDERS = sorted(
     {
         path.parent.relative_to(ROOT).as_posix()
-        for room in ("solvers", "datasets", "benchmarks")
-        for path in (ROOT / room).rglob("*.py")
+        for package in ("solvers", "datasets", "benchmarks")
+        for path in (ROOT / package).rglob("*.py")
     }
 )
 
@@ -33,8 +33,8 @@ FOLDERS = sorted(
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
-    for room in ("solvers", "datasets", "benchmarks"):
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("solvers", "datasets", "benchmarks"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 

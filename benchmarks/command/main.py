@@ -236,7 +236,7 @@ def verify(
 
 @app.command()
 def pack(store: Annotated[Path, RUNS] = REPORTS / "runs") -> None:
-    """Combine finished runs into one file a suite. `run` and the reports read them like the rest.
+    """Combine finished runs into one file per suite. `run` and the reports read them like the rest.
 
     Example: python -m benchmarks pack --store my-runs
     """

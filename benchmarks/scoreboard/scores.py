@@ -1,4 +1,4 @@
-"""Results of the verb `peers`, one record a problem, thread count and machine, and the scores computed from them."""
+"""Results of the verb `peers`, one record per problem, thread count and machine, and the scores computed from them."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ NOT_KNOWN = "f* is not known"
 
 @dataclass(frozen=True)
 class Runs:
-    """frame: one row an iterate. metadata: environment and calibration of each run, by its key.
+    """frame: one row per iterate. metadata: environment and calibration of each run, by its key.
 
     skipped: files that could not be read, with the reason. older: how many runs of earlier code were left out, by
     machine. disturbed: likewise how many that were measured while other work ran, where enough others were not.

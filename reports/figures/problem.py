@@ -30,7 +30,7 @@ class Figure:
     draw: Draw
     has_gap: bool | None = None  # None: for every problem
     held_out: bool = False  # drawn only where there are held-out rows: a test function has none
-    rows: bool = False  # a row a case, and not a curve: all are in colour
+    rows: bool = False  # one row per case instead of a curve: all are in colour
 
 
 def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:

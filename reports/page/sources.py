@@ -34,7 +34,7 @@ class Entry:
 class Sources:
     """What is known of each run. folder: of their files, relative to the page; empty if not known."""
 
-    runs: pd.DataFrame  # one row a run, indexed by its key
+    runs: pd.DataFrame  # one row per run, indexed by its key
     folder: str = ""
     files: dict[str, str] = field(default_factory=dict)  # of runs that are not in one of their own name
 

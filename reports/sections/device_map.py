@@ -14,7 +14,7 @@ from ..page.sources import Sources
 from ..tables.costs import NO_PAIRS, pairs
 
 NAME, TITLE = "break-even-map", "Where a device pays"
-SETUP = ["host", "kind", "device", "dtype", "CPU threads"]  # a figure each; in it one map a solver
+SETUP = ["host", "kind", "device", "dtype", "CPU threads"]  # one figure each, with one map per solver
 WORDS = (
     "How many times as fast an iteration is on the device as on the CPU of the same host, for each size. Squares: the "
     "device is faster; circles: the CPU is. On the line both are equally fast."

@@ -26,9 +26,9 @@ def with_a_target(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row a case and target. A gap is relative
-    to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of the
-    repeats or more ended by themselves and never get there. A repeat that raised is one of these."""
+    """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row per case and target. A gap is
+    relative to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of the
+    repeats or more ended by themselves and never get there. A repeat that ended in an exception counts as such."""
     rows = []
     for about, cell in groups(frame):
         if (cell["status"] == "error").all() or why_no_target(cell, kind):
@@ -41,7 +41,7 @@ def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.DataFrame:
-    """One row a case, one column a target; in the row of a case without targets the reason."""
+    """One row per case, one column per target; in the row of a case without targets the reason."""
     found = {
         (*row[: len(CELL)], row[len(CELL)]): Estimate(*row[len(CELL) + 1 :])
         for row in targets(frame, kind).itertuples(index=False, name=None)

@@ -54,7 +54,7 @@ class Peer(Protocol):
 
     @property
     def needs(self) -> str:
-        """The dearest derivative it asks a point for, or assembles itself: as DirectionalSolver.needs."""
+        """The most expensive derivative it asks a point for, or assembles itself: as DirectionalSolver.needs."""
 
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit: ...
 

@@ -62,7 +62,7 @@ class StatsModels:
                     found = model.fit(zeros, maxiter=self.iterations, method="IRLS", tol=tolerance)
                     iterations, success = found.fit_history["iteration"], found.converged
             message = str(remarks[0].message).splitlines()[0] if remarks else ""
-            fitted = torch.as_tensor(found.params.T.reshape(-1))  # class by class; MNLogit has a column a class
+            fitted = torch.as_tensor(found.params.T.reshape(-1))  # class by class; MNLogit has one column per class
             return Claim(torch.cat([fitted.new_zeros(first), fitted]), int(iterations), bool(success), message)
 
         return fit

@@ -61,8 +61,10 @@ def store(tmp_path_factory) -> Path:
     target = Store(tmp_path_factory.mktemp("runs"))
     with pytest.MonkeyPatch.context() as patch:
         for case, repeat in product(CASES, range(REPEATS)):
-            dear = case.solver.startswith(("auto", "newton")) and "diagonal" not in case.solver
-            patch.setattr(solvers.common.clock, "perf_counter", steady((3e-3 if dear else 1e-3) * (1 + 0.01 * repeat)))
+            expensive = case.solver.startswith(("auto", "newton")) and "diagonal" not in case.solver
+            patch.setattr(
+                solvers.common.clock, "perf_counter", steady((3e-3 if expensive else 1e-3) * (1 + 0.01 * repeat))
+            )
             target.write(run_key(case, repeat), measure(case, repeat))
     return target.folder
 

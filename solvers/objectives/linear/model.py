@@ -71,7 +71,7 @@ class LinearModel(Objective):
         return None
 
     def span(self, direction: Tensor) -> Tensor:
-        """max_k |v_kj - v_lj| over the pairs of classes, (d [+ 1],): |v| where there is one coefficient a column."""
+        """max_k |v_kj - v_lj| over the pairs of classes, (d [+ 1],): |v| where there is one coefficient per column."""
         return direction.abs()
 
     def row_reach(self, sizes: Tensor) -> Tensor:
