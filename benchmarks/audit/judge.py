@@ -20,6 +20,7 @@ import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.adapters import PEERS, MissingPeerError, Peer
+from solvers.core.stopping import allowed_gap
 
 from ..scoreboard.race import OutOfTimeError, deadline, sentence
 from .case import Case, Model
@@ -122,8 +123,7 @@ class Judge:
         return 16 * eps * size + 4 * self.truth.hidden_by_rounding(eps)
 
     def promised(self, value: float) -> float:
-        eps = EPS[self.dtype]
-        return SLACK * (max(Stop().gap_tolerance or 0.0, 4 * eps) * abs(value) + eps**2 * abs(self.start))
+        return SLACK * allowed_gap(Stop().gap_tolerance, value, self.start, EPS[self.dtype])
 
     def verdict(self, found: Answer, ours: bool) -> tuple[str, float]:
         """One of VERDICTS, and the gap, f - inf f (NaN where there is no w, or inf f is not known)."""

@@ -38,7 +38,7 @@ def separation(objective: LogisticRegression | SoftmaxRegression) -> Separation:
         if _moves_one_class_alone(objective):
             return Separation(NOT_OVERLAPPING, math.nan, "a column with entries of one sign in one class alone")
         return Separation(UNDECIDED, math.nan, "too large for a linear program")
-    rows = required_rows(objective)
+    rows = signed_rows(objective)
     # Adding the same to all classes changes no margin, and its rounding would hide small changes: fix the last class.
     free = rows if isinstance(objective, LogisticRegression) else rows[:, : -objective.size // objective.classes]
     classes = peel(unit(unit(free, axis=0), axis=1))
@@ -48,7 +48,7 @@ def separation(objective: LogisticRegression | SoftmaxRegression) -> Separation:
     return Separation(classes, margin, "linear program")
 
 
-def required_rows(objective: LogisticRegression | SoftmaxRegression) -> sparse.csr_matrix:
+def signed_rows(objective: LogisticRegression | SoftmaxRegression) -> sparse.csr_matrix:
     """(m, size): (2 y_i - 1) x_i for two classes; for more, x_i in the block of its class and -x_i in another's."""
     X = design_csr(objective)
     if isinstance(objective, LogisticRegression):

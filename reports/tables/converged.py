@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+
+from solvers.core.stopping import allowed_gap
 
 from ..data.repeats import groups, keys, last_rows, without_constant
 from ..data.targets import NO_MINIMISER
@@ -25,8 +26,8 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
     start = frame.groupby("run")["value"].first()
     tolerance = last["rules"].str.extract(r"\bgap ([0-9.e+-]+)")[0].astype(float)  # NaN: no such test
     eps = last["dtype"].map(UNIT)
-    allowed = np.maximum(tolerance, 4 * eps) * last["value"].abs() + eps**2 * start.abs()
-    allowed = allowed.where(tolerance.notna())
+    numbers = zip(tolerance, last["value"], start[last.index], eps, strict=True)
+    allowed = pd.Series([allowed_gap(*each) for each in numbers], last.index, dtype=float)
     uncertain = last["optimum_error"] + UNIT["float64"] * last["value"].abs()
     elsewhere = last["local_minimum"].notna() if "local_minimum" in last else False  # older runs do not say
     open_to_judgement = (last["no_gap"] == "") & tolerance.notna() & ~pd.Series(elsewhere, last.index)

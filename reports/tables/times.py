@@ -28,7 +28,7 @@ def with_a_target(frame: pd.DataFrame) -> pd.DataFrame:
 def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row per case and target. A gap is
     relative to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of the
-    repeats or more ended by themselves and never get there. A repeat that ended in an exception counts as such."""
+    repeats or more ended by themselves and never get there. So did, in this count, a repeat that raised."""
     rows = []
     for about, cell in groups(frame):
         if (cell["status"] == "error").all() or why_no_target(cell, kind):

@@ -61,7 +61,7 @@ class DirectionalSolver:
     def init(self, point: Point) -> Any:
         return None
 
-    def unsuited(self, point: Point) -> str:
+    def why_unsuited(self, point: Point) -> str:
         """Why this solver cannot work on the objective of that point, and what can; empty where it can."""
         return ""
 

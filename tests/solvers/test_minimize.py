@@ -380,7 +380,7 @@ def test_counters_count_what_a_run_evaluates(logistic):
 def test_a_rejected_step_keeps_its_hessian():
     """Newton's step from 3 on log cosh overshoots by far: some are rejected before one is taken."""
     objective = FunctionObjective(lambda x: 1 + x.cosh().log().sum())
-    result = minimize(LevenbergNewton(start=1e-9), objective, vector(3.0))
+    result = minimize(LevenbergNewton(initial_shift=1e-9), objective, vector(3.0))
     counts = result.trace.counters
     rejected = sum(torch.equal(a, b) for a, b in pairwise(result.trace.iterates))
     assert result.status == Status.CONVERGED and rejected >= 2

@@ -142,14 +142,14 @@ class LogisticPoint(LinearPoint):
             known = self.__dict__["_moves"] = step, self.objective.logits(step)
         return known[1]
 
-    def right_moves(self, step: Tensor) -> Tensor:
+    def margin_increase(self, step: Tensor) -> Tensor:
         """(2 y_i - 1) x_i step, (n,). For a row whose label is a probability each move counts as wrong."""
         sides, moves = 2 * self.objective.y - 1, self.moves(step)
         return torch.where(sides.abs() == 1, sides * moves, -moves.abs())
 
     @property
     def error_probabilities(self) -> Tensor:
-        """The slope of each row's loss along its `right_moves`, without its sign, (n,)."""
+        """The slope of each row's loss along its `margin_increase`, without its sign, (n,)."""
         return self.row_slopes.abs()
 
     def has_minimiser(self) -> bool:

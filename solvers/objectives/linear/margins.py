@@ -112,7 +112,7 @@ class LinearPoint(Point):
         double = self.objective.in_double()
         return None if double is None else double.at(self.x.double())
 
-    def right_moves(self, step: Tensor) -> Tensor:
+    def margin_increase(self, step: Tensor) -> Tensor:
         """How far a step moves each margin in the direction in which the loss of its row falls."""
         raise NotImplementedError
 

@@ -63,7 +63,7 @@ class LinearModel(Objective):
         """The direction without its component along which f is known to be constant everywhere."""
         return direction
 
-    def required_rows(self, fixed: Tensor) -> Tensor | None:
+    def signed_rows(self, fixed: Tensor) -> Tensor | None:
         """Rows r (m, size): each w with r w >= 0 for all of them moves none of these margins the wrong way.
 
         r w = 0 where it does not move them. None: too expensive.

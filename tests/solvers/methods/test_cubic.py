@@ -66,7 +66,7 @@ def test_the_promised_gain_is_the_models():
 
 
 def test_a_rejected_step_keeps_the_point_and_raises_sigma_faster_and_faster():
-    start, solver, ledger = SADDLE.at(vector(1.0, 0.3)), Cubic(start=1e-9), Ledger()
+    start, solver, ledger = SADDLE.at(vector(1.0, 0.3)), Cubic(initial_sigma=1e-9), Ledger()
     token = current.set(ledger)
     try:
         point, state, rejected = start, solver.init(start), 0
