@@ -1,4 +1,4 @@
-"""Who tells the truth: every solver and every peer on hard problems, judged from outside by what is known in 80 digits.
+"""Are reports of convergence true? Every solver and every peer on hard problems, checked by what is known to 80 digits.
 
 A problem is solved where f - f* is at most
     float64: 1e-9 |f*|, or 1e-6 |f*| where the condition number is above 1e14;

@@ -49,7 +49,7 @@ def peers(
         with interruptible():
             _measure_all(cells, contenders, repeats, time_limit, force, store)
     except KeyboardInterrupt:
-        typer.echo("interrupted: finished problems are stored, and the same command continues from there", err=True)
+        typer.echo("interrupted: finished problems are stored; rerun the same command to continue", err=True)
         raise typer.Exit(130) from None
     except ValueError as error:
         fail(str(error))
@@ -139,6 +139,6 @@ def summary(results: list[dict[str, Any]], threads: int, console: Console) -> No
     ]
     table.add_row("geometric mean", "", "", f"{means[0]:.3g}", "", f"{means[1]:.3g}", style="bold")
     console.print(table)
-    for verdict, words in (("won", "ours is faster"), ("lost", "the peer is faster"), ("open", "open")):
+    for verdict, words in (("won", "ours is faster"), ("lost", "the peer is faster"), ("undecided", "undecided")):
         names = [each.problem for each in standings if each.verdict == verdict]
         console.print(f"{words} on {len(names)} of {len(standings)}: {', '.join(names) or '-'}")

@@ -157,12 +157,12 @@ class Standing:
 
     @property
     def verdict(self) -> str:
-        """won, lost, or open where the interval of the ratio (the median, of few rounds) holds 1."""
+        """won, lost, or undecided where the interval of the ratio (the median, of few rounds) contains 1."""
         if self.peer is None or self.ours is None:
-            return "open" if self.peer is self.ours else "lost" if self.peer else "won"
+            return "undecided" if self.peer is self.ours else "lost" if self.peer else "won"
         ratio = self.peer.ratio
         low, high = (ratio.median, ratio.median) if math.isnan(ratio.low) else (ratio.low, ratio.high)
-        return "won" if low > 1 else "lost" if high < 1 else "open"
+        return "won" if low > 1 else "lost" if high < 1 else "undecided"
 
 
 def standing(result: dict[str, Any]) -> Standing:

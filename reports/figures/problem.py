@@ -92,7 +92,7 @@ def _gap(frame: pd.DataFrame, axes: Axes, x: str) -> None:
     axes.axhspan(floor / 10, floor, color="#bbbbbb", alpha=0.4, linewidth=0)
     decades(axes, "y")
     axes.set_ylim(bottom=floor / 10)
-    axes.set_ylabel("f - f*  (grey: f* is not known closer)")
+    axes.set_ylabel("f - f*  (grey: uncertainty of f*)")
 
 
 def gap_iteration(frame: pd.DataFrame, axes: Axes) -> None:

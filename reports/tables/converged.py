@@ -45,22 +45,22 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
 
 def honesty(frame: pd.DataFrame) -> pd.DataFrame:
     """Each row is a solver: how many of its runs reported convergence, and how often that was true by the certified gap
-    f - f*. False: the gap is more than twice the tolerance, or there is no minimiser. Unclaimed: a run was within its
-    tolerance and did not report it."""
+    f - f*. False: the gap is more than twice the tolerance, or there is no minimiser. Unclaimed: the gap was within
+    the tolerance, and no convergence was reported."""
     rows = []
     for about, cell in groups(judged(frame) if len(frame) else frame, COLUMNS, sort=True):
         converged = cell[cell["status"] == "converged"]
         checked, false = converged[converged["judged"]], converged[converged["beyond"]]
         counts = {
-            "ended": len(cell),
+            "total": len(cell),
             "converged": len(converged),
             "true": int((~checked["beyond"]).sum()),
             "false": len(false),
             "not judged": len(converged) - len(checked),
-            "worst gap / asked for": float((checked["gap"] / checked["allowed"]).max()),
+            "worst gap / tolerance": float((checked["gap"] / checked["allowed"]).max()),
             "unclaimed": int((cell["within"] & (cell["status"] != "converged")).sum()),
         }
-        rows.append(about | counts | {"false ones": named(false), "runs": keys(cell)})
+        rows.append(about | counts | {"false runs": named(false), "runs": keys(cell)})
     return without_constant(pd.DataFrame(rows), "machine")
 
 

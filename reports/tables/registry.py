@@ -20,7 +20,7 @@ RECORDS = (
     Table("precision", precision, "How close each precision gets", takes=competing, peers=True),
     Table("iteration-cost", iteration_cost, "Time of an iteration", peers=True),
     Table("devices", devices, "The CPU against other devices"),
-    Table("break-even", break_even, "From which size on another device pays"),
+    Table("break-even", break_even, "Break-even size"),
     Table("problems", problems, "The problems", published=True),
     Table("environment", environment, "Machines", takes=with_metadata, published=True),
 )

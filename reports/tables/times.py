@@ -27,8 +27,8 @@ def with_a_target(frame: pd.DataFrame) -> pd.DataFrame:
 
 def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row per case and target. A gap is
-    relative to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of the
-    repeats or more ended by themselves and never get there. So did, in this count, a repeat that raised."""
+    relative to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of
+    the repeats or more ended by themselves before. An exception counts as such an end."""
     rows = []
     for about, cell in groups(frame):
         if (cell["status"] == "error").all() or why_no_target(cell, kind):
@@ -56,9 +56,9 @@ def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.Da
 
 
 def time_to_gap(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each row is a case, each column a part of the gap at the start, f(x0) - f*. A cell is the time until f - f* is
-    below that part: median [95 % interval] of the repeats. > t: a limit stopped the runs, and the median is above t.
-    Never: the runs ended by themselves before."""
+    """Each row is a case, each column a target: f - f* as a fraction of f(x0) - f*. A cell is the time to reach it,
+    median [95 % interval] of the repeats. > t: a limit stopped the runs, and the median is above t. Never: the runs
+    ended by themselves before."""
     return _wide(frame, "gap", lambda t: f"{t:.0e}")
 
 

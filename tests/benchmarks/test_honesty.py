@@ -1,4 +1,4 @@
-"""Who tells the truth: planted liars are caught, ours are not, and what was falsely called converged stays mended."""
+"""Reports of convergence: planted false ones are caught, and past false ones of ours stay corrected."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from benchmarks.audit.judge import (
     row,
 )
 from benchmarks.audit.truth import truth
-from benchmarks.audit.verdicts import COUNTED, FALSE_THERE, Verdicts, false_claims, identity, lies, read, summary
+from benchmarks.audit.verdicts import COUNTED, FALSE_THERE, Verdicts, false_claims, false_rows, identity, read, summary
 from benchmarks.command.main import app
 from benchmarks.scoreboard.contenders import load
 from reports.sections.hard_cases import hard_case_sections, provenance
@@ -216,7 +216,7 @@ def test_a_file_is_whole_goes_on_and_forgets_what_other_code_said(tmp_path):
     assert not list(path.parent.glob(".*"))
     table = summary(read(path)).set_index("contender")
     assert table.loc["liar:x", FALSE] == 1 and table.loc["hessbench:newton-cholesky", SOLVED] == 1
-    assert list(lies(read(path))["contender"]) == ["liar:x"] == list(false_claims(read(path))["contender"])
+    assert list(false_rows(read(path))["contender"]) == ["liar:x"] == list(false_claims(read(path))["contender"])
     assert read(tmp_path / "nothing.parquet").empty
 
 

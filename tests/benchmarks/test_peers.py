@@ -307,7 +307,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, result, monkeypatch):
     monkeypatch.setattr(command, "measure_problem", measure)
     monkeypatch.setattr(scores, "calibration", lambda *arguments: {})
     ended = invoke("--problem", PROBLEM, "--problem", "synthetic-wide", "--store", str(tmp_path))
-    assert ended.exit_code == 130 and "continues from there" in ended.output and len(list(tmp_path.iterdir())) == 1
+    assert ended.exit_code == 130 and "rerun the same command" in ended.output and len(list(tmp_path.iterdir())) == 1
 
 
 def trial(**more) -> dict:
@@ -344,7 +344,7 @@ def test_the_reference_is_the_fastest_of_ours_that_reaches_the_gap():
     [
         ([1.0] * 7, [2.0] * 7, "won"),
         ([1.0] * 7, [0.5] * 7, "lost"),
-        ([1.0] * 7, [0.5, 2.0, 0.5, 2.0, 0.5, 2.0, 2.0], "open"),
+        ([1.0] * 7, [0.5, 2.0, 0.5, 2.0, 0.5, 2.0, 2.0], "undecided"),
         (None, [1.0] * 7, "lost"),
         ([1.0] * 7, None, "won"),
     ],

@@ -240,7 +240,7 @@ def compared(**verdicts: int) -> pd.DataFrame:
 def test_an_empty_list_of_changes_says_how_much_of_it_is_undecided():
     assert unchanged(compared()) == "No cell has a value at two commits: there is nothing to compare."
     assert unchanged(compared(same=3)) == "No change was found: of 3 comparisons 3 are the same."
-    assert unchanged(compared(same=1, inconclusive_few=2, inconclusive=1)) == (
+    assert unchanged(compared(same=1, undecided_few=2, undecided=1)) == (
         "No change was found: of 4 comparisons 1 are the same; 3 are undecided: 2 have too few samples (6 are needed), "
         "1 have intervals that neither show a change nor exclude one."
     )

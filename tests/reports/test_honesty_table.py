@@ -34,9 +34,9 @@ def one(*runs) -> dict:
 
 def test_true_false_and_undecidable_convergence_are_counted_separately():
     row = one(run(1e-11), run(3e-10, repeat=1), run(0, repeat=2, no_gap="f* is not known"), run(1e-3, status="stalled"))
-    counts = {name: row[name] for name in ("ended", "converged", "true", "false", "not judged", "unclaimed")}
-    assert counts == {"ended": 4, "converged": 3, "true": 1, "false": 1, "not judged": 1, "unclaimed": 0}
-    assert row["false ones"] == "p: p-newton-float64-converged-1" and row["worst gap / asked for"] == pytest.approx(3.0)
+    counts = {name: row[name] for name in ("total", "converged", "true", "false", "not judged", "unclaimed")}
+    assert counts == {"total": 4, "converged": 3, "true": 1, "false": 1, "not judged": 1, "unclaimed": 0}
+    assert row["false runs"] == "p: p-newton-float64-converged-1" and row["worst gap / tolerance"] == pytest.approx(3.0)
     assert len(row["runs"]) == 4
 
 
@@ -104,7 +104,7 @@ def test_each_precision_shows_its_best_run_and_a_dash_where_there_is_none():
 
 def test_what_is_below_the_certificate_is_shown_as_a_bound():
     table = precision(frame(run(-1e-12, error=1e-11), run(2e-11, error=1e-11, solver="other"))).set_index("solver")
-    assert table["known to"].unique() == ["1.0e-11"]
+    assert table["uncertainty of f*"].unique() == ["1.0e-11"]
     assert table.loc["newton", "float64"] == "< 1.0e-11 (converged)"
     assert table.loc["other", "float64"] == "2.0e-11 (converged)"
 

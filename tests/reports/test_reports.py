@@ -230,14 +230,14 @@ def test_the_five_claims_are_judged_by_the_numbers(runs):
 
 def test_without_the_runs_the_claims_stay_open_and_name_the_command(runs):
     table = claims(runs.frame[runs.frame["problem"] == "breast-cancer"])
-    assert list(table["verdict"]) == ["open"] and "--suite classic" in table["measured"][0]
+    assert list(table["verdict"]) == ["undecided"] and "--suite classic" in table["measured"][0]
 
 
 @pytest.mark.slow
 def test_runs_of_another_suite_alone_make_a_report_with_open_claims(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
     tables = build(replace(runs, frame=runs.frame.assign(case="of another suite")), tmp_path, data=False)
-    assert list(tables["claims"]["verdict"]) == ["open"] and list(tables["claims"]["runs"]) == [()]
+    assert list(tables["claims"]["verdict"]) == ["undecided"] and list(tables["claims"]["runs"]) == [()]
     assert "What the runs show" in (tmp_path / "index.html").read_text()
 
 

@@ -59,7 +59,7 @@ def test_the_promised_gain_is_the_models():
     proposal = CUBIC.propose(point, state)
     s, (_, gain, _, _) = proposal.direction, proposal.state
     sizes = units(point).sizes
-    sigma = CUBIC.start / float((point.gradient / sizes).norm())
+    sigma = CUBIC.initial_sigma / float((point.gradient / sizes).norm())
     cube = sigma / 3 * float((sizes * s).norm()) ** 3
     change = float(torch.dot(point.gradient, s) + 0.5 * torch.dot(s, point.hessian @ s)) + cube
     assert gain == pytest.approx(-change, rel=1e-9) and gain > 0
