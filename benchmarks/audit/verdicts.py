@@ -30,7 +30,10 @@ SHOWN = {  # verdicts as the table shows them, where that differs from what is s
 }
 KEY = ["contender", "case", "dtype"]
 TELLS_APART = ["contender", "model", "dtype"]  # the rows of a table
-JUDGE = (*(f"benchmarks/audit/{name}.py" for name in ("judge", "case", "truth")), "datasets/certificates/separation.py")
+JUDGE = (
+    *(f"benchmarks/audit/{name}.py" for name in ("judge", "case", "reference")),
+    "datasets/certificates/separation.py",
+)
 OURS = (*JUDGE, "solvers")  # without the adapters
 THEIRS = (
     *JUDGE,

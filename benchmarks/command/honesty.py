@@ -23,7 +23,7 @@ from benchmarks.audit.case import DTYPES, MODELS, Case
 from benchmarks.audit.cases import QUICK, cases
 from benchmarks.audit.judge import CONTENDERS, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
 from benchmarks.audit.verdicts import Verdicts, false_claims, false_rows, identity, summary
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 from benchmarks.runner.worker import DiedError, LostError, Worker
 from benchmarks.scoreboard.contenders import load
 from solvers.adapters import PEERS

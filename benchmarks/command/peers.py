@@ -11,12 +11,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command.choosing import check_counts, check_seconds, check_threads
-from benchmarks.command.ending import interruptible, report
-from benchmarks.command.failure import fail
+from benchmarks.command.cases import check_counts, check_seconds, check_threads
+from benchmarks.command.errors import fail
+from benchmarks.command.interrupts import interruptible, report
 from benchmarks.command.progress import progress_bar
 from benchmarks.scoreboard import scores
-from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, RACERS, measure_problem
+from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, TIMED, measure_problem
 from datasets import DataError, build
 from datasets.registry import recipe
 from solvers.common.names import lookup
@@ -43,7 +43,7 @@ def peers(
         problems = _problems(problem)
     except (ValueError, DataError) as error:
         fail(str(error))
-    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else RACERS
+    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else TIMED
     cells = list(product(problems, dict.fromkeys(threads or [1])))
     try:
         with interruptible():

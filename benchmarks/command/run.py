@@ -12,9 +12,9 @@ from typing import NamedTuple, NoReturn
 import typer
 from rich.progress import TimeRemainingColumn
 
-from benchmarks.command.choosing import cases_of, measurable
-from benchmarks.command.ending import interruptible, report
-from benchmarks.command.failure import fail
+from benchmarks.command.cases import cases_of, measurable
+from benchmarks.command.errors import fail
+from benchmarks.command.interrupts import interruptible, report
 from benchmarks.command.progress import progress_bar
 from benchmarks.runner.environment import calibration
 from benchmarks.runner.environment import memory as total_memory

@@ -20,7 +20,7 @@ from solvers.common.clock import Clock
 from solvers.common.instrumentation import phase
 
 from ..runner.environment import LARGEST_ORDER, calibration, calibration_at
-from ..runner.measure import too_large
+from ..runner.measure import why_too_large
 from ..runner.suites import Case
 from .operations import Tally
 from .profile import SYNCHRONISATION, Phase, Profile, Start
@@ -52,7 +52,7 @@ def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clo
         cold["data to device"] = Start(copies[0], median(copies[1:]))
         seconds, problem = timed(lambda: builder(dtype, device), read)
         cold["problem on the device"] = Start(seconds)
-    if reason := too_large(solver, problem):
+    if reason := why_too_large(solver, problem):
         raise ValueError(reason)
     f = problem.objective
     S = torch.eye(min(f.size, LARGEST_ORDER), dtype=dtype, device=device)

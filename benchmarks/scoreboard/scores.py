@@ -18,11 +18,11 @@ from solvers.common.sources import ROOT, code_hash
 from ..runner.environment import MEASURING, builds, calibration, environment, machine, provenance
 from ..runner.statistics import Interval, median_interval
 from ..store.records import read_record, read_records, write_record
-from .race import REACHED
+from .timing import REACHED
 
 DEFAULT = ROOT / "reports" / "peers"
 SCHEMA = 1
-RACING = (*MEASURING, "benchmarks/scoreboard/contenders.py", "benchmarks/scoreboard/race.py")
+RACING = (*MEASURING, "benchmarks/scoreboard/contenders.py", "benchmarks/scoreboard/timing.py")
 PACKAGES = (
     "scikit-learn",
     "scipy",

@@ -27,7 +27,7 @@ from .optimum import Linear, condition, design, interval, solve
 from .separation import OVERLAPPING, SEPARABLE, UNDECIDED, Separation, separation
 
 # The code that a certificate depends on; the solver only proposes a point, which this code then checks.
-JUDGES = ("datasets/certificates", "solvers/objectives", "solvers/linalg", "solvers/common")
+CODE = ("datasets/certificates", "solvers/objectives", "solvers/linalg", "solvers/common")
 WIDEST = 1e-8  # relative width of the interval up to which gaps are computed
 
 
@@ -213,7 +213,7 @@ def _key(problem: Problem) -> str:
         "data": problem.checksum,
         "objective": [type(problem.objective).__name__, settings],
         "start": hashlib.sha256(problem.x0.numpy().tobytes()).hexdigest(),
-        "code": code_hash(JUDGES),
+        "code": code_hash(CODE),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 
 from .output import ASV, MICRO, PEERS, PROFILES, ROOT, RUNS, VERDICTS, print_table, writing
 

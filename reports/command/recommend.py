@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 
 from .output import GAP, RUNS, print_table
 
@@ -47,11 +47,11 @@ def recommend(
     from ..recommend.lines import check_lines, prediction_rows, question_title, regret_rows
     from ..recommend.recommend import Question
     from ..recommend.recommend import recommend as answer
-    from ..recommend.regret import MORE, regret, too_few
+    from ..recommend.regret import MEASURE_MORE, regret, too_few
 
     runs = load(store)
     if runs.frame.empty:
-        fail(f"there are no runs in {str(store)!r}: make some with `{MORE}`")
+        fail(f"there are no runs in {str(store)!r}: make some with `{MEASURE_MORE}`")
     cells = experience(runs, gap)
     if check:
         table = regret(cells)

@@ -12,7 +12,7 @@ import pandas as pd
 from benchmarks.runner.statistics import FEWEST
 from benchmarks.store.reading import read
 
-from .repeats import CELL
+from .repeats import CASE_COLUMNS
 from .targets import NO_MINIMISER
 
 LATER = ("iterate", "settings", "deterministic", "disturbed")  # not known of runs of schema 1
@@ -83,7 +83,7 @@ def undisturbed(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     way, and how many they were on each machine. Where there are fewer the runs stay, and tables mark their times."""
     runs = frame.drop_duplicates("run")
     waited = runs["disturbed"].eq(True)
-    same = [runs[name] for name in (*CELL, "code_version", "case", "status")]
+    same = [runs[name] for name in (*CASE_COLUMNS, "code_version", "case", "status")]
     others = (~waited).groupby(same, sort=False).transform("sum")
     left_out = runs[waited & (others >= FEWEST)]
     counted = {str(machine): int(count) for machine, count in left_out.groupby("machine").size().items()}

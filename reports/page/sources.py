@@ -14,7 +14,7 @@ import pandas as pd
 from benchmarks.store.runs import SUFFIX
 
 from ..data.provenance import when, where
-from ..data.repeats import CELL
+from ..data.repeats import CASE_COLUMNS
 from ..data.runs import Runs
 from ..text import distinct, plural
 
@@ -90,7 +90,7 @@ def sources(runs: Runs, out: Path | None = None) -> Sources:
     """The sources of loaded runs; out: the folder of the page that will link to their files."""
     known = runs.frame.drop_duplicates("run").set_index("run")
     known = known.assign(
-        entry=known.groupby(CELL, sort=False).ngroup() + 1,
+        entry=known.groupby(CASE_COLUMNS, sort=False).ngroup() + 1,
         group=known.groupby(["machine", "problem"], sort=False).ngroup() + 1,
     )
     if runs.folder is None or out is None:

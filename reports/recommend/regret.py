@@ -17,7 +17,7 @@ from .records import records
 FEWEST_PROBLEMS = 4
 LOWER_BOUND = "regret is a lower bound"
 TRIVIAL, TRIVIAL_LOWER_BOUND = "regret of the trivial rule", "regret of the trivial rule is a lower bound"
-MORE = "python -m benchmarks run --suite quick --repeats 6"
+MEASURE_MORE = "python -m benchmarks run --suite quick --repeats 6"
 
 
 def regret(cells: Sequence[Experience]) -> pd.DataFrame:
@@ -106,6 +106,5 @@ def too_few(table: pd.DataFrame) -> str:
     """Why there is no regret to speak of; empty where there is."""
     if len(table) >= FEWEST_PROBLEMS:
         return ""
-    return (
-        f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}: `{MORE}` measures more"
-    )
+    there = f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}"
+    return f"{there}: `{MEASURE_MORE}` measures more"

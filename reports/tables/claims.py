@@ -90,7 +90,7 @@ def claims(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged(ways: list[Contest], holds: Callable[[Contest, str], bool | None], label: str) -> str:
-    return verdict({c.name: holds(c, label) for c in ways}, {c.name: c.why_open() for c in ways})
+    return verdict({c.name: holds(c, label) for c in ways}, {c.name: c.why_undecided() for c in ways})
 
 
 def _fastest(ways: list[Contest]) -> tuple[str, str, str]:

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.runner.statistics import FEWEST, Interval
-from benchmarks.scoreboard.race import MISSING
 from benchmarks.scoreboard.scores import Score, Standing, geometric_mean, reference, scores, standing
+from benchmarks.scoreboard.timing import MISSING
 
 from ..statistics.estimate import Estimate, show
 from ..text import plural, seconds

@@ -8,13 +8,13 @@ import pandas as pd
 
 from datasets.registry import SIZED
 
-from ..data.repeats import CELL, groups, keys, marked, seconds_waited, varying
+from ..data.repeats import CASE_COLUMNS, groups, keys, marked, seconds_waited, varying
 from ..data.runs import Runs
 from ..data.targets import TARGETS, times_to_target, why_no_target
 from ..statistics.estimate import Estimate, estimate_censored, show
 
 
-def competing(runs: Runs) -> tuple:
+def runs_with_target(runs: Runs) -> tuple:
     return (with_a_target(runs.frame),)
 
 
@@ -37,13 +37,13 @@ def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
         for target in TARGETS[kind]:
             found = estimate_censored(times_to_target(cell, kind, target), waited)
             rows.append(about | {"target": target} | vars(found))
-    return pd.DataFrame(rows, columns=[*CELL, "target", *Estimate.__dataclass_fields__])
+    return pd.DataFrame(rows, columns=[*CASE_COLUMNS, "target", *Estimate.__dataclass_fields__])
 
 
 def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.DataFrame:
     """One row per case, one column per target; in the row of a case without targets the reason."""
     found = {
-        (*row[: len(CELL)], row[len(CELL)]): Estimate(*row[len(CELL) + 1 :])
+        (*row[: len(CASE_COLUMNS)], row[len(CASE_COLUMNS)]): Estimate(*row[len(CASE_COLUMNS) + 1 :])
         for row in targets(frame, kind).itertuples(index=False, name=None)
     }
     rows = []

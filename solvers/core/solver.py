@@ -45,7 +45,7 @@ class Proposal(NamedTuple):
 
 
 class DirectionalSolver:
-    """A solver that is a direction times a search: `propose`, then `move`.
+    """A solver made of a direction (`propose`) and a step-length rule (`move`).
 
     So `minimize` can test a point for convergence before it pays for the move.
     needs: the most expensive derivative that it reads.
@@ -110,7 +110,7 @@ def newton_proposal(point: Point, direction: Tensor | None, state: Any = None) -
 
 
 def towards(point: Point, direction: Tensor, state: Any = None) -> Proposal:
-    """The proposal to go in a direction."""
+    """The proposal to move along a direction."""
     return Proposal(direction, float(torch.dot(point.gradient, direction)), state)
 
 

@@ -22,12 +22,12 @@ RANGE = 1e-280, 1e280  # of sigma
 
 
 class Weight(NamedTuple):
-    """The state: sigma is `cube` / ||D^1/2 step||^3, so that it follows D as the radius of a trust region does.
+    """The state: sigma is `sigma_cube` / ||D^1/2 step||^3, so that it follows D as the radius of a trust region does.
 
     step: (d,), the last one, or at the start that of diagonal Newton. known: of the units, (d,).
     """
 
-    cube: float
+    sigma_cube: float  # sigma times the cube of the length of `step`
     step: Tensor
     known: Tensor
     rejections: int = 0  # in a row
@@ -70,7 +70,7 @@ class Cubic(DirectionalSolver):
         with phase("solve"):
             count("solves")
             size = length(sizes, state.step)
-            sigma = state.cube / size / size / size if size > 0 else self.initial_sigma
+            sigma = state.sigma_cube / size / size / size if size > 0 else self.initial_sigma
             step, long, shift = eigen.regularised(min(max(sigma, RANGE[0]), RANGE[1]))
             slope = float(torch.dot(point.gradient, step))
         if shift > 1:
@@ -83,14 +83,14 @@ class Cubic(DirectionalSolver):
         reached, ratio = trial_step(point, proposal.direction, gain)
         if ratio is None:
             if approximate_wolfe(point, reached, proposal.direction, proposal.slope):
-                return reached, same if same.cube > 0 else state
+                return reached, same if same.sigma_cube > 0 else state
             if shortened and still_falling(point, reached, proposal.direction):
-                return reached, same._replace(cube=same.cube / self.gamma_dec)
+                return reached, same._replace(sigma_cube=same.sigma_cube / self.gamma_dec)
             return point, state
         if not ratio > self.eta0:  # NaN, too
             if torch.equal(reached.x, point.x):  # no shorter step changes x either
                 return point, state
             k = state.rejections + 1
             increase = self.gamma_inc ** min(k, math.log(RANGE[1]) / math.log(self.gamma_inc))
-            return point, same._replace(cube=same.cube * increase, rejections=k)
-        return reached, same._replace(cube=same.cube / self.gamma_dec) if ratio > self.eta2 else same
+            return point, same._replace(sigma_cube=same.sigma_cube * increase, rejections=k)
+        return reached, same._replace(sigma_cube=same.sigma_cube / self.gamma_dec) if ratio > self.eta2 else same

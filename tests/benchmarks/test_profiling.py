@@ -402,7 +402,7 @@ def counted(objective, counter: str) -> float:
         "hessian_vector_products": lambda: point.hvp(x),
         "gauss_newton_products": lambda: point.gnvp(x),
         "kronecker_factors": lambda: point.kronecker_factors,
-        "third_derivatives": lambda: point.third(point.margins),
+        "third_derivatives": lambda: point.third_derivative(point.margins),
     }[counter]
     with FlopCounterMode(display=False, custom_mapping=EXTRA) as counter_mode:
         ask()

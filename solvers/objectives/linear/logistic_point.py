@@ -126,7 +126,7 @@ class LogisticPoint(LinearPoint):
         curvature, out = self.curvature, None if v.requires_grad else self.scratch
         return f.transposed_product(f.logits(v, out).mul_(curvature), v)
 
-    def third(self, moves: Tensor) -> Tensor:
+    def third_derivative(self, moves: Tensor) -> Tensor:
         """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
         f, c = self.objective, self.curvature
         bends = torch.addcmul(c, c, self.error_probability, value=-2, out=None if moves.requires_grad else self.scratch)

@@ -275,7 +275,7 @@ class SoftmaxPoint(LinearPoint):
         U = f.margins(v)
         return f.transposed_product(p * (U - (p * U).sum(1, keepdim=True)), v)
 
-    def third(self, moves: Tensor) -> Tensor:
+    def third_derivative(self, moves: Tensor) -> Tensor:
         """scale T^T X,  t_ik = p_ik ((u_ik - m_i)^2 - v_i), m_i and v_i the mean and the variance of u_i under p_i."""
         p = self.probabilities.p
         away = moves - (p * moves).sum(1, keepdim=True)  # (n, K)

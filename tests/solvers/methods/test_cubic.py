@@ -73,7 +73,7 @@ def test_a_rejected_step_keeps_the_point_and_raises_sigma_faster_and_faster():
         sizes, sigmas = units(point).sizes, []
         while (step := solver.step(point, state))[0] is point:
             state, rejected = step[1], rejected + 1
-            sigmas.append(state.cube / float((sizes * state.step).norm()) ** 3)
+            sigmas.append(state.sigma_cube / float((sizes * state.step).norm()) ** 3)
     finally:
         current.reset(token)
     assert rejected >= 3

@@ -1,4 +1,4 @@
-"""Can the answers be believed: false convergence, and problems without a known optimum."""
+"""Findings on correctness: false convergence, and problems without a known optimum."""
 
 from __future__ import annotations
 
