@@ -15,7 +15,9 @@ from benchmarks.store.reading import read
 from .repeats import CASE_COLUMNS
 from .targets import NO_MINIMISER
 
-LATER = ("iterate", "settings", "deterministic", "disturbed")  # not known of runs of schema 1
+LATER = (  # columns that older runs do not have
+    *("iterate", "settings", "deterministic", "disturbed"),  # schema 1 has none of these
+)
 NOT_KNOWN = "f* is not known"
 
 
