@@ -52,7 +52,7 @@ def _code(ours: bool) -> list[Any]:
 def identity(contender: str, case: Case, seconds: float) -> str:
     """The hash of what must be the same for a verdict not to be asked for again.
 
-    The case, the time limit, the machine, who judges, what the problem is built from; and of ours all of `solvers/`
+    The case, the time limit, the machine, the code that judges and builds the problem; and of ours all of `solvers/`
     but the adapters, of theirs the adapters and the versions of all libraries. A peer is not asked again for a change
     of our solvers, nor is anyone for one of the rest of the suite.
     """

@@ -104,7 +104,8 @@ def counters(
     check: Annotated[bool, typer.Option("--check", help="Compare with the baseline; exit 1 on a change.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Rewrite the baseline.")] = False,
     baseline: Annotated[
-        Path | None, typer.Option(help="The file to compare with or to write.", show_default="benchmarks/counters.json")
+        Path | None,
+        typer.Option(help="The file to compare with or to write.", show_default="benchmarks/profiling/counters.json"),
     ] = None,
 ) -> None:
     """Count what solvers evaluate, with FLOPs and bytes by formula: numbers that CI can compare on any machine.

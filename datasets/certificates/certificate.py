@@ -36,10 +36,10 @@ class Certificate:
     """Facts about a problem, computed in float64 on the CPU. NaN or None: not known.
 
     n, d: rows, and coefficients in all. family: logistic, softmax, residual MLP, or the objective's class.
-    classes: separable (some w has every row strictly on its side), quasi-separable (some w has no row on the wrong
-        side and not all on the border), overlapping, not overlapping (one of the first two), undecided; "" where the
-        question does not apply. margin: the largest min_i (2 y_i - 1) z_i with |w|_inf <= 1. classes_by: how it was
-        decided.
+    classes: with r_i the rows signed by their labels: separable (some w has r_i w > 0 for all rows), quasi-separable
+        (some w has r_i w >= 0 for all rows, and > 0 for one), overlapping, not overlapping (one of the first two),
+        undecided; "" where the question does not apply. margin: the largest min_i (2 y_i - 1) z_i with |w|_inf <= 1.
+        classes_by: how it was decided.
     minimiser: whether f attains its infimum. An unpenalised linear model does exactly for overlapping classes (Albert
         & Anderson 1984, Biometrika 71, p. 1).
     low, high: the infimum f* lies between them; bound: the reason.

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.repeats import groups, keys, without_constant
-from .converged import UNIT
+from .convergence_claims import UNIT
 
 SETUP = ["machine", "problem", "solver", "label", "device"]
 DTYPES = ("float32", "float64")

@@ -22,7 +22,7 @@ from reports.data.repeats import ended
 from reports.data.runs import tell_apart
 from reports.figures import style
 from reports.findings.correctness import false_convergence
-from reports.tables.converged import honesty
+from reports.tables.convergence_claims import convergence_claims
 from solvers import SOLVERS, Status, Stop
 from solvers.adapters import PEERS, Claim, MissingPeerError, base
 from solvers.objectives import FunctionObjective
@@ -110,7 +110,7 @@ def test_a_claim_far_from_the_minimum_is_judged_as_any_other_run(run):
     measurement = measure(Case(PROBLEM, "fake:method"))
     assert measurement.status is Status.CONVERGED
     frame = tell_apart(pd.DataFrame([{"run": "r", "machine": "m"} | row for row in evaluate(measurement)]))
-    (row,) = honesty(frame).to_dict("records")
+    (row,) = convergence_claims(frame).to_dict("records")
     assert (row["converged"], row["false"]) == (1, 1)
     assert ended(frame.iloc[-1]) == "converged (its claim)"
     ours = frame.assign(solver="newton", label="newton")

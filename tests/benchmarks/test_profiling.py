@@ -20,7 +20,7 @@ from benchmarks.command.main import app
 from benchmarks.profiling import recording as profiling
 from benchmarks.profiling.operations import Tally
 from benchmarks.profiling.profile import Phase, Profile, sums, verdict
-from benchmarks.profiling.recording import profile, reads_apart, table
+from benchmarks.profiling.recording import phase_table, profile, reads_apart
 from benchmarks.profiling.roofline import draw, roofline
 from benchmarks.profiling.work import Work, total, work_of
 from benchmarks.runner import environment
@@ -283,7 +283,7 @@ def test_a_row_puts_each_event_to_what_bounds_it():
     }
     events = {"gradient": {"gradients": 3}, "hessian": {"hessians": 1, "hessian_vector_products": 2}}
     events["factorise"] = {"factorisations": 2, "shifted": 5}
-    rows = {row.name: row for row in table(recorded(**events), work, GENERAL, AT_SIZE, Tally())}
+    rows = {row.name: row for row in phase_table(recorded(**events), work, GENERAL, AT_SIZE, Tally())}
     assert tuple(rows) == PHASES
     gradient, hessian, factorise = rows["gradient"], rows["hessian"], rows["factorise"]
     assert (gradient.flops, gradient.bytes) == (3e9, 12e9)

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from reports.tables.converged import honesty, judged
+from reports.tables.convergence_claims import convergence_claims, judged
 from reports.tables.precision import precision
 
 
@@ -28,7 +28,7 @@ def frame(*runs) -> pd.DataFrame:
 
 
 def one(*runs) -> dict:
-    (row,) = honesty(frame(*runs)).to_dict("records")
+    (row,) = convergence_claims(frame(*runs)).to_dict("records")
     return row
 
 
@@ -76,13 +76,15 @@ def test_the_last_iterate_is_judged_and_solvers_machines_and_precisions_have_row
     assert judged(rows)["within"].tolist() == [True]
     high = frame(run(1e-5, dtype="float32", start=1e9)).iloc[::-1]  # eps^2 f(x0) = 1.4e-5
     assert judged(high)["within"].tolist() == [True]
-    table = honesty(frame(run(0), run(0, dtype="float32"), run(0, solver="newton-cg"), run(0, machine="B", repeat=1)))
+    table = convergence_claims(
+        frame(run(0), run(0, dtype="float32"), run(0, solver="newton-cg"), run(0, machine="B", repeat=1))
+    )
     assert len(table) == 4 and "machine" in table
-    assert "machine" not in honesty(frame(run(0)))
+    assert "machine" not in convergence_claims(frame(run(0)))
 
 
 def test_an_empty_frame_and_one_without_optima_make_empty_tables():
-    assert honesty(pd.DataFrame()).empty
+    assert convergence_claims(pd.DataFrame()).empty
     for rows in (pd.DataFrame(), frame(run(0, no_gap="no minimiser"))):
         assert "benchmarks run" in precision(rows)["measured"][0]
 

@@ -16,7 +16,7 @@ from reports.findings.overfitting import ends
 from reports.page.sources import sources
 from reports.sections.collection import COLLECTED, solved_runs
 from reports.sections.problems import problem_sections
-from reports.tables.converged import judged
+from reports.tables.convergence_claims import judged
 from tests.reports.made_up import HOST, frames, run, stored
 
 UNKNOWN = {

@@ -43,7 +43,7 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def honesty(frame: pd.DataFrame) -> pd.DataFrame:
+def convergence_claims(frame: pd.DataFrame) -> pd.DataFrame:
     """Each row is a solver: how many of its runs reported convergence, and how often that was true by the certified gap
     f - f*. False: the gap is more than twice the tolerance, or there is no minimiser. Unclaimed: the gap was within
     the tolerance, and no convergence was reported."""
