@@ -197,7 +197,9 @@ def test_operations_and_reads_are_counted_where_they_happen_and_views_are_not(in
 
 
 def test_counting_in_inference_mode_sees_what_counting_outside_sees():
-    counted = profiling.count(Case("breast-cancer-l2", "newton-cholesky", stop=fixed(5)), build("breast-cancer-l2"))
+    counted = profiling.count_operations(
+        Case("breast-cancer-l2", "newton-cholesky", stop=fixed(5)), build("breast-cancer-l2")
+    )
     assert counted.operations["factorise"] == 5 * 4  # rsqrt, outer, mul_, cholesky_ex
     assert counted.reads["factorise"] == 5  # whether it worked
     assert counted.operations["hessian"] > counted.operations["gradient"] > 0
