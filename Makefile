@@ -43,13 +43,13 @@ soak: $(READY) ## long runs: 5,000 in a row, a store of as many, a hundred kills
 	$(RUN) pytest -q -s -p no:cacheprovider tests/soak.py
 	HESSBENCH_ATTACK=2000 $(RUN) pytest -q -p no:cacheprovider tests/solvers/test_attack.py
 
-bench: $(READY) ## the suites `full` and `sweep` and the micro-benchmarks; can be interrupted and goes on
+bench: $(READY) ## the suites `full` and `sweep` and the micro-benchmarks; can be interrupted and resumed
 	$(RUN) benchmarks run --suite full --repeats $(REPEATS)
 	$(RUN) benchmarks run --suite sweep --device cpu --device cuda --repeats $(REPEATS)
 	$(RUN) pytest --benchmark-only --benchmark-autosave
 	$(RUN) reports build
 
-peers: $(READY) ## our solvers beside those of other libraries; can be interrupted and goes on
+peers: $(READY) ## our solvers beside those of other libraries; can be interrupted and resumed
 	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[peers]'
 	$(RUN) benchmarks peers
 

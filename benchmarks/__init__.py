@@ -1,4 +1,4 @@
-"""Time: which solver, on which problem, for how long, to what accuracy."""
+"""Measure solvers: which one, on which problem, for how long, to what accuracy."""
 
 import os
 

@@ -59,7 +59,7 @@ def list_problems(
 
     columns = (
         *("problem", "model", "n", "d", "classes", "margin", "minimiser", "f*"),
-        *("rank", "cond H", "rate D^-1 H", "least H(x0)"),
+        *("rank", "cond H", "lambda_max(D^-1 H)", "lambda_min H(x0)"),
     )
     table, absent, wrong = Table(*columns, caption=LEGEND, caption_justify="left"), {}, {}
     for name in tracked(names or PROBLEMS, "certifying"):
@@ -77,9 +77,9 @@ def list_problems(
 
 LEGEND = (
     "margin: the largest min_i of a row's margin with max |w_j| <= 1. rank: of the rows. cond H: condition number of "
-    "the Hessian at the minimiser, or at the start if there is none. rate D^-1 H: its largest eigenvalue at the start; "
-    "above 2, diagonal Newton with unit steps is unstable. least H(x0): the least eigenvalue at the start. A dash: not "
-    "known, or not defined."
+    "the Hessian at the minimiser, or at the start if there is none. lambda_max(D^-1 H): at the start, D = diag H; "
+    "above 2, diagonal Newton with unit steps is unstable. lambda_min H(x0): the least eigenvalue of H at the start. "
+    "A dash: not known, or not defined."
 )
 
 

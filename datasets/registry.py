@@ -26,12 +26,13 @@ from .problem import Problem
 from .two_view.mnist import mnist, odd_even
 
 Data = Callable[[], Dataset]
-Model = Callable[[Dataset], tuple[Objective, Objective, Tensor]]  # the objective, its held-out twin, the start
+# The objective, the objective on the held-out rows, the start.
+Model = Callable[[Dataset], tuple[Objective, Objective, Tensor]]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Data and a model; called with a dtype and a device, it builds the problem. Raises DataError for absent files.
+    """Data and a model, which build a Problem: call it with a dtype and a device. Raises DataError for absent files.
 
     small: an iteration takes milliseconds with any solver. needs: the data set to fetch, if any.
     """

@@ -1,1 +1,1 @@
-"""Words: stored runs become tables, figures and one page."""
+"""Turn stored runs into tables, figures and one page."""

@@ -14,8 +14,7 @@ from .data.targets import TARGETS
 from .figures import style
 from .findings.findings import findings, markdown
 from .page.page import page
-from .page.section import TABLES as GROUP
-from .page.section import SectionWriter
+from .page.section import TABLES_GROUP, SectionWriter
 from .page.sources import sources
 from .sections.collection import collection_section
 from .sections.data import data_sections
@@ -71,7 +70,7 @@ def build(
     for record in TABLES.values():
         progress(record.name)
         tables[record.name] = record.make(*record.takes(runs))
-        writer = SectionWriter(record.name, record.heading, out, known, group=GROUP)
+        writer = SectionWriter(record.name, record.heading, out, known, group=TABLES_GROUP)
         writer.table(record, tables[record.name], after=peers_note(runs.frame) if record.peers else "")
         sections.append(writer.section())
     competing = with_a_target(runs.frame)

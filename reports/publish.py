@@ -145,8 +145,10 @@ def quotes(folder: Path) -> dict[str, str]:
     compact = some[[*(["machine"] if "machine" in table else []), *COMPACT]]
     compact = compact.rename(columns={"1e-06": "time to a gap of 1e-6"}).to_markdown(index=False, disable_numparse=True)
     source = re.sub(r"^From [\d,]+ runs? ", "Measured ", (folder / "summary.md").read_text().splitlines()[-1])
-    words = f"The {FIRST} first of {len(table)} solvers, `auto` and the three of the classic comparison. {source}"
-    return {"findings": (folder / "findings.md").read_text(), "summary": f"{compact}\n\n{words}\n"}
+    chosen = (
+        f"The {FIRST} fastest of {len(table)} solvers, with `auto` and the three solvers of the original comparison."
+    )
+    return {"findings": (folder / "findings.md").read_text(), "summary": f"{compact}\n\n{chosen} {source}\n"}
 
 
 def read_table(path: Path) -> pd.DataFrame:

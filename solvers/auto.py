@@ -15,7 +15,7 @@ from .newton.newton_cg import NewtonCG
 from .objectives.base import Point
 
 CHEAP = 1.0  # gradients: a Hessian that takes less time does not justify a correction that saves Hessians
-DEAR = 100.0  # gradients: a Hessian that takes longer is not formed
+EXPENSIVE = 100.0  # gradients: a Hessian that takes longer is not formed
 COEFFICIENTS = 500  # of a network or of several classes: with more, their Hessian takes longer than its products
 
 
@@ -36,8 +36,8 @@ class Auto(DirectionalSolver):
     """ChebyshevNewton, CholeskyNewton, SampledNewton or NewtonCG, with their defaults, by the shape of the problem.
 
     In this order: NewtonCG for more than 4000 coefficients, for more than COEFFICIENTS of an objective that is no
-    logistic regression, and for a sparse X whose Hessian would take as long as DEAR gradients; SampledNewton where a
-    quarter of the rows is enough of a sample and X is not small; else ChebyshevNewton where the Hessian of a linear
+    logistic regression, and for a sparse X whose Hessian would take as long as EXPENSIVE gradients; SampledNewton where
+    a quarter of the rows is enough of a sample and X is not small; else ChebyshevNewton where the Hessian of a linear
     model takes as long as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems of the order of the rows
     where there are more columns. No solver is tried out: the same problem always gets the same solver.
     """
@@ -67,7 +67,7 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
         products = type(point).hvp is not Point.hvp and size > COEFFICIENTS
         return ("newton-cg", f"{size} coefficients", NewtonCG()) if products else exact(f, f"{size} coefficients")
     X, n = f.X, len(f.X)
-    if is_sparse(X) and f.hessian_price > DEAR:
+    if is_sparse(X) and f.hessian_price > EXPENSIVE:
         return "newton-cg", f"a sparse X whose Hessian takes as long as {f.hessian_price:.0f} gradients", NewtonCG()
     sampled = SampledNewton()
     if not fits_one_block(X) and (m := sampled.sample_size(n, size)):

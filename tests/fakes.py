@@ -17,7 +17,7 @@ BOWL = FunctionObjective(lambda x: x.square().sum())
 GENERAL = [
     name
     for name, solver in SOLVERS.items()
-    if not getattr(solver, "unsuited", lambda point: "")(BOWL.at(torch.ones(1)))
+    if not getattr(solver, "why_unsuited", lambda point: "")(BOWL.at(torch.ones(1)))
 ]
 
 

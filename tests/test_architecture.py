@@ -1,4 +1,4 @@
-"""Four rooms in a line: solvers <- datasets <- benchmarks <- reports, and each imports only from its left."""
+"""Four packages: solvers <- datasets <- benchmarks <- reports; each imports only from those on its left."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("solvers", "datasets", "benchmarks", "reports")
+PACKAGES = ("solvers", "datasets", "benchmarks", "reports")
 MOST_FILES = 15
 OUTSIDE_OF_ASV = {"typer", "rich", "pandas", "pyarrow", "pytest"}  # asv's environments are built without them
 
@@ -46,8 +46,8 @@ def of(path: Path) -> list[tuple[str, bool]]:
     return list(imports(path.read_text(), package))
 
 
-def sources(room: str) -> list[Path]:
-    return sorted((ROOT / room).rglob("*.py"))
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
 
 
 def test_the_reader_of_imports_sees_all_kinds():
@@ -68,13 +68,13 @@ except ImportError:
 if __name__ == "__main__":
     import o
 """
-    assert list(imports(source, "room.inner")) == [
+    assert list(imports(source, "package.inner")) == [
         ("a.b", True),
         ("c", True),
         ("d.e", True),
-        ("room.inner", True),
-        ("room.inner.h", True),
-        ("room.j", True),
+        ("package.inner", True),
+        ("package.inner.h", True),
+        ("package.j", True),
         ("l", False),
         ("m", True),
         ("n", True),
@@ -82,13 +82,13 @@ if __name__ == "__main__":
     ]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_from_its_left(room):
-    assert sources(room)
-    forbidden = {*ROOMS[ROOMS.index(room) + 1 :], "tests"}
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_from_its_left(package):
+    assert sources(package)
+    forbidden = {*PACKAGES[PACKAGES.index(package) + 1 :], "tests"}
     found = [
         f"{path.relative_to(ROOT)} imports {name}"
-        for path in sources(room)
+        for path in sources(package)
         for name, _ in of(path)
         if name.split(".")[0] in forbidden
     ]
@@ -96,16 +96,16 @@ def test_a_room_imports_only_from_its_left(room):
 
 
 def modules() -> dict[str, Path]:
-    """Every module of the rooms, by its full name."""
+    """Every module of the packages, by its full name."""
     names = {}
-    for path in (path for room in ROOMS for path in sources(room)):
+    for path in (path for package in PACKAGES for path in sources(package)):
         parts = path.relative_to(ROOT).with_suffix("").parts
         names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return names
 
 
 def folder_of(module: str) -> str:
-    """The idea a module belongs to: the first folder below its room."""
+    """The idea a module belongs to: the first folder below its package."""
     parts = module.split(".")
     return ".".join(parts[:2])
 
@@ -158,7 +158,7 @@ def test_folders_import_one_way_too():
 
 
 def test_a_folder_holds_about_a_dozen_files():
-    counts = Counter(path.parent for room in ROOMS for path in sources(room))
+    counts = Counter(path.parent for package in PACKAGES for path in sources(package))
     assert not {str(folder.relative_to(ROOT)): count for folder, count in counts.items() if count > MOST_FILES}
 
 
@@ -194,11 +194,11 @@ def test_asv_does_not_see_the_folders_of_benchmarks():
         assert not (folder / "__init__.py").exists()
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_the_rooms_are_ours(room):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_packages_are_ours(package):
     """Others publish a package named `datasets`: found first, it would take the place of ours."""
-    spec = importlib.util.find_spec(room)
-    assert spec is not None and Path(spec.origin) == ROOT / room / "__init__.py"
+    spec = importlib.util.find_spec(package)
+    assert spec is not None and Path(spec.origin) == ROOT / package / "__init__.py"
 
 
 def modules_after(statement: str) -> set[str]:

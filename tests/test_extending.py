@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from markdown_it import MarkdownIt
 
@@ -263,6 +264,16 @@ def test_the_figure_is_drawn_of_every_problem_with_a_gap(followed):
             f"{name}--gap-gradients.{suffix}" for name in PROBLEMS
         }
     assert 'id="diabetes--gap-gradients"' in followed.page
+
+
+# --- a column of a stored run
+
+
+def test_the_column_is_stored_with_every_iterate_and_verified(followed):
+    (path,) = (followed.folder / "my-columns").glob("*.parquet")
+    rows = pq.read_table(path).to_pylist()
+    assert len(rows) > 2 and all(0 <= row["largest"] <= row["norm"] for row in rows) and rows[-1]["largest"] > 0
+    assert "1 runs are the same bit for bit, 0 differ" in followed.said("benchmarks verify")
 
 
 # --- the reader of the guide

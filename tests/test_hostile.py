@@ -277,8 +277,8 @@ def test_the_reader_of_sources_sees_what_runs_data(source):
     assert list(calls(source))
 
 
-@pytest.mark.parametrize("room", ["solvers", "datasets", "benchmarks", "reports"])
-def test_nothing_is_unpickled_or_evaluated(room):
-    sources = {path.relative_to(ROOT): path.read_text() for path in (ROOT / room).rglob("*.py")}
+@pytest.mark.parametrize("package", ["solvers", "datasets", "benchmarks", "reports"])
+def test_nothing_is_unpickled_or_evaluated(package):
+    sources = {path.relative_to(ROOT): path.read_text() for path in (ROOT / package).rglob("*.py")}
     assert not [f"{path}: {call}" for path, source in sources.items() for call in calls(source)]
     assert not [path for path, source in sources.items() if '"http://' in source]

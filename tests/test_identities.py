@@ -10,22 +10,22 @@ import pytest
 from benchmarks.audit.verdicts import OURS, THEIRS
 from benchmarks.runner.environment import MEASURING
 from benchmarks.scoreboard.scores import RACING
-from datasets.certificates.certificate import JUDGES
+from datasets.certificates.certificate import CODE
 from solvers.common.sources import ROOT, code_hash
 
 ADAPTERS = ("solvers/adapters",)
 IDENTITIES = {  # of runs, races, certificates, and verdicts on our solvers and on peers
     "runs": (MEASURING, ()),
     "races": (RACING, ()),
-    "certificates": (JUDGES, ()),
+    "certificates": (CODE, ()),
     "verdicts on ours": (OURS, ADAPTERS),
     "verdicts on peers": (THEIRS, ()),
 }
 FOLDERS = sorted(
     {
         path.parent.relative_to(ROOT).as_posix()
-        for room in ("solvers", "datasets", "benchmarks")
-        for path in (ROOT / room).rglob("*.py")
+        for package in ("solvers", "datasets", "benchmarks")
+        for path in (ROOT / package).rglob("*.py")
     }
 )
 
@@ -33,8 +33,8 @@ FOLDERS = sorted(
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
-    for room in ("solvers", "datasets", "benchmarks"):
-        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
+    for package in ("solvers", "datasets", "benchmarks"):
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
@@ -72,8 +72,8 @@ def test_a_file_planted_in_a_folder_changes_the_identities_that_rest_on_it(copy,
         ("datasets/certificates/separation.py", set(IDENTITIES)),
         ("benchmarks/runner/measure.py", {"runs", "races"}),
         ("benchmarks/runner/deadline.py", {"runs", "races", "verdicts on peers"}),
-        ("benchmarks/scoreboard/race.py", {"races"}),
-        ("benchmarks/audit/truth.py", {"verdicts on ours", "verdicts on peers"}),
+        ("benchmarks/scoreboard/timing.py", {"races"}),
+        ("benchmarks/audit/reference.py", {"verdicts on ours", "verdicts on peers"}),
         ("benchmarks/audit/case.py", {"verdicts on ours", "verdicts on peers"}),
         ("benchmarks/store/runs.py", set()),
     ],

@@ -1,4 +1,7 @@
-"""The hard problems, small and made from seeds: all of them by name, and the logistic regressions among them."""
+"""The hard problems, small and made from seeds: all of them by name, and the logistic regressions among them.
+
+The docstring of each function, up to the colon, is the `kind` of its cases.
+"""
 
 from __future__ import annotations
 

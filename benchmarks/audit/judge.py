@@ -1,4 +1,4 @@
-"""Who tells the truth: every solver and every peer on hard problems, judged from outside by what is known in 80 digits.
+"""Are reports of convergence true? Every solver and every peer on hard problems, checked by what is known to 80 digits.
 
 A problem is solved where f - f* is at most
     float64: 1e-9 |f*|, or 1e-6 |f*| where the condition number is above 1e14;
@@ -20,10 +20,11 @@ import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.adapters import PEERS, MissingPeerError, Peer
+from solvers.core.stopping import allowed_gap
 
-from ..scoreboard.race import OutOfTimeError, deadline, sentence
+from ..scoreboard.timing import OutOfTimeError, deadline, sentence
 from .case import Case, Model
-from .truth import Truth, exact_model, truth
+from .reference import Reference, exact_model, reference_solution
 
 EPS = {"float64": 2.0**-52, "float32": 2.0**-23}
 TOLERANCES = {"float64": 1e-10, "float32": 1e-6}  # of peers: of the gradient, the step or the value, as each takes it
@@ -105,36 +106,35 @@ class Judge:
         self.case, self.dtype = case, dtype
         objective = case.objective(dtype)
         self.exact = exact_model(objective)
-        self.truth: Truth = truth(objective, self.exact)
-        if self.truth.minimiser != case.minimiser:
-            raise ValueError(f"{case.name} in {dtype}: built to have minimiser={case.minimiser}, {self.truth.how}")
-        self.start = self.exact.gap(case.x0(objective)) + self.truth.optimum
+        self.reference: Reference = reference_solution(objective, self.exact)
+        if self.reference.minimiser != case.minimiser:
+            raise ValueError(f"{case.name} in {dtype}: built to have minimiser={case.minimiser}, {self.reference.how}")
+        self.start = self.exact.gap(case.x0(objective)) + self.reference.optimum
 
     @property
     def solved(self) -> float:
         """The largest gap that counts as solved."""
-        if not self.truth.minimiser:
+        if not self.reference.minimiser:
             return math.nan
-        size = abs(self.truth.optimum)
+        size = abs(self.reference.optimum)
         if self.dtype == "float64":
             return (1e-6 if self.case.extreme else 1e-9) * size
         eps = EPS[self.dtype]
-        return 16 * eps * size + 4 * self.truth.hidden_by_rounding(eps)
+        return 16 * eps * size + 4 * self.reference.hidden_by_rounding(eps)
 
     def promised(self, value: float) -> float:
-        eps = EPS[self.dtype]
-        return SLACK * (max(Stop().gap_tolerance or 0.0, 4 * eps) * abs(value) + eps**2 * abs(self.start))
+        return SLACK * allowed_gap(Stop().gap_tolerance, value, self.start, EPS[self.dtype])
 
     def verdict(self, found: Answer, ours: bool) -> tuple[str, float]:
         """One of VERDICTS, and the gap, f - inf f (NaN where there is no w, or inf f is not known)."""
         if found.w is None:
             return found.status, math.nan
         gap = self.exact.gap(found.w)
-        if not self.truth.minimiser:
-            known = gap if math.isfinite(self.truth.optimum) else math.nan
+        if not self.reference.minimiser:
+            known = gap if math.isfinite(self.reference.optimum) else math.nan
             return (FALSE if found.success else NAMED if found.separable else SILENT), known
         arrived = gap <= self.solved
-        kept = gap <= self.promised(self.truth.optimum + gap) if ours else arrived
+        kept = gap <= self.promised(self.reference.optimum + gap) if ours else arrived
         if found.separable or (found.success and not kept):
             return FALSE, gap
         if found.success:
@@ -149,7 +149,7 @@ def row(name: str, case: Case, dtype: str, found: Answer, judge: Judge) -> dict[
     return {
         **{"contender": name, "model": case.model, "case": case.name, "dtype": dtype, "kind": case.kind},
         **{"n": n, "d": d},
-        **{"minimiser": judge.truth.minimiser, "optimum": judge.truth.optimum, "how": judge.truth.how},
+        **{"minimiser": judge.reference.minimiser, "optimum": judge.reference.optimum, "how": judge.reference.how},
         **{"verdict": verdict, "status": found.status, "gap": gap, "solved below": judge.solved},
         **{"iterations": -1 if found.iterations is None else found.iterations, "message": found.message},
     }

@@ -1,4 +1,7 @@
-"""Hard softmax regressions with 2, 3, 4 and 5 classes: the kinds of the logistic ones, and rows of their own."""
+"""Hard softmax regressions with 2, 3, 4 and 5 classes: the kinds of the logistic ones, and some of their own.
+
+The docstring of each function, up to the colon, is the `kind` of its cases.
+"""
 
 from __future__ import annotations
 

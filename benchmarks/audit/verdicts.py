@@ -21,10 +21,19 @@ if TYPE_CHECKING:
 
 DEFAULT = ROOT / "reports" / "honesty" / "verdicts.parquet"
 COUNTED = (SOLVED, UNCLAIMED, MISSED, FALSE, RAISED, OVER_TIME)  # on problems with a finite optimum
-FALSE_THERE = "false there"  # on problems without a minimiser
+FALSE_THERE = "false (no minimiser)"  # a column of the table: on problems without a minimiser
+SHOWN = {  # verdicts as the table shows them, where that differs from what is stored
+    UNCLAIMED: "solved, not reported",
+    MISSED: "not solved",
+    NAMED: "separation reported",
+    SILENT: "nothing reported",
+}
 KEY = ["contender", "case", "dtype"]
 TELLS_APART = ["contender", "model", "dtype"]  # the rows of a table
-JUDGE = (*(f"benchmarks/audit/{name}.py" for name in ("judge", "case", "truth")), "datasets/certificates/separation.py")
+JUDGE = (
+    *(f"benchmarks/audit/{name}.py" for name in ("judge", "case", "reference")),
+    "datasets/certificates/separation.py",
+)
 OURS = (*JUDGE, "solvers")  # without the adapters
 THEIRS = (
     *JUDGE,
@@ -43,7 +52,7 @@ def _code(ours: bool) -> list[Any]:
 def identity(contender: str, case: Case, seconds: float) -> str:
     """The hash of what must be the same for a verdict not to be asked for again.
 
-    The case, the time limit, the machine, who judges, what the problem is built from; and of ours all of `solvers/`
+    The case, the time limit, the machine, the code that judges and builds the problem; and of ours all of `solvers/`
     but the adapters, of theirs the adapters and the versions of all libraries. A peer is not asked again for a change
     of our solvers, nor is anyone for one of the rest of the suite.
     """
@@ -91,12 +100,11 @@ def read(path: Path) -> pd.DataFrame:
 
 
 def summary(frame: pd.DataFrame) -> pd.DataFrame:
-    """A row is a contender on the hard problems of a model, in a precision. f* is known to 80 digits. `cases`: problems
-    with a minimiser that the contender can express. Solved: f* is reached, and success claimed. Unclaimed: f* is
-    reached, and no success claimed. Missed: f* is not reached, and no more is claimed than was promised. False: success
-    is claimed where f* is not reached, or a minimiser is denied. Raised: the fit ended in an error. Over time: it took
-    longer than the limit. `no minimiser`: further problems, which have none. Named: the contender says so. Silent: it
-    claims nothing. False there: it claims success. The bounds are in `benchmarks/audit/judge.py`."""
+    """Each row is a solver on the hard problems of a model, in a precision; f* is known to 80 digits. `cases`: problems
+    with a minimiser that the solver can express. Solved: f* is reached, and convergence reported. Not solved: f* is not
+    reached, and no false report was made. False: convergence is reported where f* is not reached, or a separation where
+    a minimiser exists. Raised: the fit ended in an error. Over time: it took longer than the limit. `no minimiser`:
+    further problems, which have none. Bounds: `benchmarks/audit/judge.py`."""
     import pandas as pd
 
     rows = []
@@ -116,21 +124,22 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     if len(table):
         table = table.sort_values("model", kind="stable", ignore_index=True)
+    table = table.rename(columns=SHOWN)
     return table.drop(columns="note") if len(table) and not (table["note"] != "").any() else table
 
 
-def lies(frame: pd.DataFrame) -> pd.DataFrame:
-    """Every false claim: what was said, and how far above the infimum of f it was said."""
+def false_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of false claims: what was reported, and the gap f - inf f there."""
     columns = [*KEY, "model", "status", "gap", "optimum", "message"]
     return frame[frame["verdict"] == FALSE][columns] if len(frame) else frame
 
 
 def false_claims(frame: pd.DataFrame) -> pd.DataFrame:
-    """The cases on which a claim was false. A row is a contender on the problems of a model, in a precision. The
-    largest gap is that of f over its infimum at which success was claimed; nan where no infimum is known."""
+    """Each row is a solver on the problems of a model, in a precision: the cases on which its report of convergence was
+    false. Largest gap: of f over its infimum where convergence was reported; nan where the infimum is not known."""
     import pandas as pd
 
-    false = lies(frame)
+    false = false_rows(frame)
     rows = [
         {"contender": contender, "model": model, "dtype": dtype, "false claims": len(cell)}
         | {"largest gap": f"{cell['gap'].max():.1e}", "cases": ", ".join(sorted(cell["case"]))}

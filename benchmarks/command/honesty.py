@@ -1,4 +1,4 @@
-"""The verb `honesty`: who says that it converged where it has not."""
+"""The verb `honesty`: find false reports of convergence."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from rich.table import Table
 from benchmarks.audit.case import DTYPES, MODELS, Case
 from benchmarks.audit.cases import QUICK, cases
 from benchmarks.audit.judge import CONTENDERS, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
-from benchmarks.audit.verdicts import Verdicts, false_claims, identity, lies, summary
-from benchmarks.command.failure import fail
+from benchmarks.audit.verdicts import Verdicts, false_claims, false_rows, identity, summary
+from benchmarks.command.errors import fail
 from benchmarks.runner.worker import DiedError, LostError, Worker
 from benchmarks.scoreboard.contenders import load
 from solvers.adapters import PEERS
@@ -77,7 +77,9 @@ def honesty(
     try:
         _ask_all(names, asked, seconds, force, verdicts)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: {len(verdicts.rows)} verdicts are stored; the same command goes on", err=True)
+        typer.echo(
+            f"interrupted: {len(verdicts.rows)} verdicts are stored; rerun the same command to continue", err=True
+        )
         raise typer.Exit(130) from None
     except OSError as error:
         fail(f"verdicts cannot be stored in {str(store)!r} ({error.strerror}): name another file with --store")
@@ -142,10 +144,10 @@ def _ask(worker: Worker, name: str, case: Case, dtype: str, seconds: float) -> A
 def show(frame: pd.DataFrame, console: Console) -> None:
     """A row for each contender, model and precision; the cases of false claims; and each of ours in full."""
     ours = frame["contender"].str.startswith("hessbench:")
-    tables = [("Who tells the truth", summary(frame)), ("False claims", false_claims(frame))]
-    found = lies(frame[ours])
+    tables = [("Reports of convergence on hard problems", summary(frame)), ("False claims", false_claims(frame))]
+    found = false_rows(frame[ours])
     found = found.assign(gap=found["gap"].map("{:.1e}".format), optimum=found["optimum"].map("{:.3g}".format))
-    for title, table in (*tables, ("Ours", found.rename(columns={"status": "says", "optimum": "f*"}))):
+    for title, table in (*tables, ("Ours", found.rename(columns={"status": "reported", "optimum": "f*"}))):
         if table.empty:
             continue
         out = Table(title=title, title_justify="left", box=SIMPLE)
@@ -155,4 +157,6 @@ def show(frame: pd.DataFrame, console: Console) -> None:
             cells = [str(value) for value in line]
             out.add_row(*cells, style="bold" if cells[0].startswith("hessbench:") else None)
         console.print(out)
-    console.print(f"{frame['case'].nunique()} cases; {len(lies(frame))} false claims, {len(found)} of them by ours")
+    console.print(
+        f"{frame['case'].nunique()} cases; {len(false_rows(frame))} false claims, {len(found)} of them by ours"
+    )

@@ -9,7 +9,7 @@ from rich.table import Table
 from benchmarks.runner.peers import installed
 from benchmarks.runner.suites import SUITES
 from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
-from datasets.functions.s2mpj import missing
+from datasets.functions.s2mpj import why_missing
 from datasets.registry import summary
 from solvers import SOLVERS
 from solvers.adapters import PEERS
@@ -17,7 +17,7 @@ from solvers.adapters import PEERS
 
 def listing() -> None:
     console, functions = Console(), [function.name for function in (*FUNCTIONS, *NIST)]
-    absent = f" ({missing()})" if missing() else ""
+    absent = f" ({why_missing()})" if why_missing() else ""
     sizes = sorted({problem.n for problem in CUTEST})
     for title, rows in (
         ("solvers", [(name, first_line(solver)) for name, solver in SOLVERS.items()]),

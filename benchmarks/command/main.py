@@ -56,7 +56,8 @@ def run(
     suite: Annotated[
         list[str],
         typer.Option(
-            help="classic, quick, peers, full, real, sizes, sweep, functions, nist or cutest; may be repeated.",
+            help="classic, quick, peers (other libraries, sampled by iteration limit), full, real, sizes, sweep, "
+            "functions, nist or cutest; may be repeated.",
             show_default="quick, or all of --problem",
         ),
     ] = [],  # noqa: B006
@@ -103,7 +104,8 @@ def counters(
     check: Annotated[bool, typer.Option("--check", help="Compare with the baseline; exit 1 on a change.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Rewrite the baseline.")] = False,
     baseline: Annotated[
-        Path | None, typer.Option(help="The file to compare with or to write.", show_default="benchmarks/counters.json")
+        Path | None,
+        typer.Option(help="The file to compare with or to write.", show_default="benchmarks/profiling/counters.json"),
     ] = None,
 ) -> None:
     """Count what solvers evaluate, with FLOPs and bytes by formula: numbers that CI can compare on any machine.
@@ -118,15 +120,21 @@ def counters(
 
 @app.command()
 def profile(
-    problem: Annotated[str | None, typer.Option(help="A name of `list`.", show_default="breast-cancer-l2")] = None,
+    problem: Annotated[
+        str | None, typer.Option(help="Problem name; see `list`.", show_default="breast-cancer-l2")
+    ] = None,
     n: Annotated[int | None, typer.Option(help="Rows of a synthetic logistic problem, in place of --problem.")] = None,
-    d: Annotated[int | None, typer.Option(help="Its columns.")] = None,
-    solver: Annotated[str, typer.Option(help="A name of `list`.")] = "newton-cholesky",
+    d: Annotated[int | None, typer.Option(help="Columns of the synthetic problem.")] = None,
+    solver: Annotated[str, typer.Option(help="Solver name; see `list`.")] = "newton-cholesky",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
-    iterations: Annotated[int, typer.Option(help="At most; the tests of convergence stay on.")] = 1000,
-    repeats: Annotated[int, typer.Option(help="Runs with phases, and as many without.")] = 5,
+    iterations: Annotated[
+        int, typer.Option(help="Maximum number of iterations; the run still stops at convergence.")
+    ] = 1000,
+    repeats: Annotated[
+        int, typer.Option(help="Instrumented runs; as many uninstrumented runs are made for comparison.")
+    ] = 5,
     trace: Annotated[Path | None, typer.Option(help="Write one more run as a Chrome trace (JSON).")] = None,
     roofline: Annotated[Path | None, typer.Option(help="Draw the roofline figure (.png, .svg or .pdf).")] = None,
     json: Annotated[Path | None, typer.Option(help="Write all numbers as JSON.")] = None,
@@ -148,7 +156,7 @@ def profile(
 @app.command(cls=Verb)
 def peers(
     problem: Annotated[
-        list[str], typer.Option(help="Only this problem; may be repeated.", show_default="seven of them")
+        list[str], typer.Option(help="Only this problem; may be repeated.", show_default="the seven of the scoreboard")
     ] = [],  # noqa: B006
     threads: Annotated[
         list[int], typer.Option(help="Threads each solver may use; may be repeated.", show_default="1")
@@ -176,17 +184,19 @@ def peers(
 
 @app.command(cls=Verb)
 def honesty(
-    solver: Annotated[list[str], typer.Option(help="Only this one, as library:method; may be repeated.")] = [],  # noqa: B006
-    case: Annotated[list[str], typer.Option(help="Only this case; may be repeated.")] = [],  # noqa: B006
+    solver: Annotated[
+        list[str], typer.Option(help="Only this solver, as library:method (ours: hessbench:NAME); may be repeated.")
+    ] = [],  # noqa: B006
+    case: Annotated[list[str], typer.Option(help="Only this hard problem; may be repeated.")] = [],  # noqa: B006
     model: Annotated[list[str], typer.Option(help="logistic or softmax; may be repeated.", show_default="both")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float64 or float32; may be repeated.", show_default="both")] = [],  # noqa: B006
     seconds: Annotated[float, typer.Option(help="Time limit of a fit.")] = 2.0,
     quick: Annotated[bool, typer.Option("--quick", help="Fifteen cases, four solvers, for CI.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a claim of ours is false.")] = False,
     force: Annotated[bool, FORCE] = False,
-    store: Annotated[Path, typer.Option(help="The file.", show_default="reports/honesty/verdicts.parquet")] = REPORTS
-    / "honesty"
-    / "verdicts.parquet",
+    store: Annotated[
+        Path, typer.Option(help="File of the verdicts.", show_default="reports/honesty/verdicts.parquet")
+    ] = REPORTS / "honesty" / "verdicts.parquet",
 ) -> None:
     """Fit hard problems with every solver and every peer, and check what each reports against what is known.
 
@@ -225,7 +235,7 @@ def gpu(
 @app.command()
 def verify(
     store: Annotated[Path, RUNS] = REPORTS / "runs",
-    count: Annotated[int | None, typer.Option(help="So many runs only.", show_default="all")] = None,
+    count: Annotated[int | None, typer.Option(help="Verify at most this many runs.", show_default="all")] = None,
 ) -> None:
     """Run stored runs again, and compare iterates, losses and counters bit for bit. Exit 1 if one differs.
 
@@ -236,7 +246,7 @@ def verify(
 
 @app.command()
 def pack(store: Annotated[Path, RUNS] = REPORTS / "runs") -> None:
-    """Combine finished runs into one file a suite. `run` and the reports read them like the rest.
+    """Combine finished runs into one file per suite. `run` and the reports read them like the rest.
 
     Example: python -m benchmarks pack --store my-runs
     """

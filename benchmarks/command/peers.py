@@ -11,12 +11,12 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command.choosing import check_counts, check_seconds, check_threads
-from benchmarks.command.ending import interruptible, report
-from benchmarks.command.failure import fail
+from benchmarks.command.cases import check_counts, check_seconds, check_threads
+from benchmarks.command.errors import fail
+from benchmarks.command.interrupts import interruptible, report
 from benchmarks.command.progress import progress_bar
 from benchmarks.scoreboard import scores
-from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, RACERS, measure_problem
+from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, TIMED, measure_problem
 from datasets import DataError, build
 from datasets.registry import recipe
 from solvers.common.names import lookup
@@ -43,13 +43,13 @@ def peers(
         problems = _problems(problem)
     except (ValueError, DataError) as error:
         fail(str(error))
-    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else RACERS
+    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else TIMED
     cells = list(product(problems, dict.fromkeys(threads or [1])))
     try:
         with interruptible():
             _measure_all(cells, contenders, repeats, time_limit, force, store)
     except KeyboardInterrupt:
-        typer.echo("interrupted: finished problems are stored, and the same command continues from there", err=True)
+        typer.echo("interrupted: finished problems are stored; rerun the same command to continue", err=True)
         raise typer.Exit(130) from None
     except ValueError as error:
         fail(str(error))
@@ -139,6 +139,6 @@ def summary(results: list[dict[str, Any]], threads: int, console: Console) -> No
     ]
     table.add_row("geometric mean", "", "", f"{means[0]:.3g}", "", f"{means[1]:.3g}", style="bold")
     console.print(table)
-    for verdict, words in (("won", "ours is faster"), ("lost", "the peer is faster"), ("open", "open")):
+    for verdict, words in (("won", "ours is faster"), ("lost", "the peer is faster"), ("undecided", "undecided")):
         names = [each.problem for each in standings if each.verdict == verdict]
         console.print(f"{words} on {len(names)} of {len(standings)}: {', '.join(names) or '-'}")

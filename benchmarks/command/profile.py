@@ -11,8 +11,8 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command.choosing import check_counts, check_threads
-from benchmarks.command.failure import fail
+from benchmarks.command.cases import check_counts, check_threads
+from benchmarks.command.errors import fail
 from benchmarks.profiling import recording as profiling
 from benchmarks.profiling.profile import SYNCHRONISATION, Profile, sums, verdict
 from benchmarks.profiling.store import save as save_profile

@@ -12,9 +12,9 @@ from typing import NamedTuple, NoReturn
 import typer
 from rich.progress import TimeRemainingColumn
 
-from benchmarks.command.choosing import cases_of, measurable
-from benchmarks.command.ending import interruptible, report
-from benchmarks.command.failure import fail
+from benchmarks.command.cases import cases_of, measurable
+from benchmarks.command.errors import fail
+from benchmarks.command.interrupts import interruptible, report
 from benchmarks.command.progress import progress_bar
 from benchmarks.runner.environment import calibration
 from benchmarks.runner.environment import memory as total_memory
@@ -96,7 +96,7 @@ def run(
             missing = [entry for entry in entries if entry.key in absent]
             measured = _measure_all(missing, target, locks, isolated, check_signals)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted: {_progress(entries, target)}; the same command continues from there", err=True)
+        typer.echo(f"interrupted: {_progress(entries, target)}; rerun the same command to continue", err=True)
         raise typer.Exit(130) from None
     except OSError as error:
         _stop(f"a run could not be stored in {str(store)!r} ({error.strerror or error})", entries, target)

@@ -20,7 +20,7 @@ from solvers.common.clock import Clock
 from solvers.common.instrumentation import phase
 
 from ..runner.environment import LARGEST_ORDER, calibration, calibration_at
-from ..runner.measure import too_large
+from ..runner.measure import why_too_large
 from ..runner.suites import Case
 from .operations import Tally
 from .profile import SYNCHRONISATION, Phase, Profile, Start
@@ -52,7 +52,7 @@ def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clo
         cold["data to device"] = Start(copies[0], median(copies[1:]))
         seconds, problem = timed(lambda: builder(dtype, device), read)
         cold["problem on the device"] = Start(seconds)
-    if reason := too_large(solver, problem):
+    if reason := why_too_large(solver, problem):
         raise ValueError(reason)
     f = problem.objective
     S = torch.eye(min(f.size, LARGEST_ORDER), dtype=dtype, device=device)
@@ -68,7 +68,7 @@ def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clo
     cold["run"] = Start(first.seconds, plain)
     middle = median_low(run.seconds for _, run in runs)
     chosen = next(run for _, run in runs if run.seconds == middle)
-    tally = count(case, problem)
+    tally = count_operations(case, problem)
 
     at_size = calibration_at(case.device, case.dtype, case.threads, rows=len(f.X), columns=f.X[0].numel(), order=f.size)
     general, copy = calibration(case.device, case.dtype, case.threads), median(copies[1:] or copies)
@@ -78,7 +78,7 @@ def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clo
         work, formulas = {}, False
     size = sum(part.numel() * part.element_size() for part in parts)
     rows = [Phase(DATA, copy, len(parts), bytes=size, bandwidth=1e-9 * size / general["copy_gbs"])]
-    rows += table(chosen.ledger, work, general, at_size, tally)
+    rows += phase_table(chosen.ledger, work, general, at_size, tally)
     return Profile(
         case,
         problem.shape,
@@ -160,14 +160,14 @@ def reads_apart() -> Iterator[None]:
             setattr(Tensor, name, own[name]) if name in own else delattr(Tensor, name)
 
 
-def count(case: Case, problem: Problem) -> Tally:
+def count_operations(case: Case, problem: Problem) -> Tally:
     """A separate run for counting, which slows every operation down."""
     with Tally() as tally:
         record(case, problem, device_clock("cpu"), phases=True, apart=False)
     return tally
 
 
-def table(
+def phase_table(
     ledger: Ledger,
     work: Mapping[str, Work],
     general: Mapping[str, float],

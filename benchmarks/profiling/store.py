@@ -1,4 +1,4 @@
-"""Profiles on disk: one record a case and machine, which the next profile of the same replaces."""
+"""Profiles on disk: one record per case and machine, which the next profile of the same replaces."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Watch:
             self.spent[name] = self.spent.get(name, 0.0) + seconds
         self.spent["load"] = self._load
 
-    def leave_out_all_but(self, seconds: float) -> None:
+    def subtract_time_outside(self, seconds: float) -> None:
         """Subtract the time that was watched but not on the run's own clock: it may have waited there, too."""
         outside = max(self.spent["wall_seconds"] - seconds, 0.0)
         self.spent["wall_seconds"] -= outside

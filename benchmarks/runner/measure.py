@@ -59,7 +59,7 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
     torch.set_float32_matmul_precision(float32_products())
     torch.backends.cudnn.allow_tf32 = float32_products() != "highest"
     problem, solver = problem_of(case), case.make_solver()
-    if reason := too_large(solver, problem):
+    if reason := why_too_large(solver, problem):
         return Measurement(case, repeat, None, reason)
     warm_up = replace(
         case.stop,
@@ -78,7 +78,7 @@ def measure(case: Case, repeat: int = 0) -> Measurement:
             problem.objective.forget()
         with watch:
             result = minimize(solver, problem.objective, problem.x0, case.stop)
-        watch.leave_out_all_but(result.seconds)
+        watch.subtract_time_outside(result.seconds)
     except Exception as error:  # one bad solver never ends a suite
         return Measurement(case, repeat, None, sentence(error))
     return Measurement(case, repeat, result, result.message, watch)
@@ -90,7 +90,7 @@ def sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {words[0] if words else ''}"[:300]
 
 
-def too_large(solver: Solver, problem: Problem) -> str:
+def why_too_large(solver: Solver, problem: Problem) -> str:
     """Why a run would need more memory than there is; empty where it would not."""
     size, point = len(problem.x0), problem.objective.at(problem.x0)
     needs = MATRICES * size**2 * problem.x0.element_size() if needs_hessian(solver, point) else 0

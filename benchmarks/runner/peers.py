@@ -110,7 +110,7 @@ class _Run:
         self.library, self.peer, self.problem, self.stop = library, peer, problem, stop
         self.clock, self.watch = clock, watch
         self.trace = Trace()
-        self.trace.keep(0, 0.0, problem.x0, (0,) * len(COUNTERS) if peer.general else UNCOUNTED)
+        self.trace.keep(0, 0.0, problem.x0, (0,) * len(COUNTERS) if peer.takes_any_objective else UNCOUNTED)
 
     def complete(self) -> Result:
         before: Claim | None = None
@@ -145,7 +145,7 @@ class _Run:
         finally:
             current.reset(token)
         in_time = claim is not None and seconds <= self.stop.seconds
-        return seconds, claim if in_time else None, ledger.snapshot() if self.peer.general else UNCOUNTED
+        return seconds, claim if in_time else None, ledger.snapshot() if self.peer.takes_any_objective else UNCOUNTED
 
     def no_success(self, claim: Claim) -> str:
         return f"{self.library} does not claim success" + f": {claim.message}" * bool(claim.message)

@@ -26,8 +26,8 @@ from solvers.objectives import LogisticRegression
 from ..profiling.profile import verdict
 from ..profiling.recording import profile
 from ..runner.suites import Case
-from .race import TARGET, Course, Entry, race, sweep
 from .scores import reference
+from .timing import TARGET, Outcome, ScoreboardProblem, race, sweep
 
 PROBLEMS = (
     "breast-cancer-l2",
@@ -47,7 +47,7 @@ class Ours:
     The peers test the gradient, too; the test of the gap, which ours use by default, is on the clock.
     """
 
-    general: ClassVar[bool] = True
+    takes_any_objective: ClassVar[bool] = True
     needs: ClassVar[str] = "hessian"
 
     solver: str
@@ -69,7 +69,7 @@ class Ours:
 
 PROFILED = 7  # runs of the profile of the fastest of ours
 BY_GRADIENT = " by gradient"  # ends the name of a contender of ours that the gradient stops
-RACED = (
+OURS_TIMED = (
     "auto",
     "newton-cholesky",
     "newton-chebyshev",
@@ -84,9 +84,9 @@ def ours(names: Iterable[str]) -> dict[str, Peer]:
     return {f"hessbench:{name}{test}": Ours(name, bool(test)) for name in names for test in ("", BY_GRADIENT)}
 
 
-OURS = ours(RACED)  # in every race; the other solvers by --peer only
+OURS = ours(OURS_TIMED)  # in every race; the other solvers by --peer only
 CONTENDERS: dict[str, Peer] = OURS | ours(SOLVERS) | PEERS
-RACERS = [
+TIMED = [
     *OURS,
     *(name for name in PEERS if library(name) != "statsmodels"),
 ]  # it takes no penalty, and PROBLEMS have one
@@ -109,7 +109,7 @@ def measure_problem(
     problem = build(name)
     if not isinstance(problem.objective, LogisticRegression):
         raise ValueError(f"{name} is not logistic regression, which is what the peers fit: choose another problem")
-    course = Course(problem, known.optimum, (known.high - known.low) / 2)
+    course = ScoreboardProblem(problem, known.optimum, (known.high - known.low) / 2)
     load(contenders)
     before = torch.get_num_threads()
     entries, fits = {}, {}
@@ -143,7 +143,9 @@ def measure_problem(
     }
 
 
-def limits(problem: Problem, course: Course, entries: dict[str, Entry], threads: int) -> dict[str, Any] | None:
+def limits(
+    problem: Problem, course: ScoreboardProblem, entries: dict[str, Outcome], threads: int
+) -> dict[str, Any] | None:
     """What limits the fastest of ours, from its profile at the setting that was timed; None where none reaches the gap.
 
     The seconds of a run, of its phases and of each limit (Profile.bounds). The run is `minimize` alone, without the

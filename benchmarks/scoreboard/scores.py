@@ -1,4 +1,4 @@
-"""Results of the verb `peers`, one record a problem, thread count and machine, and the scores computed from them."""
+"""Results of the verb `peers`, one record per problem, thread count and machine, and the scores computed from them."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from solvers.common.sources import ROOT, code_hash
 from ..runner.environment import MEASURING, builds, calibration, environment, machine, provenance
 from ..runner.statistics import Interval, median_interval
 from ..store.records import read_record, read_records, write_record
-from .race import REACHED
+from .timing import REACHED
 
 DEFAULT = ROOT / "reports" / "peers"
 SCHEMA = 1
-RACING = (*MEASURING, "benchmarks/scoreboard/contenders.py", "benchmarks/scoreboard/race.py")
+RACING = (*MEASURING, "benchmarks/scoreboard/contenders.py", "benchmarks/scoreboard/timing.py")
 PACKAGES = (
     "scikit-learn",
     "scipy",
@@ -157,12 +157,12 @@ class Standing:
 
     @property
     def verdict(self) -> str:
-        """won, lost, or open where the interval of the ratio (the median, of few rounds) holds 1."""
+        """won, lost, or undecided where the interval of the ratio (the median, of few rounds) contains 1."""
         if self.peer is None or self.ours is None:
-            return "open" if self.peer is self.ours else "lost" if self.peer else "won"
+            return "undecided" if self.peer is self.ours else "lost" if self.peer else "won"
         ratio = self.peer.ratio
         low, high = (ratio.median, ratio.median) if math.isnan(ratio.low) else (ratio.low, ratio.high)
-        return "won" if low > 1 else "lost" if high < 1 else "open"
+        return "won" if low > 1 else "lost" if high < 1 else "undecided"
 
 
 def standing(result: dict[str, Any]) -> Standing:

@@ -1,4 +1,4 @@
-"""Finished runs combined into one file a suite: a store of thousands of runs stays quick to open and to copy."""
+"""Finished runs combined into one file per suite: a store of thousands of runs stays quick to open and to copy."""
 
 from __future__ import annotations
 

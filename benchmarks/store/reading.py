@@ -24,7 +24,7 @@ RUN = "run"  # the column with the key of the run that a row belongs to
 
 @dataclass(frozen=True)
 class Stored:
-    """table: one row an iterate (None: no runs). metadata: by run. skipped: files left out, by name, with the
+    """table: one row per iterate (None: no runs). metadata: by run. skipped: files left out, by name, with the
     reason. files: the name of the file of each run."""
 
     table: pa.Table | None

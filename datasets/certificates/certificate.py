@@ -27,7 +27,7 @@ from .optimum import Linear, condition, design, interval, solve
 from .separation import OVERLAPPING, SEPARABLE, UNDECIDED, Separation, separation
 
 # The code that a certificate depends on; the solver only proposes a point, which this code then checks.
-JUDGES = ("datasets/certificates", "solvers/objectives", "solvers/linalg", "solvers/common")
+CODE = ("datasets/certificates", "solvers/objectives", "solvers/linalg", "solvers/common")
 WIDEST = 1e-8  # relative width of the interval up to which gaps are computed
 
 
@@ -36,10 +36,10 @@ class Certificate:
     """Facts about a problem, computed in float64 on the CPU. NaN or None: not known.
 
     n, d: rows, and coefficients in all. family: logistic, softmax, residual MLP, or the objective's class.
-    classes: separable (some w has every row strictly on its side), quasi-separable (some w has no row on the wrong
-        side and not all on the border), overlapping, not overlapping (one of the first two), undecided; "" where the
-        question does not apply. margin: the largest min_i (2 y_i - 1) z_i with |w|_inf <= 1. classes_by: how it was
-        decided.
+    classes: with r_i the rows signed by their labels: separable (some w has r_i w > 0 for all rows), quasi-separable
+        (some w has r_i w >= 0 for all rows, and > 0 for one), overlapping, not overlapping (one of the first two),
+        undecided; "" where the question does not apply. margin: the largest min_i (2 y_i - 1) z_i with |w|_inf <= 1.
+        classes_by: how it was decided.
     minimiser: whether f attains its infimum. An unpenalised linear model does exactly for overlapping classes (Albert
         & Anderson 1984, Biometrika 71, p. 1).
     low, high: the infimum f* lies between them; bound: the reason.
@@ -213,7 +213,7 @@ def _key(problem: Problem) -> str:
         "data": problem.checksum,
         "objective": [type(problem.objective).__name__, settings],
         "start": hashlib.sha256(problem.x0.numpy().tobytes()).hexdigest(),
-        "code": code_hash(JUDGES),
+        "code": code_hash(CODE),
     }
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 

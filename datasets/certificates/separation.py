@@ -35,20 +35,20 @@ def separation(objective: LogisticRegression | SoftmaxRegression) -> Separation:
     """Whether some w separates the classes, whatever the penalty."""
     factor = 1 if isinstance(objective, LogisticRegression) else 2 * (objective.classes - 1)
     if _entries(objective) * factor > LARGEST:
-        if _moves_one_class_alone(objective):
+        if _single_column_separates(objective):
             return Separation(NOT_OVERLAPPING, math.nan, "a column with entries of one sign in one class alone")
         return Separation(UNDECIDED, math.nan, "too large for a linear program")
-    rows = required_rows(objective)
+    rows = signed_rows(objective)
     # Adding the same to all classes changes no margin, and its rounding would hide small changes: fix the last class.
     free = rows if isinstance(objective, LogisticRegression) else rows[:, : -objective.size // objective.classes]
-    classes = peel(unit(unit(free, axis=0), axis=1))
+    classes = classify_separability(unit(unit(free, axis=0), axis=1))
     margin = 0.0 if classes in (QUASI, OVERLAPPING) else math.nan
     if classes == SEPARABLE and rows.nnz <= LARGEST_MARGIN:
         margin = widest_margin(rows)
     return Separation(classes, margin, "linear program")
 
 
-def required_rows(objective: LogisticRegression | SoftmaxRegression) -> sparse.csr_matrix:
+def signed_rows(objective: LogisticRegression | SoftmaxRegression) -> sparse.csr_matrix:
     """(m, size): (2 y_i - 1) x_i for two classes; for more, x_i in the block of its class and -x_i in another's."""
     X = design_csr(objective)
     if isinstance(objective, LogisticRegression):
@@ -97,7 +97,7 @@ def unit(rows: sparse.csr_matrix, axis: int) -> sparse.csr_matrix:
     return (rows @ scale if axis == 0 else scale @ rows).tocsr()
 
 
-def peel(rows: sparse.csr_matrix) -> str:
+def classify_separability(rows: sparse.csr_matrix) -> str:
     """Separable, quasi-separable or overlapping, for rows of largest entry 1.
 
     max sum_i r_i w with every r_i w >= 0, |w|_inf <= 1, is 0 exactly for overlapping classes. Otherwise the rows with
@@ -136,7 +136,7 @@ def _maximiser(gain: np.ndarray, rows: sparse.csr_matrix, bounds: list | tuple) 
     return program.x if program.success else None
 
 
-def _moves_one_class_alone(objective: LogisticRegression | SoftmaxRegression) -> bool:
+def _single_column_separates(objective: LogisticRegression | SoftmaxRegression) -> bool:
     """Whether some column is >= 0 in one class and <= 0 in all others, or the reverse, and not 0 everywhere.
 
     A step in that one coefficient of that class (z_k = x_ij) then moves no row the wrong way.

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from solvers.common.names import lookup
-from solvers.objectives.check import BlockCheck, Curve, check_derivatives
 from solvers.objectives.residual_mlp import ResidualMLP
+from solvers.objectives.taylor_check import BlockCheck, Curve, check_derivatives
 
 from ..loaders.breast_cancer import breast_cancer
 from ..registry import present_device

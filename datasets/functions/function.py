@@ -13,7 +13,7 @@ from solvers.objectives import FunctionObjective, LeastSquares, Objective
 
 from ..problem import Problem, Published
 from . import more_garbow_hillstrom as mgh
-from . import second_order as made
+from . import second_order
 
 MGH = "More, Garbow & Hillstrom 1981, function {}"
 SQUARES = "0 by a sum of squares"
@@ -150,7 +150,7 @@ FUNCTIONS = (
         0.8069091596158139, 0.9568472398489833), 0.00351687372567793),
     *(
         TestFunction(name, words, f, start, minimum, minimiser, "closed form", others, squares=False)
-        for name, words, f, start, minimum, minimiser, others in made.FUNCTIONS
+        for name, words, f, start, minimum, minimiser, others in second_order.FUNCTIONS
     ),
 )
 # fmt: on

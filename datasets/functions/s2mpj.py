@@ -186,7 +186,7 @@ def folder() -> Path:
     return found
 
 
-def missing() -> str:
+def why_missing() -> str:
     """Why the problems are not available, in a sentence; empty where they are."""
     try:
         folder()

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 
 from .output import ASV, MICRO, PEERS, PROFILES, ROOT, RUNS, VERDICTS, print_table, writing
 
@@ -19,13 +19,18 @@ HIDDEN = ("best loss", "at iteration")  # columns of the summary that a terminal
 def build(
     store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
     out: Annotated[Path, typer.Option(help="Folder for the report.", show_default="reports/latest")] = LATEST,
-    data: Annotated[bool, typer.Option(help="With the gradient check and the two views of MNIST (10 seconds).")] = True,
+    data: Annotated[
+        bool, typer.Option(help="Include the gradient check and the MNIST views (about 10 seconds).")
+    ] = True,
     asv: Annotated[Path, typer.Option(help="asv's folder of results.", show_default=".asv/results")] = ASV,
     micro: Annotated[Path, typer.Option(help="pytest-benchmark's folder.", show_default=".benchmarks")] = MICRO,
     peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default="reports/peers")] = PEERS,
     profiles: Annotated[Path, typer.Option(help="Profiled runs.", show_default="reports/profiles")] = PROFILES,
     verdicts: Annotated[
-        Path, typer.Option(help="What `honesty` found.", show_default="reports/honesty/verdicts.parquet")
+        Path,
+        typer.Option(
+            help="Verdicts written by `python -m benchmarks honesty`.", show_default="reports/honesty/verdicts.parquet"
+        ),
     ] = VERDICTS,
 ) -> None:
     """Write all tables (CSV, Markdown, LaTeX), all figures (SVG, PNG) and one HTML page that needs no network.

@@ -7,19 +7,24 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 
 from .output import GAP, RUNS, print_table, writing
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="A store, commit, machine, device, dtype, solver.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another of the same kind.")],
+    first: Annotated[
+        str,
+        typer.Argument(
+            metavar="A", help="First selection: a store, commit, machine, device, dtype, solver or threads=N."
+        ),
+    ],
+    second: Annotated[str, typer.Argument(metavar="B", help="Second selection, of the same kind.")],
     store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
     quantity: Annotated[
         list[str], typer.Option(help="run, gap or iteration; may be repeated.", show_default="all")
     ] = [],  # noqa: B006
-    gap: Annotated[float, typer.Option(help="Of the times to a gap, relative to f(x0) - f*.")] = GAP,
+    gap: Annotated[float, typer.Option(help="Target gap for --quantity gap, as a fraction of f(x0) - f*.")] = GAP,
     out: Annotated[Path | None, typer.Option(help="Folder for the whole list: CSV, Markdown, LaTeX.")] = None,
 ) -> None:
     """Compare A with B: cases that agree in everything else are paired, and each pair has a ratio of times with its

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 
 # Written out, so that `--help` need not import what measures; a test compares them with the defaults of the code.
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 
 from .output import PEERS, ROOT, RUNS, VERDICTS, writing
 

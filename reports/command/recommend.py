@@ -1,4 +1,4 @@
-"""The verb `recommend`: which solver for a problem of this size, and whether such advice has been good."""
+"""The verb `recommend`: which solver for a problem of this size, and a test of past advice."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 
 from .output import GAP, RUNS, print_table
 
@@ -17,15 +17,17 @@ DTYPES = ("float32", "float64")
 
 def recommend(
     n: Annotated[int | None, typer.Option(help="Rows of the logistic regression.")] = None,
-    d: Annotated[int | None, typer.Option(help="Its columns.")] = None,
+    d: Annotated[int | None, typer.Option(help="Columns of the logistic regression.")] = None,
     density: Annotated[float, typer.Option(help="Part of X that is not zero; below 1 it is sparse (CSR).")] = 1.0,
-    penalty: Annotated[float, typer.Option(help="On the sum scale: l2 = penalty / n.")] = 1.0,
+    penalty: Annotated[float, typer.Option(help="Penalty; l2 = penalty / n.")] = 1.0,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
-    gap: Annotated[float, typer.Option(help="To be reached, relative to f(x0) - f*.")] = GAP,
-    machine: Annotated[str, typer.Option(help="Part of its name.", show_default="the only one")] = "",
-    check: Annotated[bool, typer.Option("--check", help="What following the advice would have cost.")] = False,
+    gap: Annotated[float, typer.Option(help="Target gap, as a fraction of f(x0) - f*.")] = GAP,
+    machine: Annotated[str, typer.Option(help="Substring of the machine's name.", show_default="the only one")] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Test past advice: each stored problem is predicted from the others.")
+    ] = False,
     store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
 ) -> None:
     """Rank solvers by their predicted time to a gap: the iterations that similar stored problems needed, times the cost
@@ -45,11 +47,11 @@ def recommend(
     from ..recommend.lines import check_lines, prediction_rows, question_title, regret_rows
     from ..recommend.recommend import Question
     from ..recommend.recommend import recommend as answer
-    from ..recommend.regret import MORE, regret, too_few
+    from ..recommend.regret import MEASURE_MORE, regret, too_few
 
     runs = load(store)
     if runs.frame.empty:
-        fail(f"there are no runs in {str(store)!r}: make some with `{MORE}`")
+        fail(f"there are no runs in {str(store)!r}: make some with `{MEASURE_MORE}`")
     cells = experience(runs, gap)
     if check:
         table = regret(cells)
@@ -65,8 +67,8 @@ def recommend(
         fail(str(error))
     print_table(*prediction_rows(found), question_title(found, question, gap), width=140)
     typer.echo(
-        f"Costs from {found.cells} measured cases. Ranked by the time with failures: each counts as ten times as long. "
-        "Has such advice been good? python -m reports recommend --check"
+        f"Costs from {found.cells} measured cases. Ranked by expected time; a failure counts as ten times the "
+        "predicted time. To test past advice: python -m reports recommend --check"
     )
     for remark in found.remarks:
         typer.echo(f"note: {remark}")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.failure import fail
+from benchmarks.command.errors import fail
 
 from .output import ASV, THRESHOLD, print_table, writing
 
@@ -21,7 +21,9 @@ def regressions(
         str | None, typer.Option(help="Commit that drift is measured from.", show_default="the oldest measured")
     ] = None,
     machine: Annotated[str | None, typer.Option(help="asv's name of a machine.", show_default="all")] = None,
-    threshold: Annotated[float, typer.Option(min=0.0, help="Part of a time below which no change counts.")] = THRESHOLD,
+    threshold: Annotated[
+        float, typer.Option(min=0.0, help="Smallest relative change to report, e.g. 0.05.")
+    ] = THRESHOLD,
     out: Annotated[Path | None, typer.Option(help="Folder for the whole list: CSV, Markdown, LaTeX.")] = None,
     fail_if_worse: Annotated[
         bool, typer.Option("--fail", help="Exit with 1 if the newest commit is worse than the last or the baseline.")
@@ -63,7 +65,7 @@ def regressions(
     if rows:
         print_table(columns, ([row[name] for name in columns] for row in rows), "Changes between commits")
     count = table["verdict"].value_counts()
-    words = ", ".join(f"{count.get(verdict, 0)} {verdict}" for verdict in ("worse", "better", "same", "inconclusive"))
+    words = ", ".join(f"{count.get(verdict, 0)} {verdict}" for verdict in ("worse", "better", "same", "undecided"))
     typer.echo(f"{frame['commit'].nunique()} commits, {len(table)} comparisons: {words}")
     if frame["commit"].nunique() == 1:
         typer.echo("measure another commit to compare it with, such as: asv run --record-samples 'HEAD~1^!'")

@@ -19,16 +19,16 @@ from ..tables.costs import seconds_an_iteration
 from ..tables.record import Table
 from ..text import distinct
 from .partners import KEY, partners
-from .regressions import BETTER, INCONCLUSIVE, SAME, THRESHOLD, WORSE, judge
+from .regressions import BETTER, SAME, THRESHOLD, UNDECIDED, WORSE, judge
 from .selection import Sides
 
 SIDE = {"": "median", " low": "low", " high": "high", " reached": "reached", " repeats": "repeats", " beyond": "beyond"}
-UNDECIDED = f"undecided: {DISTURBED}"
+NOT_COMPARED = f"undecided: {DISTURBED}"
 ALONE = {
     **{(True, False): "only A gets there", (False, True): "only B gets there"},
     (False, False): "neither gets there",
 }
-VERDICTS = {WORSE: "slower", BETTER: "faster", SAME: "same", INCONCLUSIVE: "undecided"}
+VERDICTS = {WORSE: "slower", BETTER: "faster", SAME: "same", UNDECIDED: "undecided"}
 TIME_LIMIT = "time limit"
 
 
@@ -71,7 +71,7 @@ def timed(a: pd.DataFrame, b: pd.DataFrame, quantity: str, gap: float) -> dict:
     if arrived != (True, True):
         return row | {"reason": ALONE[arrived]}
     if any(marks.values()):  # `load` leaves them out where it can
-        return row | {"reason": UNDECIDED}
+        return row | {"reason": NOT_COMPARED}
     middle, low, high = ratio(times[1], times[0])
     error = math.nan if math.isnan(low) else math.hypot(*(median_error(np.log(sample)) for sample in times))
     return row | {"ratio": middle, "low": low, "high": high, "error": error}
@@ -139,7 +139,7 @@ def too_few_to_tell(*sides: Estimate) -> str:
     reason = too_few(min(side.repeats for side in sides))
     if not reason and any(side.reached < side.repeats for side in sides):
         reason = "not all repeats get there"
-    return f"{VERDICTS[INCONCLUSIVE]}: {reason}" if reason else ""
+    return f"{VERDICTS[UNDECIDED]}: {reason}" if reason else ""
 
 
 def summaries(table: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ KEYS = ["machine", "problem", "solver", "label", "rules", "settings", "dtype", "
 
 
 def pair_lines(table: pd.DataFrame, gap: float) -> list[tuple[str, list[str], list[list[str]]]]:
-    """For each quantity its title, with all that the pairs share, the columns, and a line a pair."""
+    """For each quantity its title, with all that the pairs share, the columns, and one line per pair."""
     found = []
     for quantity, rows in table.groupby("quantity", sort=False):
         names = [name for name in KEYS if name in rows]

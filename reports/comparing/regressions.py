@@ -19,7 +19,7 @@ THRESHOLD = 0.05  # a change below 5 % is not worth a line
 EXACT = {"iterations"}  # deterministic: any difference is a change
 SCATTER_OF_ALL, SCATTER_OF_ONE = 10, 8  # consecutive ratios that are enough to say how far they scatter by themselves
 POOL = ["machine", "host", "environment", "quantity"]  # whose series scatter alike
-WORSE, BETTER, SAME, INCONCLUSIVE = "worse", "better", "same", "inconclusive"
+WORSE, BETTER, SAME, UNDECIDED = "worse", "better", "same", "undecided"
 COLUMNS = [
     *("verdict", "against", "commit", "date", "kind", "benchmark", "parameters", "quantity"),
     *("before", "after", "unit", "ratio", "low", "high", "typical", "remark"),
@@ -60,7 +60,7 @@ def regressions(
     ratios = finite.groupby(together, dropna=False)["ratio"]
     typical = ratios.median().where(ratios.size() >= FEWEST).rename("typical")
     table = table.drop(columns="typical").join(typical, on=together)
-    rank = table["verdict"].map({WORSE: 0, BETTER: 1, INCONCLUSIVE: 2, SAME: 3})
+    rank = table["verdict"].map({WORSE: 0, BETTER: 1, UNDECIDED: 2, SAME: 3})
     table = table.assign(rank=rank).sort_values(
         ["rank", "place", "kind", "ratio"], ascending=[True, True, False, False]
     )
@@ -116,7 +116,7 @@ def judge(low: float, high: float, threshold: float) -> str:
         return WORSE
     if high < 1 / (1 + threshold):
         return BETTER
-    return SAME if low >= 1 / (1 + threshold) and high <= 1 + threshold else INCONCLUSIVE
+    return SAME if low >= 1 / (1 + threshold) and high <= 1 + threshold else UNDECIDED
 
 
 def interval(pair: Pair, scatter: tuple[float, int], comparisons: int) -> tuple[float, float, float]:

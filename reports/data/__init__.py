@@ -1,1 +1,1 @@
-"""What was measured, as data frames: runs, asv's results, pytest-benchmark's; statistics and provenance."""
+"""Measurements as data frames: runs, asv's, pytest-benchmark's; targets and provenance."""

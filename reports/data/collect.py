@@ -1,4 +1,4 @@
-"""All that was measured, by whatever tool, as one long tidy frame: one row a measured quantity."""
+"""All that was measured, by whatever tool, as one long tidy frame: one row per measured quantity."""
 
 from __future__ import annotations
 

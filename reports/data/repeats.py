@@ -10,7 +10,7 @@ import pandas as pd
 
 from solvers.common.names import library
 
-CELL = ["machine", "problem", "solver", "label", "dtype", "device", "threads"]  # what repeats have in common
+CASE_COLUMNS = ["machine", "problem", "solver", "label", "dtype", "device", "threads"]  # what repeats have in common
 LIMITS = {"time limit", "iteration limit"}  # set from outside: without them a run might have reached its target
 DISTURBED = "disturbed by other work"
 PEERS = (
@@ -20,7 +20,7 @@ PEERS = (
 
 
 def groups(
-    frame: pd.DataFrame, columns: list[str] = CELL, *, sort: bool = False
+    frame: pd.DataFrame, columns: list[str] = CASE_COLUMNS, *, sort: bool = False
 ) -> Iterator[tuple[dict, pd.DataFrame]]:
     """The rows that agree in some columns, and the values of these; without others the repeats of each case."""
     for key, cell in frame.groupby(columns, sort=sort) if len(frame) else ():

@@ -12,16 +12,18 @@ import pandas as pd
 from benchmarks.runner.statistics import FEWEST
 from benchmarks.store.reading import read
 
-from .repeats import CELL
+from .repeats import CASE_COLUMNS
 from .targets import NO_MINIMISER
 
-LATER = ("iterate", "settings", "deterministic", "disturbed")  # not known of runs of schema 1
+LATER = (  # columns that older runs do not have
+    *("iterate", "settings", "deterministic", "disturbed"),  # schema 1 has none of these
+)
 NOT_KNOWN = "f* is not known"
 
 
 @dataclass(frozen=True)
 class Runs:
-    """frame: one row an iterate. metadata: environment and calibration of each run, by its key.
+    """frame: one row per iterate. metadata: environment and calibration of each run, by its key.
 
     skipped: files that could not be read, with the reason. older: how many runs of earlier code were left out, by
     machine. disturbed: likewise how many that were measured while other work ran, where enough others were not.
@@ -83,7 +85,7 @@ def undisturbed(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     way, and how many they were on each machine. Where there are fewer the runs stay, and tables mark their times."""
     runs = frame.drop_duplicates("run")
     waited = runs["disturbed"].eq(True)
-    same = [runs[name] for name in (*CELL, "code_version", "case", "status")]
+    same = [runs[name] for name in (*CASE_COLUMNS, "code_version", "case", "status")]
     others = (~waited).groupby(same, sort=False).transform("sum")
     left_out = runs[waited & (others >= FEWEST)]
     counted = {str(machine): int(count) for machine, count in left_out.groupby("machine").size().items()}

@@ -30,7 +30,7 @@ class Figure:
     draw: Draw
     has_gap: bool | None = None  # None: for every problem
     held_out: bool = False  # drawn only where there are held-out rows: a test function has none
-    rows: bool = False  # a row a case, and not a curve: all are in colour
+    rows: bool = False  # one row per case instead of a curve: all are in colour
 
 
 def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
@@ -92,7 +92,7 @@ def _gap(frame: pd.DataFrame, axes: Axes, x: str) -> None:
     axes.axhspan(floor / 10, floor, color="#bbbbbb", alpha=0.4, linewidth=0)
     decades(axes, "y")
     axes.set_ylim(bottom=floor / 10)
-    axes.set_ylabel("f - f*  (grey: f* is not known closer)")
+    axes.set_ylabel("f - f*  (grey: uncertainty of f*)")
 
 
 def gap_iteration(frame: pd.DataFrame, axes: Axes) -> None:

@@ -1,4 +1,4 @@
-"""Performance and data profiles: a staircase a solver."""
+"""Performance and data profiles: one staircase per solver."""
 
 from __future__ import annotations
 

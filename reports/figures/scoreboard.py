@@ -1,4 +1,4 @@
-"""The scoreboard as a figure: a line a problem, a dot a contender."""
+"""The scoreboard as a figure: one line per problem, one dot per contender."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from .axes import plain
 
 
 def draw(results: Iterable[dict[str, Any]], axes: Axes) -> None:
-    """One line a problem, one dot a contender: its time over ours. Solvers of ours are filled, as everywhere; where the
-    gradient stops them, half."""
+    """One line per problem, one dot per contender: its time over ours. Our solvers are filled; half filled where
+    the gradient stops them."""
     results = list(results)
     order = sorted({score.contender for result in results for score in scores(result) if _drawn(result, score)})
     for place, result in enumerate(results):

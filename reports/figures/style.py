@@ -1,4 +1,4 @@
-"""One colour and one marker a solver, everywhere."""
+"""One colour and one marker per solver, everywhere."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ LOOKS: dict[str, tuple[str, str]] = {
     "lbfgs": ("#7B4173", ">"),
     "trust-region-exact": ("#843C39", "d"),
 }
-# Methods of other libraries, which are drawn hollow: a colour a library, from Tol's muted palette (SRON/EPS/TN/09-002,
-# 2021), and a marker a method, in the order of the registry.
+# Methods of other libraries, which are drawn hollow: one colour per library, from Tol's muted palette
+# (SRON/EPS/TN/09-002, 2021), and one marker per method, in the order of the registry.
 LIBRARIES: dict[str, str] = {
     "scikit-learn": "#CC6677",
     "scipy": "#332288",

@@ -56,7 +56,7 @@ def spread(contest: Contest) -> float:
 def leaders(contest: Contest) -> list[str]:
     """The first, and all from which enough repeats show no difference."""
     first, *rest = contest.ranked()
-    tied = [label for label in rest if not contest.ahead(first, label) and not contest.undecided(first, label)]
+    tied = [label for label in rest if not contest.is_faster(first, label) and not contest.undecided(first, label)]
     return [first, *tied]
 
 

@@ -8,10 +8,10 @@ import pandas as pd
 
 from solvers import Status
 
-from .believed import false_convergence, no_minimiser, not_known
+from .correctness import false_convergence, no_minimiser, not_known
 from .fastest import fastest
 from .finding import FASTEST, Finding
-from .misleading import diverged, overfitted
+from .overfitting import diverged, overfitted
 from .settings import precision, threads
 
 SHOWN = 3  # the rest unfolds

@@ -14,7 +14,7 @@ from ..tables.record import Table
 from .sources import Sources
 from .write import html_table, write_figure, write_table
 
-ACROSS, TABLES, FIGURES = "Across problems", "Tables", "Figures"  # groups in the contents
+ACROSS, TABLES_GROUP, FIGURES_GROUP = "Across problems", "Tables", "Figures"  # groups in the contents
 
 
 @dataclass(frozen=True)

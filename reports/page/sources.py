@@ -14,7 +14,7 @@ import pandas as pd
 from benchmarks.store.runs import SUFFIX
 
 from ..data.provenance import when, where
-from ..data.repeats import CELL
+from ..data.repeats import CASE_COLUMNS
 from ..data.runs import Runs
 from ..text import distinct, plural
 
@@ -34,7 +34,7 @@ class Entry:
 class Sources:
     """What is known of each run. folder: of their files, relative to the page; empty if not known."""
 
-    runs: pd.DataFrame  # one row a run, indexed by its key
+    runs: pd.DataFrame  # one row per run, indexed by its key
     folder: str = ""
     files: dict[str, str] = field(default_factory=dict)  # of runs that are not in one of their own name
 
@@ -90,7 +90,7 @@ def sources(runs: Runs, out: Path | None = None) -> Sources:
     """The sources of loaded runs; out: the folder of the page that will link to their files."""
     known = runs.frame.drop_duplicates("run").set_index("run")
     known = known.assign(
-        entry=known.groupby(CELL, sort=False).ngroup() + 1,
+        entry=known.groupby(CASE_COLUMNS, sort=False).ngroup() + 1,
         group=known.groupby(["machine", "problem"], sort=False).ngroup() + 1,
     )
     if runs.folder is None or out is None:

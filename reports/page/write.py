@@ -16,7 +16,7 @@ from matplotlib.figure import Figure as Canvas
 from ..text import caption as caption  # for the sections
 from .sources import APPENDIX, Sources
 
-DIGITS = {"test accuracy": 4, "f* from": 15, "to": 15, "margin": 3, "cond H": 2, "rate of D^-1 H": 3}
+DIGITS = {"test accuracy": 4, "f* from": 15, "to": 15, "margin": 3, "cond H": 2, "lambda_max(D^-1 H)": 3}
 RUNS = "runs"  # the column of the runs behind a row: tuples of their keys
 UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 NUMBER = re.compile(r"(>|<|above|below)?\s*(-?\d[\d,]*(?:\.\d*)?(?:e[+-]?\d+)?)(?:\s*(us|ms|s|%))?(?=[\s,;]|$)")

@@ -11,7 +11,7 @@ from ..text import seconds, setup
 from .coverage import coverage, covered
 from .experience import Experience
 from .recommend import Answer, Question
-from .regret import verdict
+from .regret import LOWER_BOUND, TRIVIAL, TRIVIAL_LOWER_BOUND, verdict
 
 Rows = tuple[Sequence[str], list[list[str]]]  # columns, and a list of cells for each row
 
@@ -42,10 +42,10 @@ def regret_rows(table: pd.DataFrame) -> Rows:
         where = f"{setup(row['dtype'], row['device'], row['threads'])}, {row['machine']}"
         regret, its = (
             "> " * row[bound] + f"{row[value]:.3g}"
-            for bound, value in (("at least", "regret"), ("its at least", "its regret"))
+            for bound, value in ((LOWER_BOUND, "regret"), (TRIVIAL_LOWER_BOUND, TRIVIAL))
         )
         rows.append([row["problem"], where, row["recommended"], row["best"], regret, row["trivial rule"], its])
-    return ("problem", "setup", "recommended", "best", "regret", "best most often", "its regret"), rows
+    return ("problem", "setup", "recommended", "best", "regret", "best most often", "regret of that rule"), rows
 
 
 def check_lines(cells: Sequence[Experience], table: pd.DataFrame) -> list[str]:

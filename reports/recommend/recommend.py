@@ -16,7 +16,7 @@ from .experience import ITEM, Experience
 from .model import Target, learn
 from .prediction import FEW, WIDEST, Prediction, predict, rounded
 from .records import records
-from .regret import MORE
+from .regret import MEASURE_MORE
 
 INDEX = 4  # bytes of the index of a stored entry of a sparse X, as products on the CPU read it
 
@@ -98,7 +98,7 @@ def memory(question: Question, *, hessian: bool) -> float:
 
 def command(question: Question) -> str:
     """What measures the runs that a question asks for."""
-    return f"{MORE} --device {question.device} --dtype {question.dtype} --threads {question.threads}"
+    return f"{MEASURE_MORE} --device {question.device} --dtype {question.dtype} --threads {question.threads}"
 
 
 def measuring(question: Question) -> str:

@@ -15,13 +15,15 @@ from .prediction import predict
 from .records import records
 
 FEWEST_PROBLEMS = 4
-MORE = "python -m benchmarks run --suite quick --repeats 6"
+LOWER_BOUND = "regret is a lower bound"
+TRIVIAL, TRIVIAL_LOWER_BOUND = "regret of the trivial rule", "regret of the trivial rule is a lower bound"
+MEASURE_MORE = "python -m benchmarks run --suite quick --repeats 6"
 
 
 def regret(cells: Sequence[Experience]) -> pd.DataFrame:
     """Each row is a problem that was held out: the solver that the model of the other problems recommends, the fastest
-    one, and the ratio of their times (regret). The trivial rule takes the solver that was fastest most often. At least:
-    that solver never arrived, and its regret is so much or more."""
+    one, and the ratio of their times (regret). The trivial rule takes the solver that was fastest most often. Lower
+    bound: the recommended solver never reached the gap, so the regret is at least this."""
     asked = [cell for cell in cells if cell.outcome != NOT_COUNTED]
     setups = dict.fromkeys(cell.setup for cell in asked)
     rows = []
@@ -51,11 +53,11 @@ def _held_out(setup: Setup, problem: str, own: list[Experience], others: list[Ex
         {
             **setup._asdict(),
             **{"problem": problem, "recommended": chosen.solver, "best": best.solver, "best time": best.time},
-            **{"regret": _reached(chosen) / best.time, "at least": math.isinf(chosen.time)},
+            **{"regret": _reached(chosen) / best.time, LOWER_BOUND: math.isinf(chosen.time)},
             **{
                 "trivial rule": trivial,
-                "its regret": _reached(usual) / best.time,
-                "its at least": math.isinf(usual.time),
+                TRIVIAL: _reached(usual) / best.time,
+                TRIVIAL_LOWER_BOUND: math.isinf(usual.time),
             },
             **{"predicted": len(arrived), "in interval": sum(one.low <= time <= one.high for one, time in arrived)},
             "runs": tuple(sorted(key for cell in own for key in cell.runs)),
@@ -78,8 +80,8 @@ def most_often_best(others: Iterable[Experience], solvers: Set[str]) -> str | No
 def verdict(table: pd.DataFrame) -> list[str]:
     """Median and worst regret of the model and of the trivial rule, and which is better, where their bounds decide."""
     rules = {
-        "regret of the model": ("regret", "at least"),
-        "of the solver that was best most often": ("its regret", "its at least"),
+        "regret of the model": ("regret", LOWER_BOUND),
+        "of the solver that was best most often": (TRIVIAL, TRIVIAL_LOWER_BOUND),
     }
     lines, means, bounds = [], [], []
     for name, (column, at_least) in rules.items():
@@ -104,6 +106,5 @@ def too_few(table: pd.DataFrame) -> str:
     """Why there is no regret to speak of; empty where there is."""
     if len(table) >= FEWEST_PROBLEMS:
         return ""
-    return (
-        f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}: `{MORE}` measures more"
-    )
+    there = f"regret needs {FEWEST_PROBLEMS} problems with a known f*, and there are {len(table)}"
+    return f"{there}: `{MEASURE_MORE}` measures more"

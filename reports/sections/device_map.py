@@ -1,4 +1,4 @@
-"""Where another device than the CPU pays."""
+"""Speed-up of another device over the CPU, by size."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..page.section import Section, SectionWriter
 from ..page.sources import Sources
 from ..tables.costs import NO_PAIRS, pairs
 
-NAME, TITLE = "break-even-map", "Where a device pays"
-SETUP = ["host", "kind", "device", "dtype", "CPU threads"]  # a figure each; in it one map a solver
+NAME, TITLE = "break-even-map", "Speed-up by size"
+SETUP = ["host", "kind", "device", "dtype", "CPU threads"]  # one figure each, with one map per solver
 WORDS = (
     "How many times as fast an iteration is on the device as on the CPU of the same host, for each size. Squares: the "
     "device is faster; circles: the CPU is. On the line both are equally fast."

@@ -1,4 +1,4 @@
-"""Who tells the truth on hard problems: the verdicts of `python -m benchmarks honesty`, ours beside the peers'."""
+"""Reports of convergence on hard problems: the verdicts of `python -m benchmarks honesty`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ..page.page import Section
 from ..page.write import caption, html_table, write_table
 
 FALSE_ONES = "hard-cases-false"
-NAME, TITLE = "hard-cases", "Who tells the truth: hard problems, with other libraries"
-MAKE = "no answers have been judged here: `python -m benchmarks honesty` asks every solver and every peer"
+NAME, TITLE = "hard-cases", "Reports of convergence on hard problems, with other libraries"
+MAKE = "there are no verdicts: `python -m benchmarks honesty` fits the hard problems with every solver and every peer"
 
 
 def hard_case_sections(path: Path, out: Path) -> list[Section]:

@@ -17,7 +17,7 @@ from ..tables.rankings import Ranking, rankings
 from ..text import plural
 
 NAME, TITLE = "performance-profiles", "Which solver is fastest on how many problems"
-MORE = (
+HOW_TO_MEASURE = (
     f"Profiles need at least {FEWEST_PROBLEMS} problems with a certified f* that all solvers were run on, in float64 "
     "with one thread: `python -m benchmarks run --suite quick --repeats 6` measures them, `make bench` more."
 )
@@ -37,7 +37,7 @@ def performance_section(frame: pd.DataFrame, out: Path, sources: Sources | None 
     writer = SectionWriter(NAME, TITLE, out, sources)
     found = [one for one in rankings(frame) if len(one.contests) >= FEWEST_PROBLEMS and len(one.solvers) > 1]
     if not found:
-        return writer.section(MORE)
+        return writer.section(HOW_TO_MEASURE)
     several, remarks = len(found) > 1, []
     for number, ranking in enumerate(found, 1):
         suffix, where = (f"--machine{number}", f"{ranking.machine}:") if several else ("", "")

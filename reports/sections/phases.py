@@ -22,7 +22,9 @@ from ..tables.record import Table
 from ..text import left_out, percent, seconds, setup
 
 NAME, TITLE = "phases", "Where the time of a run goes"
-MORE = "No run has been profiled here: `python -m benchmarks profile --save` profiles one for the next report."
+HOW_TO_MEASURE = (
+    "No run has been profiled here: `python -m benchmarks profile --save` profiles one for the next report."
+)
 SOLVES = (10, 100)
 SETUP = ("machine", "dtype", "device", "threads")
 # Grey levels of LOOKS come close to each other: the hatches tell the bars apart in print.
@@ -107,7 +109,7 @@ def phases_section(folder: Path, out: Path) -> Section:
     writer = SectionWriter(NAME, TITLE, out)
     saved, skipped = load(folder)
     if not saved:
-        return writer.section(" ".join(filter(None, [MORE, left_out(skipped)])))
+        return writer.section(" ".join(filter(None, [HOW_TO_MEASURE, left_out(skipped)])))
     for record in (PHASES, STARTS):
         writer.table(record, record.make(saved))
     canvas, axes = style.canvas(1.9 + 0.85 * len(saved))

@@ -13,8 +13,7 @@ from ..data.repeats import disturbed_note, keys, peers_note
 from ..figures import style
 from ..figures.highlight import grey_note, highlighted
 from ..figures.problem import FIGURES, NO_GAP
-from ..page.section import FIGURES as GROUP
-from ..page.section import Section, SectionWriter
+from ..page.section import FIGURES_GROUP, Section, SectionWriter
 from ..page.sources import Sources
 from ..text import sentence, setup
 from .collection import COLLECTED
@@ -38,7 +37,9 @@ def problem_sections(
         if dtype != "float64" and "float64" in set(of_problem["dtype"]):
             continue  # the other precisions are in the tables
         title = f"Figures: {problem}"
-        writer = writers.setdefault(problem, SectionWriter(f"figures-{problem}", title, out, sources, group=GROUP))
+        writer = writers.setdefault(
+            problem, SectionWriter(f"figures-{problem}", title, out, sources, group=FIGURES_GROUP)
+        )
         where = f"{problem}, {setup(dtype, device, threads)}"
         for name, figure in FIGURES.items():
             if figure.has_gap is not None and figure.has_gap != (cell["no_gap"].iloc[0] == ""):

@@ -13,7 +13,7 @@ from ..page.section import Section, SectionWriter
 from ..page.sources import Sources
 
 NAME, TITLE = "scaling", "Time of an iteration against size"
-MORE = (
+HOW_TO_MEASURE = (
     "No solver was run on three synthetic problems that differ in one size alone: "
     "`python -m benchmarks run --suite sizes` measures them in seconds, `--suite sweep` larger ones."
 )
@@ -28,7 +28,7 @@ def scaling_section(frame: pd.DataFrame, out: Path, sources: Sources | None = No
     writer = SectionWriter(NAME, TITLE, out, sources)
     table = pd.concat([slopes(frame, against) for against in ("d", "n")], ignore_index=True)
     if table.empty:
-        return writer.section(MORE)
+        return writer.section(HOW_TO_MEASURE)
     constant = [name for name in SETUP if table[name].nunique() == 1]
     writer.table(SLOPES, table.drop(columns=constant))
     for against in ("d", "n"):

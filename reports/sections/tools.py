@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from benchmarks.runner.statistics import FEWEST
 
 from ..comparing.commits import commit_places, git_history
-from ..comparing.regressions import INCONCLUSIVE, SAME, changes, regressions
+from ..comparing.regressions import SAME, UNDECIDED, changes, regressions
 from ..data.asv_results import asv_results
 from ..data.measurements import Measurements
 from ..data.pytest_results import pytest_results
@@ -70,7 +70,7 @@ def unchanged(compared: pd.DataFrame) -> str:
     nothing."""
     if compared.empty:
         return "No cell has a value at two commits: there is nothing to compare."
-    open_ = compared[compared["verdict"] == INCONCLUSIVE]
+    open_ = compared[compared["verdict"] == UNDECIDED]
     few = int((open_["remark"] != "").sum())
     parts = [f"{few} have too few samples ({FEWEST} are needed)"] * (few > 0)
     parts += [f"{len(open_) - few} have intervals that neither show a change nor exclude one"] * (len(open_) > few)

@@ -23,7 +23,7 @@ GD, NEWTON, DIAGONAL = "gradient-descent", "newton", "newton-diagonal"
 DIAGONAL_1, DIAGONAL_01 = f"{DIAGONAL} rate 1", f"{DIAGONAL} rate 0.1"
 UNPENALISED_SOLVERS = (GD, NEWTON, DIAGONAL_1, DIAGONAL_01)
 PENALISED_SOLVERS = (GD, NEWTON, DIAGONAL)
-AS_CHEAP = 1.10  # an iteration counts as as cheap as another up to this ratio
+AS_CHEAP = 1.10  # two iterations count as equally cheap if one takes at most this many times as long as the other
 
 
 def comparable(frame: pd.DataFrame) -> pd.DataFrame:
@@ -75,7 +75,7 @@ def claims(frame: pd.DataFrame) -> pd.DataFrame:
     needed = {(CLASSIC, label) for label in UNPENALISED_SOLVERS} | {(PENALISED, label) for label in PENALISED_SOLVERS}
     if runs.empty or not needed <= set(zip(runs["problem"], runs["label"], strict=True)):
         missing = "not measured: python -m benchmarks run --suite classic"
-        return pd.DataFrame([{"claim": "all five", "measured": missing, "verdict": "open", "runs": ()}])
+        return pd.DataFrame([{"claim": "all five", "measured": missing, "verdict": "undecided", "runs": ()}])
     runs = runs[[pair in needed for pair in zip(runs["problem"], runs["label"], strict=True)]]
     both, classic = keys(runs), keys(runs[runs["problem"] == CLASSIC])
     ways = contests(runs)
@@ -90,7 +90,7 @@ def claims(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def judged(ways: list[Contest], holds: Callable[[Contest, str], bool | None], label: str) -> str:
-    return verdict({c.name: holds(c, label) for c in ways}, {c.name: c.why_open() for c in ways})
+    return verdict({c.name: holds(c, label) for c in ways}, {c.name: c.why_undecided() for c in ways})
 
 
 def _fastest(ways: list[Contest]) -> tuple[str, str, str]:

@@ -44,7 +44,7 @@ class Contest:
     def ranked(self) -> list[str]:
         return sorted(self.times, key=self.median)
 
-    def ahead(self, first: str, second: str) -> bool:
+    def is_faster(self, first: str, second: str) -> bool:
         """Whether the one was faster than the other by more than the repeats scatter."""
         if math.isinf(self.median(second)):
             return math.isfinite(self.median(first))
@@ -62,11 +62,11 @@ class Contest:
             return DISTURBED
         if not few and np.isfinite([*self.times[first], *self.times[second]]).all():
             return ""
-        if self.ahead(first, second) or self.ahead(second, first):
+        if self.is_faster(first, second) or self.is_faster(second, first):
             return ""
         return few or "not all repeats got there"
 
-    def why_open(self) -> str:
+    def why_undecided(self) -> str:
         """Why the repeats leave the order of some open; empty where they are enough."""
         return next(filter(None, (self.undecided(*two) for two in pairwise(self.ranked()))), "")
 
@@ -74,8 +74,8 @@ class Contest:
         """Whether it is; None where the repeats do not separate it from the first, or as the first from another."""
         first, *others = self.ranked()
         if label == first:
-            return True if all(self.ahead(first, other) for other in others) else None
-        return False if self.ahead(first, label) else None
+            return True if all(self.is_faster(first, other) for other in others) else None
+        return False if self.is_faster(first, label) else None
 
     def slowest(self, label: str) -> bool | None:
         """Whether it is; None where the repeats do not separate it from the last, or the last from another. Those that
@@ -84,8 +84,8 @@ class Contest:
         if math.isinf(self.median(last)):
             return math.isinf(self.median(label)) and math.isfinite(self.median(others[-1]))
         if label == last:
-            return True if all(self.ahead(other, last) for other in others) else None
-        return False if self.ahead(label, last) else None
+            return True if all(self.is_faster(other, last) for other in others) else None
+        return False if self.is_faster(label, last) else None
 
     def describe(self) -> str:
         medians = ", ".join(f"{label} {seconds(self.median(label))}" for label in self.times)

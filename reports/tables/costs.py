@@ -11,7 +11,7 @@ import pandas as pd
 from datasets import DataError, certificate
 from datasets.registry import SIZED
 
-from ..data.repeats import CELL, groups, keys, last_rows, marked, varying, without_constant
+from ..data.repeats import CASE_COLUMNS, groups, keys, last_rows, marked, varying, without_constant
 from ..statistics.bootstrap import ratio
 from ..statistics.estimate import estimate, show
 from ..text import show_ratio
@@ -59,7 +59,7 @@ def iteration_cost(frame: pd.DataFrame) -> pd.DataFrame:
             "times gradient descent's": "-" if base.empty else show_ratio(*ratio(cell["cost"], base["cost"])),
         }
         rows.append(about | measured | {"runs": keys(cell)})
-    columns = [*CELL, "n", "d", "iterations", "an iteration", "times gradient descent's", "runs"]
+    columns = [*CASE_COLUMNS, "n", "d", "iterations", "an iteration", "times gradient descent's", "runs"]
     return varying(pd.DataFrame(rows, columns=columns))
 
 

@@ -53,7 +53,7 @@ def pairwise(ranking: Ranking) -> pd.DataFrame:
 
 
 def before(contest: Contest, first: str, second: str) -> bool:
-    return contest.median(first) < contest.median(second) and contest.ahead(first, second)
+    return contest.median(first) < contest.median(second) and contest.is_faster(first, second)
 
 
 def open_pairs(ranking: Ranking) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ..data.repeats import groups, keys, without_constant
-from .converged import UNIT
+from .convergence_claims import UNIT
 
 SETUP = ["machine", "problem", "solver", "label", "device"]
 DTYPES = ("float32", "float64")
@@ -15,14 +15,17 @@ NO_GAPS = "no run on a problem with a certified f*: python -m benchmarks run --s
 
 def precision(frame: pd.DataFrame) -> pd.DataFrame:
     """Each row is a solver on a problem, each column a precision. A cell is the smallest relative gap (f - f*) / (f(x0)
-    - f*) of any run, and how that run ended. < t: below what is known of f* (the column `known to`)."""
+    - f*) of any run, and how that run ended. < t: smaller than the uncertainty of f*, which has a
+    column of its own."""
     rows = []
     there = frame[(frame["no_gap"] == "") & (frame["status"] != "error")] if len(frame) else frame
     for about, cell in groups(there, SETUP):
         start = cell.loc[cell["iteration"] == 0, "gap"].iloc[0]
         floor = (cell["optimum_error"].iloc[0] + UNIT["float64"] * abs(cell["optimum"].iloc[0])) / start
         cells = {dtype: _cell(cell[cell["dtype"] == dtype], start, floor) for dtype in DTYPES}
-        rows.append(about | cells | {"known to": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)})
+        rows.append(
+            about | cells | {"uncertainty of f*": "-" if np.isnan(floor) else f"{floor:.1e}", "runs": keys(cell)}
+        )
     if not rows:
         return pd.DataFrame([{"measured": NO_GAPS}])
     table = without_constant(pd.DataFrame(rows).drop(columns="solver"), "machine", "device")

@@ -37,7 +37,7 @@ def problems(frame: pd.DataFrame) -> pd.DataFrame:
                 "to": c.high,
                 "certified by": c.bound,
                 "cond H": c.condition,
-                "rate of D^-1 H": c.diagonal_rate,
+                "lambda_max(D^-1 H)": c.diagonal_rate,
             }
         )
     return pd.DataFrame(rows)

@@ -47,7 +47,7 @@ def rankings(frame: pd.DataFrame) -> list[Ranking]:
 
 
 def _one_case(runs: pd.DataFrame) -> pd.DataFrame:
-    """The runs of a machine with the same rules for all solvers of a problem, and one case a solver."""
+    """The runs of a machine with the same rules for all solvers of a problem, and one case per solver."""
     shared = runs.groupby(["problem", "rules"]).agg(solvers=("plain_label", "nunique"), runs=("run", "nunique"))
     order = shared.sort_values(["solvers", "runs"], ascending=False, kind="stable").reset_index()
     rules = order.drop_duplicates("problem").set_index("problem")["rules"]

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from .claims import claims
-from .converged import honesty
+from .convergence_claims import convergence_claims
 from .costs import break_even, devices, iteration_cost
 from .precision import precision
 from .problems import environment, problems, with_metadata
 from .record import Table
 from .summary import summary
-from .times import competing, time_to_accuracy, time_to_gap
+from .times import runs_with_target, time_to_accuracy, time_to_gap
 
 RECORDS = (
     Table("claims", claims, "The original claims, checked", published=True),
-    Table("summary", summary, takes=competing, peers=True, published=True),
-    Table("honesty", honesty, "Was “converged” true in these runs?", peers=True, published=True),
-    Table("time-to-gap", time_to_gap, "Time to objective gap", takes=competing, peers=True, published=True),
-    Table("time-to-accuracy", time_to_accuracy, "Time to test accuracy", takes=competing, peers=True),
-    Table("precision", precision, "How close each precision gets", takes=competing, peers=True),
+    Table("summary", summary, takes=runs_with_target, peers=True, published=True),
+    Table("honesty", convergence_claims, "Was “converged” true in these runs?", peers=True, published=True),
+    Table("time-to-gap", time_to_gap, "Time to objective gap", takes=runs_with_target, peers=True, published=True),
+    Table("time-to-accuracy", time_to_accuracy, "Time to test accuracy", takes=runs_with_target, peers=True),
+    Table("precision", precision, "How close each precision gets", takes=runs_with_target, peers=True),
     Table("iteration-cost", iteration_cost, "Time of an iteration", peers=True),
     Table("devices", devices, "The CPU against other devices"),
-    Table("break-even", break_even, "From which size on another device pays"),
+    Table("break-even", break_even, "Break-even size"),
     Table("problems", problems, "The problems", published=True),
     Table("environment", environment, "Machines", takes=with_metadata, published=True),
 )

@@ -8,19 +8,19 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.runner.statistics import FEWEST, Interval
-from benchmarks.scoreboard.race import MISSING
 from benchmarks.scoreboard.scores import Score, Standing, geometric_mean, reference, scores, standing
+from benchmarks.scoreboard.timing import MISSING
 
 from ..statistics.estimate import Estimate, show
 from ..text import plural, seconds
 from .record import Table
 
-VERDICTS = {"won": "ours", "lost": "the peer", "open": "open"}
+VERDICTS = {"won": "ours", "lost": "the peer", "undecided": "undecided"}
 
 
 def best_peers(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Each row is a problem: the fastest method of all other libraries, and of scikit-learn, to the same certified gap.
-    Ratio: its time over ours [95 % interval]; above 1 ours is faster. Open: the interval holds 1."""
+    Ratio: its time over ours [95 % interval]; above 1 ours is faster. Undecided: the interval contains 1."""
     results = list(results)
     standings = [standing(result) for result in results]
     rows = [

@@ -8,13 +8,13 @@ import pandas as pd
 
 from datasets.registry import SIZED
 
-from ..data.repeats import CELL, groups, keys, marked, seconds_waited, varying
+from ..data.repeats import CASE_COLUMNS, groups, keys, marked, seconds_waited, varying
 from ..data.runs import Runs
 from ..data.targets import TARGETS, times_to_target, why_no_target
 from ..statistics.estimate import Estimate, estimate_censored, show
 
 
-def competing(runs: Runs) -> tuple:
+def runs_with_target(runs: Runs) -> tuple:
     return (with_a_target(runs.frame),)
 
 
@@ -26,9 +26,9 @@ def with_a_target(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
-    """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row a case and target. A gap is relative
-    to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of the
-    repeats or more ended by themselves and never get there. A repeat that raised is one of these."""
+    """Seconds to each target of a kind ("gap" or "accuracy"), as numbers: one row per case and target. A gap is
+    relative to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of
+    the repeats or more ended by themselves before. An exception counts as such an end."""
     rows = []
     for about, cell in groups(frame):
         if (cell["status"] == "error").all() or why_no_target(cell, kind):
@@ -37,13 +37,13 @@ def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
         for target in TARGETS[kind]:
             found = estimate_censored(times_to_target(cell, kind, target), waited)
             rows.append(about | {"target": target} | vars(found))
-    return pd.DataFrame(rows, columns=[*CELL, "target", *Estimate.__dataclass_fields__])
+    return pd.DataFrame(rows, columns=[*CASE_COLUMNS, "target", *Estimate.__dataclass_fields__])
 
 
 def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.DataFrame:
-    """One row a case, one column a target; in the row of a case without targets the reason."""
+    """One row per case, one column per target; in the row of a case without targets the reason."""
     found = {
-        (*row[: len(CELL)], row[len(CELL)]): Estimate(*row[len(CELL) + 1 :])
+        (*row[: len(CASE_COLUMNS)], row[len(CASE_COLUMNS)]): Estimate(*row[len(CASE_COLUMNS) + 1 :])
         for row in targets(frame, kind).itertuples(index=False, name=None)
     }
     rows = []
@@ -56,9 +56,9 @@ def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.Da
 
 
 def time_to_gap(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each row is a case, each column a part of the gap at the start, f(x0) - f*. A cell is the time until f - f* is
-    below that part: median [95 % interval] of the repeats. > t: a limit stopped the runs, and the median is above t.
-    Never: the runs ended by themselves before."""
+    """Each row is a case, each column a target: f - f* as a fraction of f(x0) - f*. A cell is the time to reach it,
+    median [95 % interval] of the repeats. > t: a limit stopped the runs, and the median is above t. Never: the runs
+    ended by themselves before."""
     return _wide(frame, "gap", lambda t: f"{t:.0e}")
 
 

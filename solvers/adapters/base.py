@@ -1,4 +1,4 @@
-"""What a peer is: a method of another library, given our objective, that says where it ended."""
+"""A peer: a method of another library, given our objective, and its own report of how it ended."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..linalg.kernels import is_sparse
 from ..objectives import LogisticRegression, Objective, SoftmaxRegression
 
 FLOATS = ("float64", "float32")
-MOST = 10_000  # iterations: a peer ends by its own test, or by the caller's patience
+MAX_ITERATIONS = 10_000  # iterations: a peer ends by its own test, or by the caller's patience
 
 
 class MissingPeerError(RuntimeError):
@@ -24,10 +24,10 @@ class MissingPeerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Claim:
-    """Where a peer ended, and what it says of it; nobody has checked that yet.
+    """The end point of a peer's fit, and its own unverified report.
 
     w: (size,), in float64, laid out as our objective's. iterations: None where the library does not count them.
-    success: whether it says that it converged.
+    success: whether it reports convergence.
     """
 
     w: Tensor
@@ -48,20 +48,20 @@ class Peer(Protocol):
     MissingPeerError, and ValueError for an objective that the method cannot express.
     """
 
-    general: ClassVar[bool]  # whether it works on any objective of ours, by its points; if not, on some models
+    takes_any_objective: ClassVar[bool]  # by its points; if False, it fits some models only
     iterations: int  # at most; a fit that ends there claims no success
     dtypes: tuple[str, ...]  # of the data it can work on without a copy in another
 
     @property
     def needs(self) -> str:
-        """The dearest derivative it asks a point for, or assembles itself: as DirectionalSolver.needs."""
+        """The most expensive derivative it asks a point for, or assembles itself: as DirectionalSolver.needs."""
 
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit: ...
 
 
 def require(module: str, package: str) -> ModuleType:
     """An optional module; MissingPeerError where its package is not installed."""
-    exact = tells_tiny_numbers()
+    exact = has_subnormals()
     try:
         return import_module(module)
     except ImportError as error:
@@ -69,12 +69,12 @@ def require(module: str, package: str) -> ModuleType:
         remedy = "python -m pip install -c constraints.txt -e '.[peers]'"
         raise MissingPeerError(f"{package} {reason}: {remedy}") from None
     finally:
-        if exact and not tells_tiny_numbers():  # Snap ML's library, built for fast arithmetic, switches it for all
+        if exact and not has_subnormals():  # Snap ML's library, built for fast arithmetic, switches it for all
             torch.set_flush_denormal(False)
 
 
-def tells_tiny_numbers() -> bool:
-    """Whether this thread tells the smallest numbers from 0."""
+def has_subnormals() -> bool:
+    """Whether this thread computes with subnormal numbers, rather than flushing them to 0."""
     return bool(torch.full((1,), 5e-324, dtype=torch.float64).mul(1.0) > 0)
 
 
@@ -83,28 +83,28 @@ def rebuilt(f: LogisticRegression) -> LogisticRegression:
     return LogisticRegression(f.X, f.y, f.l2, f.fit_intercept, f.reduction)
 
 
-def beginning(objective: Objective, start: Tensor | None) -> Tensor:
-    """Where a general peer begins: a copy, since some work in place."""
+def starting_point(objective: Objective, start: Tensor | None) -> Tensor:
+    """The start of a peer that takes any objective: a copy, since some work in place."""
     return (objective.zeros() if start is None else start).clone()
 
 
 def logistic(objective: Any, start: Tensor | None, method: str) -> LogisticRegression:
     """What a peer of one model takes: logistic regression, from 0."""
-    only(isinstance(objective, LogisticRegression), method, "fits logistic regression alone")
+    require_that(isinstance(objective, LogisticRegression), method, "fits logistic regression alone")
     from_zero(start, method)
     return objective
 
 
 def softmax(objective: Any, start: Tensor | None, method: str) -> SoftmaxRegression:
     """What a peer of softmax regression takes: it, with a row of each class, from 0."""
-    only(isinstance(objective, SoftmaxRegression), method, "fits logistic and softmax regression alone")
-    only(objective.absent_class is None, method, "needs a row of each class")
+    require_that(isinstance(objective, SoftmaxRegression), method, "fits logistic and softmax regression alone")
+    require_that(objective.absent_class is None, method, "needs a row of each class")
     from_zero(start, method)
     return objective
 
 
 def from_zero(start: Tensor | None, method: str) -> None:
-    only(start is None or not bool(start.any()), method, "starts from 0 alone")
+    require_that(start is None or not bool(start.any()), method, "starts from 0 alone")
 
 
 def rows_and_labels(f: LogisticRegression | SoftmaxRegression) -> tuple[Any, Any]:
@@ -118,7 +118,7 @@ def rows_and_labels(f: LogisticRegression | SoftmaxRegression) -> tuple[Any, Any
     return csr_matrix((X.values().numpy(), *indices), shape=tuple(X.shape)), y.numpy()
 
 
-def only(condition: bool, method: str, what: str) -> None:
+def require_that(condition: bool, method: str, what: str) -> None:
     """ValueError where a method cannot express an objective."""
     if not condition:
         raise ValueError(f"{method} {what}: it cannot fit this objective")

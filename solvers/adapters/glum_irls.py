@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .base import FLOATS, MOST, Claim, Fit, logistic, require, rows_and_labels
+from .base import FLOATS, MAX_ITERATIONS, Claim, Fit, logistic, require, rows_and_labels
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Glum:
     Fortran-ordered or CSC data. The tolerance is `gradient_tol`, of max |g_i|.
     """
 
-    general: ClassVar[bool] = False
+    takes_any_objective: ClassVar[bool] = False
     needs: ClassVar[str] = "hessian"
 
     solver: str = "irls-ls"
-    iterations: int = MOST
+    iterations: int = MAX_ITERATIONS
     dtypes: tuple[str, ...] = FLOATS
 
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:

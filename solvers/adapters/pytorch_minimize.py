@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .base import FLOATS, MOST, Claim, Fit, beginning, require
-from .torch_lbfgs import awake
+from .base import FLOATS, MAX_ITERATIONS, Claim, Fit, require, starting_point
+from .torch_lbfgs import import_compiler
 
 
 @dataclass(frozen=True)
@@ -21,10 +21,10 @@ class PyTorchMinimize:
     a point and not once a column. The tolerance is `tol`: of the step (Newton methods) or of the gradient.
     """
 
-    general: ClassVar[bool] = True
+    takes_any_objective: ClassVar[bool] = True
 
     method: str
-    iterations: int = MOST
+    iterations: int = MAX_ITERATIONS
     dtypes: tuple[str, ...] = FLOATS
 
     @property
@@ -34,11 +34,11 @@ class PyTorchMinimize:
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         torchmin = require("torchmin", "pytorch-minimize")
         wrapper = our_points()
-        awake()
+        import_compiler()
 
         def fit(tolerance: float) -> Claim:
             with torch.no_grad():
-                w = beginning(objective, start)
+                w = starting_point(objective, start)
                 found = torchmin.minimize(
                     wrapper(objective, w, self.method), w, self.method, max_iter=self.iterations, tol=tolerance
                 )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..objectives import LogisticRegression, SoftmaxRegression
-from .base import FLOATS, MOST, Claim, Fit, logistic, only, require, rows_and_labels, softmax
+from .base import FLOATS, MAX_ITERATIONS, Claim, Fit, logistic, require, require_that, rows_and_labels, softmax
 
 
 @dataclass(frozen=True)
@@ -24,10 +24,10 @@ class ScikitLearn:
     is the message.
     """
 
-    general: ClassVar[bool] = False
+    takes_any_objective: ClassVar[bool] = False
 
     solver: str
-    iterations: int = MOST
+    iterations: int = MAX_ITERATIONS
     dtypes: tuple[str, ...] = FLOATS
 
     @property
@@ -43,12 +43,12 @@ class ScikitLearn:
             weight = f.l2 / 2 if f.classes == 2 else f.l2
         else:
             f = logistic(objective, start, name)
-            only(f.binary and not f.one_class, name, "takes labels 0 and 1, both of them")
+            require_that(f.binary and not f.one_class, name, "takes labels 0 and 1, both of them")
             weight = f.l2
         X, y = rows_and_labels(f)
         if self.solver == "liblinear":
-            only(not f.fit_intercept, name, "penalises the intercept")
-            only(f.l2 > 0, name, "needs a penalty")
+            require_that(not f.fit_intercept, name, "penalises the intercept")
+            require_that(f.l2 > 0, name, "needs a penalty")
 
         def fit(tolerance: float) -> Claim:
             model = linear_model.LogisticRegression(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..objectives import Objective, Point
-from .base import FLOATS, MOST, Claim, Fit, beginning, require
+from .base import FLOATS, MAX_ITERATIONS, Claim, Fit, require, starting_point
 
 HESSIAN = ("trust-exact", "dogleg")  # what a method asks for, beside the value and the gradient
 PRODUCTS = ("Newton-CG", "trust-ncg", "trust-krylov")
@@ -27,10 +27,10 @@ class SciPy:
     takes for its own: of the gradient, of the step (Newton-CG), of the value and the gradient (L-BFGS-B).
     """
 
-    general: ClassVar[bool] = True
+    takes_any_objective: ClassVar[bool] = True
 
     method: str
-    iterations: int = MOST
+    iterations: int = MAX_ITERATIONS
     dtypes: tuple[str, ...] = FLOATS
 
     @property
@@ -44,7 +44,7 @@ class SciPy:
         closed_form = getattr(objective, "closed_form", False)  # autograd does not work in inference mode
 
         def fit(tolerance: float) -> Claim:
-            f = Evaluations(objective, beginning(objective, start))
+            f = Evaluations(objective, starting_point(objective, start))
             options = {"maxiter": self.iterations}
             if self.method == "L-BFGS-B":
                 options["maxfun"] = 1 + TRIALS * self.iterations  # so that the iterations are what is limited

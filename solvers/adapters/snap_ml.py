@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .base import MOST, Claim, Fit, logistic, only, require, rows_and_labels
+from .base import MAX_ITERATIONS, Claim, Fit, logistic, require, require_that, rows_and_labels
 
 
 @dataclass(frozen=True)
@@ -20,19 +20,19 @@ class SnapML:
     iterations than allowed is taken for it.
     """
 
-    general: ClassVar[bool] = False
+    takes_any_objective: ClassVar[bool] = False
     needs: ClassVar[str] = "gradient"
 
     dual: bool = True
-    iterations: int = MOST
+    iterations: int = MAX_ITERATIONS
     dtypes: tuple[str, ...] = ("float32",)
 
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         snapml = require("snapml", "Snap ML")
         f = logistic(objective, start, "Snap ML")
-        only(f.binary and not f.one_class, "Snap ML", "takes labels 0 and 1, both of them")
-        only(not f.fit_intercept, "Snap ML", "penalises the intercept")
-        only(f.l2 > 0, "Snap ML", "needs a penalty")
+        require_that(f.binary and not f.one_class, "Snap ML", "takes labels 0 and 1, both of them")
+        require_that(not f.fit_intercept, "Snap ML", "penalises the intercept")
+        require_that(f.l2 > 0, "Snap ML", "needs a penalty")
         X, y = rows_and_labels(f)
 
         def fit(tolerance: float) -> Claim:

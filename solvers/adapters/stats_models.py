@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..linalg.kernels import is_sparse
 from ..objectives import LogisticRegression, SoftmaxRegression
-from .base import MOST, Claim, Fit, logistic, only, require, rows_and_labels, softmax
+from .base import MAX_ITERATIONS, Claim, Fit, logistic, require, require_that, rows_and_labels, softmax
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,11 @@ class StatsModels:
     covariances at its end, which is part of its time.
     """
 
-    general: ClassVar[bool] = False
+    takes_any_objective: ClassVar[bool] = False
     needs: ClassVar[str] = "hessian"
 
     method: str
-    iterations: int = MOST
+    iterations: int = MAX_ITERATIONS
     dtypes: tuple[str, ...] = ("float64",)
 
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
@@ -40,9 +40,9 @@ class StatsModels:
             f = softmax(objective, start, name)
         else:
             f = logistic(objective, start, name)
-            only(f.binary or self.method == "irls", name, "takes labels 0 and 1")
-        only(f.l2 == 0, name, "takes no penalty")
-        only(not is_sparse(f.X), name, "takes dense data")
+            require_that(f.binary or self.method == "irls", name, "takes labels 0 and 1")
+        require_that(f.l2 == 0, name, "takes no penalty")
+        require_that(not is_sparse(f.X), name, "takes dense data")
         X, y = rows_and_labels(f)
         if f.fit_intercept:
             X = models.add_constant(X, prepend=False, has_constant="add")
@@ -62,7 +62,7 @@ class StatsModels:
                     found = model.fit(zeros, maxiter=self.iterations, method="IRLS", tol=tolerance)
                     iterations, success = found.fit_history["iteration"], found.converged
             message = str(remarks[0].message).splitlines()[0] if remarks else ""
-            fitted = torch.as_tensor(found.params.T.reshape(-1))  # class by class; MNLogit has a column a class
+            fitted = torch.as_tensor(found.params.T.reshape(-1))  # class by class; MNLogit has one column per class
             return Claim(torch.cat([fitted.new_zeros(first), fitted]), int(iterations), bool(success), message)
 
         return fit

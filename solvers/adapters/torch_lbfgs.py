@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .base import FLOATS, MOST, Claim, Fit, beginning
+from .base import FLOATS, MAX_ITERATIONS, Claim, Fit, starting_point
 
 TRIALS = 25  # evaluations of a line search at most: the library's own limit
 
 
 @cache
-def awake() -> None:
+def import_compiler() -> None:
     """The first optimiser of a process makes torch import its compiler, for seconds: before the clock starts."""
     torch.optim.LBFGS([torch.zeros(1)])
 
@@ -27,19 +27,19 @@ class TorchLBFGS:
     The tolerance is `tolerance_grad`, of max |g_i|; `tolerance_change` keeps its default.
     """
 
-    general: ClassVar[bool] = True
+    takes_any_objective: ClassVar[bool] = True
     needs: ClassVar[str] = "gradient"
 
     history: int = 10
-    iterations: int = MOST
+    iterations: int = MAX_ITERATIONS
     dtypes: tuple[str, ...] = FLOATS
 
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         f = objective
-        awake()
+        import_compiler()
 
         def fit(tolerance: float) -> Claim:
-            w = beginning(f, start).requires_grad_()
+            w = starting_point(f, start).requires_grad_()
             w.grad = torch.zeros_like(w)
             optimizer = torch.optim.LBFGS(
                 [w],

@@ -58,7 +58,7 @@ def bfgs_update(B: Tensor | None, pair: Pair) -> Tensor | None:
     s, y, curvature = pair
     if B is None:
         size = float(torch.dot(y, y))
-        if size == 0:  # the squares are below all numbers
+        if size == 0:  # the squares underflow to 0
             return None
         B = torch.eye(len(s), dtype=s.dtype, device=s.device) * (curvature / size)
     By = B @ y  # (d,)

@@ -28,7 +28,7 @@ class DiagonalMajoriser(DirectionalSolver):
 
     needs: ClassVar[str] = "gradient"
 
-    def unsuited(self, point: Point) -> str:
+    def why_unsuited(self, point: Point) -> str:
         return "" if hasattr(point.objective, "diagonal_curvature_bound") else NO_BOUND
 
     def init(self, point: Point) -> Tensor:

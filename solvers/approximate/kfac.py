@@ -14,7 +14,7 @@ from ..common.validation import EPS, fraction, positive
 from ..core.solver import DirectionalSolver, Proposal, setting
 from ..linalg.kronecker import KroneckerFactors, kronecker_inverse
 from ..line_search.backtracking import step_below_rounding, trial_step
-from ..newton.adaptive_shift import RISE, nielsen, raised
+from ..newton.adaptive_shift import GROWTH, increased, nielsen
 from ..objectives.base import Point
 
 NO_LAYERS = (
@@ -31,13 +31,13 @@ class Memory(NamedTuple):
 
     size: float
     least: float
-    rise: float = RISE
+    growth: float = GROWTH
     last: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class KFAC(DirectionalSolver):
-    """x+ = x + s,  s = a u + b (last step),  u = -B~^-1 g, taken if f(x) - f(x + s) > accept * (gain of the model).
+    """x+ = x + s,  s = a u + b (last step),  u = -B~^-1 g, taken if f(x) - f(x + s) > eta0 * (gain of the model).
 
     B is the Gauss-Newton matrix, which is the Fisher matrix of a squared error or a cross-entropy, and B~ its diagonal
     blocks, one for each layer, as Kronecker products, with damping lambda factored into both sides
@@ -45,7 +45,7 @@ class KFAC(DirectionalSolver):
     last step, by two products with B; so s always descends, and the model gains -g^T s / 2. With q the gain of f over
     that of the model, a step that is taken multiplies lambda by max(1/3, 1 - (2 q - 1)^3), one that is not by
     2, 4, 8, ... (Nielsen 1999, IMM-REP-1999-05, eq. 2.4, in the place of the paper's factors of 0.95^5). It starts at
-    `start` times the largest diagonal entry of a block.
+    initial_shift times the largest diagonal entry of a block.
     (Martens & Grosse 2015, arXiv:1503.05671: sections 3, 4.2 and 6.3 to 6.5, momentum 7. The expectation over the
     model's outputs is exact, all rows count, and gamma^2 is lambda and the penalty throughout.)
 
@@ -53,25 +53,25 @@ class KFAC(DirectionalSolver):
     """
 
     needs = "kronecker_factors"
-    start: float = setting(1e-2, positive)
-    accept: float = setting(1e-4, fraction)
+    initial_shift: float = setting(1e-2, positive)
+    eta0: float = setting(1e-4, fraction)
     # Iterations until f <= 1e-3 and 1e-5 on mlp-breast-cancer: < 200 and > 719 by x + u, 18 and 53 without b, 11
     # and 27 with both. f after 200 on mlp-breast-cancer-mean10, seven starts' median: 0.018 without b, 0.012 with both.
     momentum: bool = True
 
-    def unsuited(self, point: Point) -> str:
+    def why_unsuited(self, point: Point) -> str:
         return NO_LAYERS if type(point).kronecker_factors is Point.kronecker_factors else ""
 
     def init(self, point: Point) -> Memory:
         size = largest(point.kronecker_factors)
-        return Memory(self.start * size, EPS[point.x.dtype] ** 2 * size)
+        return Memory(self.initial_shift * size, EPS[point.x.dtype] ** 2 * size)
 
     def propose(self, point: Point, state: Memory) -> Proposal | None:
         while math.isfinite(state.size):
             if (found := kronecker_inverse(point.kronecker_factors, state.size)) is not None:
                 return self.measured(point, -found.solve(point.gradient), state)
             count("shifted")
-            state = raised(state)
+            state = increased(state)
         return None
 
     def measured(self, point: Point, direction: Tensor, state: Memory) -> Proposal:
@@ -90,14 +90,14 @@ class KFAC(DirectionalSolver):
         state, slope, step = proposal.state, proposal.slope, proposal.direction
         trial, ratio = trial_step(point, step, -0.5 * slope)
         if ratio is None:
-            free = state.size > state.least and state.rise == RISE
+            free = state.size > state.least and state.growth == GROWTH
             energy = state.size * float(torch.dot(step, step)) if free else 0.0
             reached, short = step_below_rounding(point, trial, step, slope, energy)
             lower = max(state.size / FALL, state.least)
-            return reached, state._replace(size=lower, rise=RISE) if short else state
-        if not ratio > self.accept:  # NaN, too
-            return point, raised(state)
-        return trial, Memory(max(state.size * nielsen(ratio), state.least), state.least, RISE, step)
+            return reached, state._replace(size=lower, growth=GROWTH) if short else state
+        if not ratio > self.eta0:  # NaN, too
+            return point, increased(state)
+        return trial, Memory(max(state.size * nielsen(ratio), state.least), state.least, GROWTH, step)
 
 
 def minimiser(rows: list[list[float]]) -> list[float]:

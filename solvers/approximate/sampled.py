@@ -19,7 +19,7 @@ from ..objectives.base import Point
 from ..objectives.newton_system import newton_direction, newton_factor
 from .limited_memory import Pair, remember, two_loop
 
-DEAR = 20.0  # gradients: a Hessian of all rows that takes longer is not formed
+EXPENSIVE = 20.0  # gradients: a Hessian of all rows that takes longer is not formed
 STEPS = 20  # on a sample: without a penalty it may be separable, and have no minimiser
 FINER = 16  # a sample is solved from the minimiser of a sixteenth of it
 
@@ -64,7 +64,7 @@ class SampledNewton(CholeskyNewton):
         if state.last is not None:
             pairs = remember(pairs, point.x - state.last.x, point.gradient - state.last.gradient, self.memory + 1)
         if len(pairs) > self.memory:
-            if getattr(point.objective, "hessian_price", 0.0) > DEAR:
+            if getattr(point.objective, "hessian_price", 0.0) > EXPENSIVE:
                 pairs = pairs[1:]
             elif factor := newton_factor(point):
                 return newton_proposal(point, newton_direction(point), Curvature(factor, last=point))

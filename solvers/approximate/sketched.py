@@ -47,7 +47,7 @@ class SketchedNewton(LineSearch):
     def init(self, point: Point) -> Draws:
         return Draws()
 
-    def unsuited(self, point: Point) -> str:
+    def why_unsuited(self, point: Point) -> str:
         return "" if type(point).sketched_hessian is not Point.sketched_hessian else NO_ROOT
 
     def propose(self, point: Point, state: Draws) -> Proposal | None:

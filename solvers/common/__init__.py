@@ -1,1 +1,1 @@
-"""What every part of the room may use: checked input, counters and phases, the clock, names."""
+"""Shared by all of solvers/: input checks, counters and phases, the clock, names."""

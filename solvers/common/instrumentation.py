@@ -1,4 +1,4 @@
-"""What a run evaluated, and where its time went: counters always, phase times when a clock is given."""
+"""Counters of evaluations and, with a clock, the time of each phase."""
 
 from __future__ import annotations
 
@@ -61,11 +61,10 @@ class _ByPhase(dict[str, int]):
 
 
 class Ledger:
-    """Counts events; with a clock it also charges every moment, and every event, to exactly one phase.
+    """Counters of evaluations; with a clock, also the time of each phase.
 
-    Phases nest, and time belongs to the innermost one: the sum of `seconds` is the whole time between
-    the first and the last reading of the clock, with nothing counted twice. `events` are the counters
-    phase by phase, by the same rule.
+    Phases nest; time counts for the innermost one. So the sum of `seconds` is the whole time between the first and the
+    last reading of the clock. `events` are the counters of each phase, by the same rule.
     """
 
     def __init__(self, clock: Callable[[], float] | None = None) -> None:
@@ -87,7 +86,7 @@ class Ledger:
         return tuple(self.counts.values())
 
     def charge(self) -> None:
-        """Give the time since the last reading to the innermost open phase."""
+        """Add the time since the last reading to the innermost open phase."""
         if self.clock:
             now = self.clock()
             self.seconds[self._open[-1]] += now - self._mark

@@ -39,7 +39,7 @@ def check_point(point: Any, x: Tensor) -> None:
         )
 
 
-def start(objective: Any, x0: Any) -> Tensor:
+def checked_start(objective: Any, x0: Any) -> Tensor:
     """A copy of x0, checked, in the dtype and on the device of the objective."""
     if not callable(getattr(objective, "at", None)):
         raise TypeError(f"an objective has at(x), found {objective!r}: wrap a function as FunctionObjective(f)")

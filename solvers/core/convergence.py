@@ -11,11 +11,13 @@ from torch import Tensor
 from ..objectives.base import Point
 from .decrement import Decrement, exact_decrement, strongly_convex_decrement
 from .existence import existence
-from .runaway import has_existence_test, keeps_falling, newton_step_is_long
+from .runaway import decreases_to_the_end, has_existence_test, newton_step_is_long
 from .slope_check import false_minimum
-from .stopping import Status, Stop
+from .stopping import Status, Stop, allowed_gap
 
-RUNAWAY = "f still falls as x runs away: it may have no minimiser"
+UNBOUNDED_ITERATES = (
+    "f still decreases along the line from x0 through x as far as numbers reach: it may have no minimiser"
+)
 
 
 class Iterate(NamedTuple):
@@ -51,7 +53,8 @@ class Convergence:
         self.no_minimiser = getattr(objective, "no_minimiser", lambda point, newton_direction=None: None)
         self.escaping = getattr(objective, "escaping", lambda point, newton_direction: False)
         eps = torch.finfo(self.x0.dtype).eps
-        self.relative, self.floor = max(stop.gap_tolerance or 0.0, 4 * eps), eps**2 * abs(start.value)
+        self.relative = allowed_gap(stop.gap_tolerance, 1.0, 0.0, eps)  # of |f|
+        self.floor = allowed_gap(stop.gap_tolerance, 0.0, start.value, eps)
         self.strongly_convex = stop.gap_tolerance is not None and getattr(objective, "strong_convexity", 0.0) > 0
         # Whether an iterate can pass before its direction is known.
         self.early = self.strongly_convex or (stop.gap_tolerance is None and stop.tests)
@@ -104,12 +107,12 @@ class Convergence:
             self.retry_below = (estimate or 0.0) / 10
             return None
         if decrement is not None and self._runs_away(point, decrement.direction):
-            return End(iterate, Status.DIVERGED, RUNAWAY)
+            return End(iterate, Status.DIVERGED, UNBOUNDED_ITERATES)
         if words := false_minimum(point, self.x0, bound):
             return End(iterate, Status.STALLED, words)
         return self._converged(iterate, decrement)
 
-    def at_standstill(self, iterate: Iterate) -> End | None:
+    def certify_stalled(self, iterate: Iterate) -> End | None:
         """The end where no step changes x any more: the exact test, whatever the solver's own estimate."""
         self.retry_below = math.inf
         if self.stop.gap_tolerance is None or not self.screen(iterate, 0.0, last=True):
@@ -137,10 +140,10 @@ class Convergence:
         return left <= getattr(self.objective, "hessian_price", 0.0) * gained
 
     def _runs_away(self, point: Point, newton_step: Tensor | None) -> bool:
-        """Whether f falls for ever from x0 on; tested if the objective has no test of its own for a minimiser."""
+        """Whether f decreases from x0 through x up to overflow; tested if the objective has no test of its own."""
         if has_existence_test(self.objective) or not newton_step_is_long(point, self.x0, newton_step):
             return False
-        return keeps_falling(point, self.x0)
+        return decreases_to_the_end(point, self.x0)
 
     def _converged(self, iterate: Iterate, decrement: Decrement | None) -> End:
         words, d = [], len(self.x0)

@@ -166,7 +166,7 @@ def _by_eigenvalues(point: Point, last: bool = False) -> Decrement:
         count("eigendecompositions")
         values, vectors = torch.linalg.eigh(matrix)
         if not float(values[0]) >= -level:
-            found = None if last else _one_step_further(point, basis @ vectors, values)
+            found = None if last else _after_a_newton_step(point, basis @ vectors, values)
             return found or _negative(point, basis @ vectors[:, 0], values, level)
         basis, clear = basis @ vectors, values >= level
         known, values = basis[:, clear], values[clear]
@@ -193,8 +193,8 @@ def _negative(point: Point, v: Tensor, values: Tensor, level: float) -> Decremen
     return NEARLY_INDEFINITE if float(values[0]) >= -level * large or curvature >= -rounding else INDEFINITE
 
 
-def _one_step_further(point: Point, basis: Tensor, values: Tensor) -> Decrement | None:
-    """The decrement of a point beside a valley, where the curvature along its floor is slightly negative.
+def _after_a_newton_step(point: Point, basis: Tensor, values: Tensor) -> Decrement | None:
+    """The decrement where a curvature is slightly negative: repeat the test one Newton step away.
 
     At a distance t from the minimum (||x||^2 - 1)^2 has the curvature -4t along the circle, though its gap is 4 t^2.
     So a Newton step s is made along the clearly positive curvatures, and the test is repeated at x + s: the decrease

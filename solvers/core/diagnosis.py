@@ -34,18 +34,18 @@ def missing_curvature(point: Point, iteration: int) -> str:
     return f"{words} has {found} at iterate {iteration}: {reason}" if found else ""
 
 
-def standstill(point: Point, x0: Tensor, bound: float, direction: Tensor, own: float) -> str:
-    """Why no step changes x: a saddle, a Hessian that is 0, rounding, or a search that failed though f may well fall.
+def stalled_message(point: Point, x0: Tensor, bound: float, direction: Tensor, own: float) -> str:
+    """Why no step changes x: a saddle, a Hessian that is 0, rounding, or a search that failed.
 
-    Or a gradient that is not that of f. bound: the largest Newton decrement allowed. direction: the last one, (d,);
-    own: what it promised to gain.
+    Or a gradient that does not match f. bound: the largest Newton decrement allowed. direction: the last one, (d,);
+    own: half the decrease that its slope predicts.
     """
-    words = _standstill(point, bound, float(torch.linalg.vector_norm(direction)), own)
+    words = _without_slopes(point, bound, float(torch.linalg.vector_norm(direction)), own)
     wrong = mismatch(point, direction) or mismatch_anywhere(point, x0)
     return f"{words}; {wrong}" if wrong else words
 
 
-def _standstill(point: Point, bound: float, length: float, own: float) -> str:
+def _without_slopes(point: Point, bound: float, length: float, own: float) -> str:
     known = point.__dict__.get("_exact_decrement")
     search = point.__dict__.get("_failed_search", "the last step did not lower f")
     small = ", and its promised decrease is below rounding level" if own <= resolution(point) else ""
@@ -60,7 +60,7 @@ def _standstill(point: Point, bound: float, length: float, own: float) -> str:
         if known.half <= bound:
             return STALLED
         reason = STALLED if known.half <= resolution(point) else failed
-        return f"{reason}: the Newton decrement is {known.half:.2g} there, and at most {bound:.2g} was asked for"
+        return f"{reason}: half the squared Newton decrement is {known.half:.2g}, above the tolerance {bound:.2g}"
     if known.bound.endswith("not positive semidefinite") and _stationary(point, bound):
         lowest = float(torch.linalg.eigvalsh(point.hessian)[0])
         return f"a saddle point: the gradient is 0 to rounding, the lowest eigenvalue of the Hessian is {lowest:.3g}"

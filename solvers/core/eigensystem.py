@@ -110,7 +110,7 @@ def secular_root(gaps: Tensor, slopes: Tensor, low: float, reciprocal: Reciproca
         shifted = gaps + u
         components = slopes / shifted
         length = float(torch.linalg.vector_norm(components))
-        if not 0 < length < math.inf:  # 0: the step is shorter than any number
+        if not 0 < length < math.inf:  # 0: the length of the step underflows
             break
         wanted, change = reciprocal(u)
         if abs(length * wanted - 1) <= accuracy:
@@ -118,7 +118,7 @@ def secular_root(gaps: Tensor, slopes: Tensor, low: float, reciprocal: Reciproca
         unit = components / length
         rate = float((unit.square() / shifted).sum()) / length  # the derivative of 1 / length
         steep = rate - change
-        raised = u + (wanted - 1 / length) / steep if steep > 0 else u  # 0: below all numbers
+        raised = u + (wanted - 1 / length) / steep if steep > 0 else u  # 0: it underflowed
         if not raised > u:
             break
         u = raised

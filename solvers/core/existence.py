@@ -1,4 +1,8 @@
-"""The last part of the test of convergence: whether a minimiser exists."""
+"""Does a minimiser exist? The last part of the test of convergence.
+
+`objective.no_minimiser` proves that none does; `point.has_minimiser` proves that one does; `objective.escaping` and
+core/runaway.py only suspect that none does.
+"""
 
 from __future__ import annotations
 

@@ -12,16 +12,19 @@ from torch import Tensor
 from ..common.clock import Clock, device_clock
 from ..common.instrumentation import Ledger, current, timed
 from ..objectives.base import Point
-from .arguments import check_point, check_solver, start, without_autocast
-from .convergence import RUNAWAY, Convergence, End, Iterate
+from .arguments import check_point, check_solver, checked_start, without_autocast
+from .convergence import UNBOUNDED_ITERATES, Convergence, End, Iterate
 from .decrement import not_finite
-from .diagnosis import missing_curvature, missing_gradient, standstill
-from .runaway import Fall, has_existence_test, keeps_falling
+from .diagnosis import missing_curvature, missing_gradient, stalled_message
+from .runaway import UnboundedBelow, decreases_to_the_end, has_existence_test
 from .solver import DirectionalSolver, Proposal, Solver, Stepped
 from .stopping import Status, Stop
 from .trace import Trace, next_kept, outside_inference
 
-UNSOLVED = "the Newton system cannot be solved"
+UNSOLVED = (
+    "the solver found no direction at iterate {}: its matrix is singular to rounding; "
+    "try newton-cholesky or newton-levenberg, which shift it"
+)
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,9 @@ class Result:
 
     x: the last finite iterate, (d,); value: f(x); iterations: the steps that led to it.
     status: the rule that fired; message: the same in a sentence.
-    gap_bound: the exact half squared Newton decrement at x where the run ended by that test, else None;
-    bound: how it was found. seconds: the whole run, its last test included; counters: what it evaluated, likewise.
+    gap_bound: half the squared Newton decrement at x, rounding error included; it bounds f - f* to second order if f is
+        convex; None if the run ended by another test. bound: how it was computed.
+    seconds: the time of the whole run, its last test included; counters: the evaluations in that time.
     """
 
     x: Tensor
@@ -70,7 +74,7 @@ def minimize(
     check_solver(solver)
     if not isinstance(stop, Stop):
         raise TypeError(f"stop must be a Stop, found {type(stop).__name__}: write stop=Stop(iterations=100)")
-    x = start(objective, x0)
+    x = checked_start(objective, x0)
     ledger = Ledger() if ledger is None else ledger
     record = _Record(clock or device_clock(x.device), ledger)
     token = current.set(ledger)
@@ -97,12 +101,12 @@ def _run(solver: DirectionalSolver, objective: Any, stop: Stop, x: Tensor, recor
     here = previous = record.visit(point, 0)
     if not math.isfinite(here.value):
         return End(here, Status.DIVERGED, f"f(x0) is {here.value}")
-    if reason := solver.unsuited(point):
+    if reason := solver.why_unsuited(point):
         return End(here, Status.ERROR, reason)
     state = solver.init(point)
     record.note = getattr(state, "note", "")
     test = record.with_phase(Convergence(stop, objective, here))
-    falls = None
+    unbounded = None
     while True:
         if stop.stop_when_separable and (reason := test.no_minimiser(point)):
             return End(here, Status.SEPARABLE, f"no minimiser exists: {reason}")
@@ -121,8 +125,8 @@ def _run(solver: DirectionalSolver, objective: Any, stop: Stop, x: Tensor, recor
                 return end
         if limit:
             return _limit(here, stop)
-        if falls is None:
-            falls = Fall(x, here.value, estimate)
+        if unbounded is None:
+            unbounded = UnboundedBelow(x, here.value, estimate)
 
         moved, moved_state = solver.move(point, proposal)
         rejected = moved is point and moved_state is state
@@ -131,10 +135,10 @@ def _run(solver: DirectionalSolver, objective: Any, stop: Stop, x: Tensor, recor
         if not math.isfinite(here.value):
             return End(previous, Status.DIVERGED, f"f is {here.value} at iterate {here.iteration}")
         if stop.tests:
-            if here.value < falls.threshold and falls.without_bound(point, here.value):
+            if here.value < unbounded.threshold and unbounded.proved(point, here.value):
                 return End(here, Status.DIVERGED, f"f falls without bound: {here.value:.3g}")
             if rejected or (here.value == previous.value and _same_place(here, previous)):
-                return _stalled(solver, test, previous, proposal, falls.start)
+                return _stalled(solver, test, previous, proposal, unbounded.initial_value)
 
 
 def _limit(here: Iterate, stop: Stop) -> End:
@@ -150,7 +154,7 @@ def _unsolved(previous: Iterate, here: Iterate, proposal: Proposal | None) -> En
     if proposal is not None:
         return None
     words = missing_curvature(here.point, here.iteration)
-    return End(here, Status.DIVERGED, words) if words else End(here, Status.SINGULAR, UNSOLVED)
+    return End(here, Status.DIVERGED, words) if words else End(here, Status.SINGULAR, UNSOLVED.format(here.iteration))
 
 
 def _same_place(here: Iterate, previous: Iterate) -> bool:
@@ -158,16 +162,22 @@ def _same_place(here: Iterate, previous: Iterate) -> bool:
     return here.point is not previous.point and torch.equal(here.point.x, previous.point.x)
 
 
-def _stalled(solver: DirectionalSolver, test: Convergence, here: Iterate, proposal: Proposal, start: float) -> End:
-    """The end where no step changes x any more: at a minimiser it is convergence. start: f(x0)."""
-    if end := test.at_standstill(here):
+def _stalled(
+    solver: DirectionalSolver, test: Convergence, here: Iterate, proposal: Proposal, initial_value: float
+) -> End:
+    """The end where no step changes x any more: at a minimiser it is convergence. initial_value: f(x0)."""
+    if end := test.certify_stalled(here):
         return end
     if solver.needs != "gradient" and (words := missing_curvature(here.point, here.iteration)):
         return End(here, Status.DIVERGED, words)
-    if here.value < start and not has_existence_test(test.objective) and keeps_falling(here.point, test.x0):
-        return End(here, Status.DIVERGED, RUNAWAY)
+    if (
+        here.value < initial_value
+        and not has_existence_test(test.objective)
+        and decreases_to_the_end(here.point, test.x0)
+    ):
+        return End(here, Status.DIVERGED, UNBOUNDED_ITERATES)
     bound, estimate = test.bound(here.value), abs(proposal.slope) / 2
-    words = standstill(here.point, test.x0, bound, proposal.direction, estimate)
+    words = stalled_message(here.point, test.x0, bound, proposal.direction, estimate)
     return End(here, Status.STALLED, words)
 
 

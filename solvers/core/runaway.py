@@ -1,4 +1,4 @@
-"""Whether f falls from x0 through x to the largest numbers: tested only where f has fallen far, or a run ends.
+"""Whether f decreases from x0 through x up to overflow: tested only if f has fallen far, or a run ends.
 
 A test costs a dozen values of f at most, and most often one.
 """
@@ -19,20 +19,20 @@ LARGEST = 2.0**1000
 LONG = 1e-3  # of the way from x0: a Newton step as long as that does not lead to a minimum near by
 
 
-class Fall:
-    """Tests a run for an f without lower bound, each time that f has fallen below a threshold.
+class UnboundedBelow:
+    """Test whether f is unbounded below, each time that f has fallen below a threshold.
 
     That is first -|f(x0)| / eps^2, below any minimum whose digits could be resolved, and then f / eps.
     """
 
-    def __init__(self, x0: Tensor, start: float, estimate: float) -> None:
-        """start: f(x0); estimate: half the slope of the first direction, in place of an f(x0) of 0."""
-        self.x0, self.start, self.eps = x0, start, torch.finfo(x0.dtype).eps
-        self.threshold = -(abs(start) or 2 * estimate) / self.eps**2
+    def __init__(self, x0: Tensor, initial_value: float, estimate: float) -> None:
+        """initial_value: f(x0); estimate: half the slope of the first direction, used if f(x0) is 0."""
+        self.x0, self.initial_value, self.eps = x0, initial_value, torch.finfo(x0.dtype).eps
+        self.threshold = -(abs(initial_value) or 2 * estimate) / self.eps**2
 
-    def without_bound(self, point: Point, value: float) -> bool:
+    def proved(self, point: Point, value: float) -> bool:
         self.threshold = value / self.eps
-        return falls_without_bound(point, self.x0, self.start)
+        return falls_without_bound(point, self.x0, self.initial_value)
 
 
 def values_along(point: Point, x0: Tensor) -> Iterator[tuple[float, float]]:
@@ -59,24 +59,24 @@ def values_along(point: Point, x0: Tensor) -> Iterator[tuple[float, float]]:
             yield t, value
 
 
-def falls_without_bound(point: Point, x0: Tensor, start: float) -> bool:
-    """Whether f falls along that way at half its mean rate so far or faster, to the last number.
+def falls_without_bound(point: Point, x0: Tensor, initial_value: float) -> bool:
+    """Whether f decreases along that line at half its mean rate so far or faster, up to overflow.
 
-    No multiple of a bounded f does, whatever its units. start: f(x0).
+    No multiple of a bounded f does, whatever its units. initial_value: f(x0).
     """
-    fell = start - point.float_value
+    fell = initial_value - point.float_value
     for t, value in values_along(point, x0):
-        if not start - value >= t * fell / 2:
+        if not initial_value - value >= t * fell / 2:
             return math.isnan(value) and t > 2  # infinity less infinity
         if value == -math.inf:
             break
     return fell > 0 and not torch.equal(point.x, x0)
 
 
-def keeps_falling(point: Point, x0: Tensor) -> bool:
-    """Whether f never rises along that way, to the last number, and ends lower than it is here.
+def decreases_to_the_end(point: Point, x0: Tensor) -> bool:
+    """Whether f never increases along that line, up to overflow, and ends lower than it is here.
 
-    Past a minimum it rises; where it is flat it ends no lower.
+    Past a minimum it increases; where it is constant it ends no lower.
     """
     lowest = here = point.float_value
     for _, value in values_along(point, x0):

@@ -16,8 +16,8 @@ WRONG = 1e-2  # of the slope: what two differences may miss together, or a wrong
 CLEAR = 10  # times as large as what could explain it
 LEAST_SIZE = 1e-3  # of the largest variable: what is 0 but for rounding has no size of its own
 REMEDY = (
-    "compare them by datasets.derivatives.differences(objective, x), as `python -m datasets derivatives` does for "
-    "problems by name"
+    "compare them by datasets.checks.derivatives.differences(objective, x), as `python -m datasets derivatives` does "
+    "for problems by name"
 )
 
 

@@ -46,7 +46,7 @@ class Proposal(NamedTuple):
 
 
 class DirectionalSolver:
-    """A solver that is a direction times a search: `propose`, then `move`.
+    """A solver made of a direction (`propose`) and a step-length rule (`move`).
 
     So `minimize` can test a point for convergence before it pays for the move.
     needs: the most expensive derivative that it reads.
@@ -62,7 +62,7 @@ class DirectionalSolver:
     def init(self, point: Point) -> Any:
         return None
 
-    def unsuited(self, point: Point) -> str:
+    def why_unsuited(self, point: Point) -> str:
         """Why this solver cannot work on the objective of that point, and what can; empty where it can."""
         return ""
 
@@ -113,7 +113,7 @@ def finite_proposal(proposal: Proposal) -> Proposal | None:
 
 
 def towards(point: Point, direction: Tensor, state: Any = None) -> Proposal:
-    """The proposal to go in a direction."""
+    """The proposal to move along a direction."""
     return Proposal(direction, slope_along(point, direction), state)
 
 

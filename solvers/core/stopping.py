@@ -23,10 +23,15 @@ class Status(StrEnum):
     ITERATION_LIMIT = "iteration limit"
     TIME_LIMIT = "time limit"
     STALLED = "stalled"  # no representable progress, a saddle point, a search that failed, or a gradient that is wrong
-    SINGULAR = "singular"  # the Newton system cannot be solved
-    SEPARABLE = "separable"  # no minimiser exists: exactly, or (quasi-separation) to rounding
-    DIVERGED = "diverged"  # a value or a derivative is not finite, or f falls without bound, or still as x runs away
+    SINGULAR = "singular"  # the solver's linear system has no finite solution
+    SEPARABLE = "separable"  # proved: no minimiser exists (classes separable, or a class without rows)
+    DIVERGED = "diverged"  # a value or a derivative is not finite, or f is unbounded below, or x runs to infinity
     ERROR = "error"  # a foreign solver raised, or the objective lacks what the solver needs
+
+
+def allowed_gap(gap_tolerance: float | None, value: float, initial_value: float, eps: float) -> float:
+    """max(gap_tolerance, 4 eps) |f(x)| + eps^2 |f(x0)|: the largest gap with which a run converges; NaN for NaN."""
+    return max(gap_tolerance or 0.0, 4 * eps) * abs(value) + eps**2 * abs(initial_value)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def outside_inference(x: Tensor) -> Tensor:
 
 
 class Trace:
-    """Parallel lists, one entry a kept iterate: the first 101, then 20 a decade, and always the last.
+    """Parallel lists, one entry per recorded iterate: the first 101, then 20 per decade, and always the last.
 
     iterations; iterates, (d,) each; seconds since the start of the run, each read when the iterate and its value had
     been computed on the device; counts, in the order of COUNTERS. Losses and gaps are computed afterwards from the

@@ -31,7 +31,7 @@ class Momentum(NamedTuple):
 class Nesterov(DirectionalSolver):
     """x+ = y - g(y) / L,  y+ = x+ + (theta - 1) / theta+ (x+ - x),  theta+ = (1 + sqrt(1 + 4 theta^2 L+ / L)) / 2.
 
-    The iterates are the points y, where gradients are known: one gradient a step. 1 / L starts at `unit_rate`. It is
+    The iterates are the points y, where gradients are known: one gradient per step. 1 / L starts at `unit_rate`. It is
     multiplied by `shrink` until f(x+) <= f(y) - ||g(y)||^2 / (2 L), to rounding, and for the next step by `grow` where
     f fell by nearly twice that. Where g(y)^T (x+ - x) > 0 the momentum points uphill: theta is 1 again, and y+ = x+; so
     too where f is not finite at y+. f may rise from one iterate to the next.

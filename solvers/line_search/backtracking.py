@@ -70,7 +70,7 @@ def note_failure(point: Point, search: str, trials: int, t: float) -> None:
     """Store on a point that a search from it failed, for the message of a run that ends there."""
     words = "the slope along the direction is not negative"
     if trials:
-        words = f"none of {trials} trials, the last at t = {t:.2g}, was low enough"
+        words = f"none of {trials} trial steps decreased f enough (the last: t = {t:.2g})"
     point.__dict__["_failed_search"] = f"{search} failed: {words}"
 
 

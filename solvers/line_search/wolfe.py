@@ -79,7 +79,7 @@ def strong_wolfe(
         if below_rounding > ROUNDING_TRIALS:
             break
         t = beyond(previous, low) if high is None else between(low, high)
-        if t in (low.t, high.t if high else math.inf):  # no number lies between the two
+        if t in (low.t, high.t if high else math.inf):  # the interval has no float inside
             break
     if low.t > 0 and low.value < start:
         return low.point

@@ -1,4 +1,4 @@
-"""A shift of the Hessian that is raised where it is too small: what the methods of Levenberg's kind share."""
+"""A shift of the Hessian that is increased where it is too small: shared by the Levenberg-type methods."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..linalg.cholesky import factor
 from ..objectives.base import Point
 
 S = TypeVar("S", bound=tuple)
-RISE = 2.0  # Nielsen 1999: the first rejection doubles lambda, the next one multiplies it by 4, then 8
+GROWTH = 2.0  # Nielsen 1999: the first rejection doubles lambda, the next one multiplies it by 4, then 8
 
 
-def raised(state: Any) -> Any:
-    """`size` multiplied by `rise`, which itself doubles with each rejection in a row (Nielsen 1999)."""
-    size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not be raised
-    return state._replace(size=size * state.rise, rise=2 * state.rise)
+def increased(state: Any) -> Any:
+    """`size` multiplied by `growth`, which itself doubles with each rejection in a row (Nielsen 1999)."""
+    size = max(state.size, sys.float_info.min)  # zero, after hundreds of good steps, could not grow
+    return state._replace(size=size * state.growth, growth=2 * state.growth)
 
 
 def nielsen(ratio: float) -> float:
@@ -33,9 +33,9 @@ def nielsen(ratio: float) -> float:
 
 
 def shifted_proposal(
-    point: Point, matrix: Tensor, state: S, shift: Callable[[S], float | Tensor], raise_: Callable[[S], S]
+    point: Point, matrix: Tensor, state: S, shift: Callable[[S], float | Tensor], increase: Callable[[S], S]
 ) -> Proposal | None:
-    """-(B + shift I)^-1 g, with the state raised until that matrix is positive definite.
+    """-(B + shift I)^-1 g, with the state increased until that matrix is positive definite.
 
     None where B (d, d) is not finite, or the shift leaves the range: the first entry of the state stands for it.
     """
@@ -47,5 +47,5 @@ def shifted_proposal(
         if not bool(matrix.isfinite().all()):
             return None
         count("shifted")
-        state = raise_(state)
+        state = increase(state)
     return None

@@ -39,7 +39,7 @@ class ChebyshevNewton(CholeskyNewton):
         if factor is None:
             return None
         with phase("solve"):
-            twice = factor.solve(ray.third())
-        curved = ray.turned(twice, -0.5)
+            twice = factor.solve(ray.third_derivative())
+        curved = ray.with_added_direction(twice, -0.5)
         descent = float(torch.dot(ray.point.gradient, curved.direction))
         return backtrack(curved, descent, sufficient=self.sufficient, trials=1) if descent <= slope / 2 else None

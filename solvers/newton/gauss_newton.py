@@ -30,7 +30,7 @@ class GaussNewton(LineSearch):
     small or linear, and may be poor ones where they are large and curved.
     """
 
-    def unsuited(self, point: Point) -> str:
+    def why_unsuited(self, point: Point) -> str:
         return without_matrix(point)
 
     def propose(self, point: Point, state: Any) -> Proposal | None:

@@ -12,47 +12,47 @@ from ..common.validation import above_one, ascending, positive
 from ..core.solver import DirectionalSolver, Proposal, setting
 from ..line_search.backtracking import step_below_rounding, trial_step
 from ..objectives.base import Point
-from .adaptive_shift import raised, shifted_proposal
+from .adaptive_shift import increased, shifted_proposal
 
 
 class Shift(NamedTuple):
-    """The state: lambda, the factor by which the next rejection raises it, and f where rounding lowered lambda last."""
+    """The state: lambda, the factor of the next rejection, and f where rounding lowered lambda last."""
 
     size: float
-    rise: float
+    growth: float
     lowered_at: float = math.inf
 
 
 @dataclass(frozen=True)
 class LevenbergNewton(DirectionalSolver):
-    """x+ = x + s,  s = -(H + lambda I)^-1 g, taken if f(x) - f(x + s) > accept * (gain the quadratic model predicts).
+    """x+ = x + s,  s = -(H + lambda I)^-1 g, taken if f(x) - f(x + s) > eta0 * (gain the quadratic model predicts).
 
-    The ratio of the two gains steers lambda: above `good` it is divided by `fall`; below `poor`, or where H + lambda I
-    is not positive definite, it is multiplied by `rise`, and by twice as much each time in a row (Nielsen 1999). It
-    starts at `start` times the largest diagonal entry of H. Where the gain is below rounding level because lambda makes
-    the step short, it is divided by `fall`, too. (Nocedal & Wright, section 10.3 and the ratios of Alg. 4.1.)
+    The ratio of the two gains steers lambda: above eta2 it is divided by gamma_dec; below eta1, or where H + lambda I
+    is not positive definite, it is multiplied by gamma_inc, and by twice as much each time in a row (Nielsen 1999). It
+    starts at initial_shift times the largest diagonal entry of H. Where the gain is below rounding level because lambda
+    makes the step short, it is divided by gamma_dec, too. (Nocedal & Wright, section 10.3 and the ratios of Alg. 4.1.)
     """
 
-    start: float = setting(1e-3, positive)
-    accept: float = 1e-4
-    poor: float = 0.25
-    good: float = 0.75
-    rise: float = setting(4.0, above_one)
-    fall: float = setting(10.0, above_one)
+    initial_shift: float = setting(1e-3, positive)
+    eta0: float = 1e-4
+    eta1: float = 0.25
+    eta2: float = 0.75
+    gamma_inc: float = setting(4.0, above_one)
+    gamma_dec: float = setting(10.0, above_one)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ascending(accept=self.accept, poor=self.poor, good=self.good)
+        ascending(eta0=self.eta0, eta1=self.eta1, eta2=self.eta2)
 
     def init(self, point: Point) -> Shift:
         diagonal = point.hessian_diagonal
         largest = float(diagonal.max())
         if not largest > 0:
             largest = float(diagonal.abs().max())
-        return Shift(self.start * largest if 0 < largest < math.inf else self.start, self.rise)
+        return Shift(self.initial_shift * (largest if 0 < largest < math.inf else 1.0), self.gamma_inc)
 
     def propose(self, point: Point, state: Shift) -> Proposal | None:
-        return shifted_proposal(point, point.hessian, state, lambda state: state.size, raised)
+        return shifted_proposal(point, point.hessian, state, lambda state: state.size, increased)
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Shift]:
         state, slope, step = proposal.state, proposal.slope, proposal.direction
@@ -61,12 +61,12 @@ class LevenbergNewton(DirectionalSolver):
         if ratio is None:
             # Lowered after a rejection, lambda would rise again, and so on without end where f no longer falls.
             value = point.float_value
-            free = state.rise == self.rise or value < state.lowered_at
+            free = state.growth == self.gamma_inc or value < state.lowered_at
             reached, short = step_below_rounding(point, trial, step, slope, energy if free else 0.0)
-            return reached, Shift(state.size / self.fall, self.rise, value) if short else state
-        if not ratio > self.accept:  # NaN, too
-            return point, raised(state)
-        if ratio < self.poor:
-            return trial, state._replace(size=state.size * self.rise, rise=self.rise)
-        size = state.size / self.fall if ratio > self.good else state.size
-        return trial, state._replace(size=size, rise=self.rise)
+            return reached, Shift(state.size / self.gamma_dec, self.gamma_inc, value) if short else state
+        if not ratio > self.eta0:  # NaN, too
+            return point, increased(state)
+        if ratio < self.eta1:
+            return trial, state._replace(size=state.size * self.gamma_inc, growth=self.gamma_inc)
+        size = state.size / self.gamma_dec if ratio > self.eta2 else state.size
+        return trial, state._replace(size=size, growth=self.gamma_inc)

@@ -49,10 +49,10 @@ class NewtonCG(LineSearch):
         with phase("solve"):
             return newton_proposal(point, self.truncated(point, gradient_norm(point), state), state)
 
-    def truncated(self, point: Point, norm: float, start: float) -> Tensor:
+    def truncated(self, point: Point, norm: float, initial_gradient_norm: float) -> Tensor:
         """The inexact Newton direction, (d,)."""
         direction = -point.gradient  # where the norm is 0 or not a number there is no step below
-        eta = min(self.forcing, math.sqrt(norm / start)) if start > 0 else self.forcing
+        eta = min(self.forcing, math.sqrt(norm / initial_gradient_norm)) if initial_gradient_norm > 0 else self.forcing
         noise = EPS[direction.dtype]
         steps = conjugate_gradients(point, noise)
         for j, step in enumerate(islice(steps, min(self.cg_iterations, len(direction)))):

@@ -1,4 +1,4 @@
-"""What a solver is given."""
+"""Objectives: f, its gradient, Hessian and products, at one point."""
 
 from .autograd import FunctionObjective
 from .base import Objective, Point, Ray

@@ -1,4 +1,4 @@
-"""What a solver is given: an objective makes points, and a point has f and its derivatives at one x."""
+"""Objectives, points and rays: an objective makes points, and a point has f and its derivatives at one x."""
 
 from __future__ import annotations
 
@@ -135,12 +135,12 @@ class Ray:
         """The point x + t direction."""
         return self.point.objective.at(add_scaled(self.point.x, self.direction, t))
 
-    def third(self) -> Tensor:
+    def third_derivative(self) -> Tensor:
         """D^3 f(x)[d, d], (d,): the change of H d along the direction d, here by a difference of two products."""
         t = EPS[self.direction.dtype] ** 0.5  # balances the fourth derivative against rounding, along a Newton step
         return (self.at(t).hvp(self.direction) - self.point.hvp(self.direction)).div_(t)
 
-    def turned(self, step: Tensor, t: float = 1.0) -> Ray:
+    def with_added_direction(self, step: Tensor, t: float = 1.0) -> Ray:
         """The ray along direction + t step."""
         return type(self)(self.point, add_scaled(self.direction, step, t))
 

@@ -22,12 +22,12 @@ RANGE = 1e-280, 1e280  # of sigma
 
 
 class Weight(NamedTuple):
-    """The state: sigma is `cube` / ||D^1/2 step||^3, so that it follows D as the radius of a trust region does.
+    """The state: sigma is `sigma_cube` / ||D^1/2 step||^3, so that it follows D as the radius of a trust region does.
 
     step: (d,), the last one, or at the start that of diagonal Newton. known: of the units, (d,).
     """
 
-    cube: float
+    sigma_cube: float  # sigma times the cube of the length of `step`
     step: Tensor
     known: Tensor
     rejections: int = 0  # in a row
@@ -35,33 +35,33 @@ class Weight(NamedTuple):
 
 @dataclass(frozen=True)
 class Cubic(DirectionalSolver):
-    """x+ = x + s if f(x) - f(x + s) > accept * gain,  s: minimise g^T s + s^T H s / 2 + sigma/3 ||D^1/2 s||^3.
+    """x+ = x + s if f(x) - f(x + s) > eta0 * gain,  s: minimise g^T s + s^T H s / 2 + sigma/3 ||D^1/2 s||^3.
 
     s = -(H + lambda D)^-1 g with lambda = sigma ||D^1/2 s||, the global minimiser also in the hard case, from the
     eigenvectors of D^-1/2 H D^-1/2. D is that of TrustRegion: the units of the variables do not matter. gain is the
-    decrease that the model promises, its cubic term included. After k rejections in a row sigma is multiplied by
-    rise^k; where more than `good` of the gain came true it is divided by `fall`. It starts at start / sqrt(g^T D^-1 g),
-    and at `start` where the gradient is 0. Where the gain is below rounding level the slope at x + s decides. (Cartis,
-    Gould & Toint 2011, Math. Program. 127, Alg. 2.1.)
+    decrease that the model predicts, its cubic term included. After k rejections in a row sigma is multiplied by
+    gamma_inc^k; if f falls by more than eta2 * gain it is divided by gamma_dec. It starts at
+    initial_sigma / sqrt(g^T D^-1 g), and at initial_sigma where the gradient is 0. Where the gain is below
+    rounding level the slope at x + s decides. (Cartis, Gould & Toint 2011, Math. Program. 127, Alg. 2.1.)
     """
 
     # Iterations on breast-cancer-l2, -mean10, -raw, synthetic-ill, -rare, iris, Rosenbrock's function:
-    #     start 0.1, fall 10:   8  8 10 11  9  6 33        start 1, fall 10:   8  8 11 12  9  7 34
-    #     start 0.1, fall 2:    8 15 20 27  9  7 28        start 1, fall 2:    9 18 23 31 10  7 28
-    start: float = setting(0.1, positive)
-    accept: float = 0.1  # ibid., section 7: eta_1, and eta_2 below
-    good: float = 0.9
-    rise: float = setting(2.0, above_one)
-    fall: float = setting(10.0, above_one)
+    #     initial_sigma 0.1, gamma_dec 10:   8  8 10 11  9  6 33        1, 10:   8  8 11 12  9  7 34
+    #     initial_sigma 0.1, gamma_dec 2:    8 15 20 27  9  7 28        1, 2:    9 18 23 31 10  7 28
+    initial_sigma: float = setting(0.1, positive)
+    eta0: float = 0.1  # ibid., section 7, where it is eta_1; eta2 is eta_2
+    eta2: float = 0.9
+    gamma_inc: float = setting(2.0, above_one)
+    gamma_dec: float = setting(10.0, above_one)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ascending(accept=self.accept, good=self.good)
+        ascending(eta0=self.eta0, eta2=self.eta2)
 
     def init(self, point: Point) -> Weight:
         known, sizes = units(point)
         step = point.gradient / sizes / sizes
-        return Weight(self.start * squared(length(sizes, step)), step, known)
+        return Weight(self.initial_sigma * squared(length(sizes, step)), step, known)
 
     def propose(self, point: Point, state: Weight) -> Proposal | None:
         known, sizes = units(point, state.known)
@@ -70,7 +70,7 @@ class Cubic(DirectionalSolver):
         with phase("solve"):
             count("solves")
             size = length(sizes, state.step)
-            sigma = state.cube / size / size / size if size > 0 else self.start
+            sigma = state.sigma_cube / size / size / size if size > 0 else self.initial_sigma
             step, long, shift = eigen.regularised(min(max(sigma, RANGE[0]), RANGE[1]))
             slope = float(torch.dot(point.gradient, step))
         if shift > 1:
@@ -83,14 +83,14 @@ class Cubic(DirectionalSolver):
         reached, ratio = trial_step(point, proposal.direction, gain)
         if ratio is None:
             if approximate_wolfe(point, reached, proposal.direction, proposal.slope):
-                return reached, same if same.cube > 0 else state
+                return reached, same if same.sigma_cube > 0 else state
             if shortened and still_falling(point, reached, proposal.direction):
-                return reached, same._replace(cube=same.cube / self.fall)
+                return reached, same._replace(sigma_cube=same.sigma_cube / self.gamma_dec)
             return point, state
-        if not ratio > self.accept:  # NaN, too
+        if not ratio > self.eta0:  # NaN, too
             if torch.equal(reached.x, point.x):  # no shorter step changes x either
                 return point, state
             k = state.rejections + 1
-            raised = self.rise ** min(k, math.log(RANGE[1]) / math.log(self.rise))
-            return point, same._replace(cube=same.cube * raised, rejections=k)
-        return reached, same._replace(cube=same.cube / self.fall) if ratio > self.good else same
+            increase = self.gamma_inc ** min(k, math.log(RANGE[1]) / math.log(self.gamma_inc))
+            return point, same._replace(sigma_cube=same.sigma_cube * increase, rejections=k)
+        return reached, same._replace(sigma_cube=same.sigma_cube / self.gamma_dec) if ratio > self.eta2 else same

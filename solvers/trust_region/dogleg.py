@@ -1,4 +1,4 @@
-"""Trust regions with Powell's dogleg: one factorisation a point, whatever the radius."""
+"""Trust regions with Powell's dogleg: one factorisation per point, whatever the radius."""
 
 from __future__ import annotations
 

@@ -52,31 +52,32 @@ def still_falling(point: Point, reached: Point, step: Tensor) -> bool:
 
 @dataclass(frozen=True)
 class TrustRegion(DirectionalSolver):
-    """x+ = x + s if f(x) - f(x + s) > accept * gain,  s: minimise g^T s + s^T H s / 2 over ||D^1/2 s|| <= radius.
+    """x+ = x + s if f(x) - f(x + s) > eta0 * gain,  s: minimise g^T s + s^T H s / 2 over ||D^1/2 s|| <= radius.
 
-    gain is the decrease that the model promises. Below `poor` of it the radius becomes `shrink` times the length of s
-    (after k rejections in a row shrink^k), above `good` `grow` times that, if s lies on the boundary (Nocedal & Wright,
-    Alg. 4.1). Where the gain is below rounding level the slope at x + s decides, as in a line search.
+    gain is the decrease that the model predicts. If f falls by less than eta1 * gain, the radius becomes gamma_dec
+    times the length of s (gamma_dec^k after k rejections in a row); if by more than eta2 * gain and s lies on the
+    boundary, gamma_inc times that length (Nocedal & Wright, Alg. 4.1). Where the gain is below rounding level the slope
+    at x + s decides, as in a line search.
 
-    D = |diag H| where H is positive definite (Nocedal & Wright, section 4.5; elsewhere `spectrum.units`), so that
-    the units of the variables do not matter, and those of the radius are the ones of sqrt f. The first radius is
-    `start` times the length of the step of diagonal Newton, and 1 where the gradient is 0.
+    D = |diag H| where H is positive definite (Nocedal & Wright, section 4.5; elsewhere `core.eigensystem.units`), so
+    that the units of the variables do not matter, and those of the radius are the ones of sqrt f. The first radius is
+    initial_radius times the length of the step of diagonal Newton, and 1 where the gradient is 0.
     """
 
     # Iterations of trust-region-exact, and its factorisations, on breast-cancer-l2, -mean10, -raw, synthetic-ill,
-    # -rare, iris, Rosenbrock's function; with start 1:  8 8 10 8 9 6 23   9 11 24 22 10 9 31
+    # -rare, iris, Rosenbrock's function; with radius 1: 8 8 10 8 9 6 23   9 11 24 22 10 9 31
     # with 3:                                            8 8  9 6 9 6 27   9  9 16 15 10 9 35
     # with 10:                                           8 8  9 5 9 6 28   9  9 12 11 10 9 36
-    start: float = setting(10.0, positive)
-    accept: float = 1e-4
-    poor: float = 0.25
-    good: float = 0.75
-    shrink: float = setting(0.25, fraction)
-    grow: float = setting(2.0, above_one)
+    initial_radius: float = setting(10.0, positive)
+    eta0: float = 1e-4
+    eta1: float = 0.25
+    eta2: float = 0.75
+    gamma_dec: float = setting(0.25, fraction)
+    gamma_inc: float = setting(2.0, above_one)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ascending(accept=self.accept, poor=self.poor, good=self.good)
+        ascending(eta0=self.eta0, eta1=self.eta1, eta2=self.eta2)
 
     def units(self, point: Point, before: Tensor | float = 0.0) -> Units:
         """D^1/2 at a point."""
@@ -89,7 +90,7 @@ class TrustRegion(DirectionalSolver):
     def init(self, point: Point) -> Region:
         known, sizes = self.units(point)
         step = point.gradient / sizes / sizes
-        return Region(self.start, step, known, length(sizes, step))
+        return Region(self.initial_radius, step, known, length(sizes, step))
 
     def propose(self, point: Point, state: Region) -> Proposal | None:
         known, sizes = self.units(point, state.known)
@@ -107,15 +108,15 @@ class TrustRegion(DirectionalSolver):
             if approximate_wolfe(point, reached, trial.step, trial.slope):
                 return reached, same
             if trial.bounded and still_falling(point, reached, trial.step):
-                return reached, same._replace(factor=self.grow)
+                return reached, same._replace(factor=self.gamma_inc)
             return point, state
-        if not ratio > self.accept:  # NaN, too
+        if not ratio > self.eta0:  # NaN, too
             if torch.equal(reached.x, point.x):  # no shorter step changes x either
                 return point, state
             rejections = state.rejections + 1
-            return point, same._replace(factor=self.shrink**rejections, rejections=rejections)
-        if ratio < self.poor:
-            return reached, same._replace(factor=self.shrink)
-        if ratio > self.good and trial.bounded:
-            return reached, same._replace(factor=self.grow)
+            return point, same._replace(factor=self.gamma_dec**rejections, rejections=rejections)
+        if ratio < self.eta1:
+            return reached, same._replace(factor=self.gamma_dec)
+        if ratio > self.eta2 and trial.bounded:
+            return reached, same._replace(factor=self.gamma_inc)
         return reached, same

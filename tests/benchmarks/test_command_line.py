@@ -9,7 +9,8 @@ import sys
 import pytest
 from typer.testing import CliRunner
 
-from benchmarks.command import choosing, peers
+from benchmarks.command import cases as chosen_cases
+from benchmarks.command import peers
 from benchmarks.command import run as command
 from benchmarks.command.main import app
 from benchmarks.profiling import recording
@@ -100,8 +101,8 @@ def test_a_problem_without_its_files_is_named_with_the_command_that_fetches_them
 
 
 def test_a_suite_goes_on_without_the_problems_whose_files_are_absent(tmp_path, monkeypatch, no_data_files):
-    monkeypatch.setitem(choosing.SUITES, "mixed", lambda: choosing.every_solver(["a9a", "iris"]))
-    monkeypatch.setitem(choosing.SUITES, "absent", lambda: choosing.every_solver(["a9a"]))
+    monkeypatch.setitem(chosen_cases.SUITES, "mixed", lambda: chosen_cases.every_solver(["a9a", "iris"]))
+    monkeypatch.setitem(chosen_cases.SUITES, "absent", lambda: chosen_cases.every_solver(["a9a"]))
     outcome = run("--suite", "mixed", "--solver", "newton", "--repeats", "1", "--store", str(tmp_path / "runs"))
     assert outcome.exit_code == 0 and "left out a9a: " in outcome.stderr and "1 runs measured" in outcome.stderr
     outcome = run("--suite", "absent", "--repeats", "1", "--store", str(tmp_path / "runs"))
@@ -109,7 +110,7 @@ def test_a_suite_goes_on_without_the_problems_whose_files_are_absent(tmp_path, m
 
 
 def test_a_problem_named_without_a_suite_meets_every_solver():
-    cases = choosing.cases_of(None, ["digits", "iris"], [], [], [], [], 1, None)
+    cases = chosen_cases.cases_of(None, ["digits", "iris"], [], [], [], [], 1, None)
     assert {(case.problem, case.solver) for case in cases} == {(p, s) for p in ("digits", "iris") for s in SOLVERS}
 
 

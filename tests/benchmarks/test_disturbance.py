@@ -111,7 +111,7 @@ def test_the_thread_that_waited_longest_counts_and_one_that_is_new_began_at_noth
 def test_where_the_system_does_not_tell_of_delays_they_are_not_known(machine):
     with (watch := Watch()):
         machine.wait(1.0)
-    watch.leave_out_all_but(1.0)
+    watch.subtract_time_outside(1.0)
     assert math.isnan(watch.columns()["delay_seconds"]) and is_disturbed(watch.columns(), "cpu", TICK)
 
 
@@ -122,7 +122,7 @@ def test_what_was_waited_off_the_clock_of_the_run_is_left_out(machine):
         machine.wait(5.0)  # before the first reading of the run, or after its last
         machine.delay("1", 5.0)
     assert is_disturbed(watch.columns(), "cpu", TICK)
-    watch.leave_out_all_but(2.0)
+    watch.subtract_time_outside(2.0)
     assert not is_disturbed(watch.columns(), "cpu", TICK)
 
 

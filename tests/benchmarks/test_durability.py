@@ -103,7 +103,7 @@ def test_whatever_ends_it_after_whichever_run_nothing_is_lost_and_nothing_done_t
         else:
             last = errors.splitlines()[-1]
             assert status == 130
-            assert last == f"interrupted: {len(stored)} of {ALL} runs are stored; the same command continues from there"
+            assert last == f"interrupted: {len(stored)} of {ALL} runs are stored; rerun the same command to continue"
             assert not list(tmp_path.glob(".*.partial"))
         before = stored
     status, rest, errors = Fork(app, *options(tmp_path)).end()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from benchmarks.command import choosing
+from benchmarks.command import cases as chosen_cases
 from benchmarks.command.main import app
 from benchmarks.runner import peers as peer_runs
 from benchmarks.runner.measure import evaluate, measure
@@ -21,8 +21,8 @@ from datasets import build
 from reports.data.repeats import ended
 from reports.data.runs import tell_apart
 from reports.figures import style
-from reports.findings.believed import false_convergence
-from reports.tables.converged import honesty
+from reports.findings.correctness import false_convergence
+from reports.tables.convergence_claims import convergence_claims
 from solvers import SOLVERS, Status, Stop
 from solvers.adapters import PEERS, Claim, MissingPeerError, base
 from solvers.objectives import FunctionObjective
@@ -48,7 +48,7 @@ class Fake:
     honest: bool = True
     iterations: int = 100
     dtypes: tuple[str, ...] = ("float64",)
-    general: ClassVar[bool] = False
+    takes_any_objective: ClassVar[bool] = False
     needs: ClassVar[str] = "gradient"
 
     def prepare(self, objective, start=None):
@@ -110,7 +110,7 @@ def test_a_claim_far_from_the_minimum_is_judged_as_any_other_run(run):
     measurement = measure(Case(PROBLEM, "fake:method"))
     assert measurement.status is Status.CONVERGED
     frame = tell_apart(pd.DataFrame([{"run": "r", "machine": "m"} | row for row in evaluate(measurement)]))
-    (row,) = honesty(frame).to_dict("records")
+    (row,) = convergence_claims(frame).to_dict("records")
     assert (row["converged"], row["false"]) == (1, 1)
     assert ended(frame.iloc[-1]) == "converged (its claim)"
     ours = frame.assign(solver="newton", label="newton")
@@ -172,7 +172,7 @@ def test_an_optimiser_of_torch_is_imported_before_the_clock(logistic, monkeypatc
     from solvers.adapters import torch_lbfgs
 
     woken = []
-    monkeypatch.setattr(torch_lbfgs, "awake", lambda: woken.append(1))
+    monkeypatch.setattr(torch_lbfgs, "import_compiler", lambda: woken.append(1))
     fit = PEERS["torch.optim:LBFGS"].prepare(logistic(l2=0.1))
     assert woken == [1]
     fit(1e-3)
@@ -230,12 +230,12 @@ def test_the_suite_of_peers_meets_the_problems_of_quick_by_its_rules_and_in_a_pr
 
 def test_peers_are_measured_alone_or_beside_the_solvers_that_are_named():
     def named(solvers):
-        cases = choosing.cases_of([], [PROBLEM], solvers, [], [], [], 1, None, ["scipy:BFGS"])
+        cases = chosen_cases.cases_of([], [PROBLEM], solvers, [], [], [], 1, None, ["scipy:BFGS"])
         return {case.solver for case in cases}
 
     assert named([]) == {"scipy:BFGS"} and named(["newton"]) == {"newton", "scipy:BFGS"}
     with pytest.raises(ValueError, match="did you mean scipy:BFGS"):
-        choosing.cases_of([], [], [], [], [], [], 1, None, ["scipy:BFG"])
+        chosen_cases.cases_of([], [], [], [], [], [], 1, None, ["scipy:BFG"])
 
 
 def test_the_version_of_its_library_is_part_of_the_case(monkeypatch):

@@ -13,10 +13,9 @@ from typer.testing import CliRunner
 
 from benchmarks.command import peers as command
 from benchmarks.command.main import app
-from benchmarks.scoreboard import race as racing
-from benchmarks.scoreboard import scores
+from benchmarks.scoreboard import scores, timing
 from benchmarks.scoreboard.contenders import CONTENDERS, OURS, measure_problem
-from benchmarks.scoreboard.race import ERROR, MISSING, REACHED, SHORT, SLOW, Course, Entry, race, sweep
+from benchmarks.scoreboard.timing import ERROR, MISSING, REACHED, SHORT, SLOW, Outcome, ScoreboardProblem, race, sweep
 from datasets import Dataset, build, certificate
 from datasets import registry as problems
 from datasets.registry import recipe
@@ -28,9 +27,9 @@ PROBLEM = "breast-cancer-l2"
 
 
 @pytest.fixture(scope="module")
-def course() -> Course:
+def course() -> ScoreboardProblem:
     known = certificate(PROBLEM)
-    return Course(build(PROBLEM), known.optimum, (known.high - known.low) / 2)
+    return ScoreboardProblem(build(PROBLEM), known.optimum, (known.high - known.low) / 2)
 
 
 @pytest.fixture(scope="module")
@@ -45,15 +44,15 @@ def clock(monkeypatch):
     class Clock:
         now = 0.0
 
-    monkeypatch.setattr(racing, "perf_counter", lambda: Clock.now)
-    monkeypatch.setattr(racing, "deadline", lambda seconds: __import__("contextlib").nullcontext())
+    monkeypatch.setattr(timing, "perf_counter", lambda: Clock.now)
+    monkeypatch.setattr(timing, "deadline", lambda seconds: __import__("contextlib").nullcontext())
     return Clock
 
 
 class Fake:
     """A peer whose distance from the optimum is `offset(tolerance)`, in `seconds(tolerance)` of the clock."""
 
-    general = False
+    takes_any_objective = False
 
     def __init__(self, optimum, clock, *, offset=lambda tolerance: tolerance, seconds=lambda tolerance: 0.1, **more):
         self.optimum, self.clock, self.offset, self.seconds = optimum, clock, offset, seconds
@@ -76,12 +75,12 @@ def test_the_gap_is_one_at_the_start_and_zero_at_the_optimum(course, optimum):
 
 def test_an_optimum_that_is_hardly_known_is_refused():
     with pytest.raises(ValueError, match="not known well enough"):
-        Course(build(PROBLEM), certificate(PROBLEM).optimum, 1e-7)
+        ScoreboardProblem(build(PROBLEM), certificate(PROBLEM).optimum, 1e-7)
 
 
 def test_a_sparse_problem_is_met_in_both_layouts_and_a_full_one_in_one(course):
     known = certificate("synthetic-sparse")
-    sparse = Course(build("synthetic-sparse"), known.optimum, 0.0)
+    sparse = ScoreboardProblem(build("synthetic-sparse"), known.optimum, 0.0)
     assert course.layouts == ("dense",) and sparse.layouts == ("csr", "dense")
     assert sparse.density == pytest.approx(0.05)
     w = torch.linspace(-1, 1, sparse.d, dtype=torch.float64)
@@ -94,7 +93,7 @@ def test_a_sparse_problem_is_met_in_both_layouts_and_a_full_one_in_one(course):
 def test_a_claim_of_success_far_from_the_optimum_counts_for_nothing(course, optimum, clock):
     entry, fit = sweep(Fake(optimum, clock, offset=lambda tolerance: 1.0), course, 10.0)
     assert entry.status == SHORT and fit is None and "least gap" in entry.message
-    assert all(trial.success for trial in entry.trials) and len(entry.trials) == len(racing.TOLERANCES)
+    assert all(trial.success for trial in entry.trials) and len(entry.trials) == len(timing.TOLERANCES)
 
 
 def test_a_sweep_goes_from_loose_to_tight_and_ends_when_the_gap_is_reached_twice(course, optimum, clock):
@@ -102,19 +101,19 @@ def test_a_sweep_goes_from_loose_to_tight_and_ends_when_the_gap_is_reached_twice
     entry, _ = sweep(peer, course, 10.0)
     for dtype in peer.dtypes:
         trials = [trial for trial in entry.trials if trial.dtype == dtype]
-        reached = [trial.gap <= racing.TARGET for trial in trials]
+        reached = [trial.gap <= timing.TARGET for trial in trials]
         assert reached == [False] * (len(reached) - 2) + [True, True] and len(reached) > 2
-        assert [trial.tolerance for trial in trials] == list(racing.TOLERANCES[: len(trials)])
+        assert [trial.tolerance for trial in trials] == list(timing.TOLERANCES[: len(trials)])
 
 
 def test_the_fastest_setting_that_reaches_the_gap_is_chosen(course, optimum, clock):
     tight = Fake(optimum, clock, seconds=lambda tolerance: 1.0 + tolerance)  # the tighter, the faster
     entry, _ = sweep(tight, course, 10.0)
-    reached = [trial for trial in entry.trials if trial.gap <= racing.TARGET]
+    reached = [trial for trial in entry.trials if trial.gap <= timing.TARGET]
     assert entry.status == REACHED and entry.best == reached[-1]
     same = Fake(optimum, clock, seconds=lambda tolerance: 1.0 + tolerance, iterations=lambda: 7)
     entry, _ = sweep(same, course, 10.0)
-    assert entry.best == next(trial for trial in entry.trials if trial.gap <= racing.TARGET)  # they do the same
+    assert entry.best == next(trial for trial in entry.trials if trial.gap <= timing.TARGET)  # they do the same
 
 
 def test_a_fit_over_the_budget_ends_its_sweep_and_what_was_reached_before_counts(course, optimum, clock):
@@ -130,7 +129,7 @@ def test_a_layout_or_precision_that_is_far_slower_is_given_up(course, optimum, c
     peer = Fake(optimum, clock, dtypes=("float64", "float32"))
     peer.seconds = lambda tolerance: 1.0 if len(peer.asked) < 7 else 3.5
     entry, _ = sweep(peer, course, 10.0)
-    reached = [trial for trial in entry.trials if trial.gap <= racing.TARGET]
+    reached = [trial for trial in entry.trials if trial.gap <= timing.TARGET]
     assert [trial.dtype for trial in reached] == ["float64"] * 2 and entry.trials[-1].dtype == "float32"
     assert len([trial for trial in entry.trials if trial.seconds > 3]) == 1
 
@@ -145,7 +144,7 @@ def test_an_endless_fit_is_interrupted_even_where_the_library_catches_errors(cou
     caught = []
 
     class Endless:
-        dtypes, general = ("float64",), False
+        dtypes, takes_any_objective = ("float64",), False
 
         def prepare(self, objective):
             def fit(tolerance):
@@ -164,7 +163,7 @@ def test_an_endless_fit_is_interrupted_even_where_the_library_catches_errors(cou
 
 def test_a_peer_that_raises_and_one_that_is_missing_are_rows_that_say_so(course):
     class Raising:
-        dtypes, general = ("float64",), False
+        dtypes, takes_any_objective = ("float64",), False
 
         def __init__(self, error):
             self.error = error
@@ -178,7 +177,7 @@ def test_a_peer_that_raises_and_one_that_is_missing_are_rows_that_say_so(course)
     assert (entry.status, entry.message) == (MISSING, "it is not installed")
 
 
-def raced(course, peers: dict, repeats: int, stay=()) -> tuple[dict[str, Entry], list[str]]:
+def raced(course, peers: dict, repeats: int, stay=()) -> tuple[dict[str, Outcome], list[str]]:
     entries, fits, order = {}, {}, []
     for name, peer in peers.items():
         entries[name], fit = sweep(peer, course, 10.0)
@@ -307,7 +306,7 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, result, monkeypatch):
     monkeypatch.setattr(command, "measure_problem", measure)
     monkeypatch.setattr(scores, "calibration", lambda *arguments: {})
     ended = invoke("--problem", PROBLEM, "--problem", "synthetic-wide", "--store", str(tmp_path))
-    assert ended.exit_code == 130 and "continues from there" in ended.output and len(list(tmp_path.iterdir())) == 1
+    assert ended.exit_code == 130 and "rerun the same command" in ended.output and len(list(tmp_path.iterdir())) == 1
 
 
 def trial(**more) -> dict:
@@ -344,7 +343,7 @@ def test_the_reference_is_the_fastest_of_ours_that_reaches_the_gap():
     [
         ([1.0] * 7, [2.0] * 7, "won"),
         ([1.0] * 7, [0.5] * 7, "lost"),
-        ([1.0] * 7, [0.5, 2.0, 0.5, 2.0, 0.5, 2.0, 2.0], "open"),
+        ([1.0] * 7, [0.5, 2.0, 0.5, 2.0, 0.5, 2.0, 2.0], "undecided"),
         (None, [1.0] * 7, "lost"),
         ([1.0] * 7, None, "won"),
     ],

@@ -20,7 +20,7 @@ from benchmarks.command.main import app
 from benchmarks.profiling import recording as profiling
 from benchmarks.profiling.operations import Tally
 from benchmarks.profiling.profile import Phase, Profile, sums, verdict
-from benchmarks.profiling.recording import profile, reads_apart, table
+from benchmarks.profiling.recording import phase_table, profile, reads_apart
 from benchmarks.profiling.roofline import draw, roofline
 from benchmarks.profiling.work import Work, total, work_of
 from benchmarks.runner import environment
@@ -197,7 +197,9 @@ def test_operations_and_reads_are_counted_where_they_happen_and_views_are_not(in
 
 
 def test_counting_in_inference_mode_sees_what_counting_outside_sees():
-    counted = profiling.count(Case("breast-cancer-l2", "newton-cholesky", stop=fixed(5)), build("breast-cancer-l2"))
+    counted = profiling.count_operations(
+        Case("breast-cancer-l2", "newton-cholesky", stop=fixed(5)), build("breast-cancer-l2")
+    )
     assert counted.operations["factorise"] == 5 * 4  # rsqrt, outer, mul_, cholesky_ex
     assert counted.reads["factorise"] == 5  # whether it worked
     assert counted.operations["hessian"] > counted.operations["gradient"] > 0
@@ -283,7 +285,7 @@ def test_a_row_puts_each_event_to_what_bounds_it():
     }
     events = {"gradient": {"gradients": 3}, "hessian": {"hessians": 1, "hessian_vector_products": 2}}
     events["factorise"] = {"factorisations": 2, "shifted": 5}
-    rows = {row.name: row for row in table(recorded(**events), work, GENERAL, AT_SIZE, Tally())}
+    rows = {row.name: row for row in phase_table(recorded(**events), work, GENERAL, AT_SIZE, Tally())}
     assert tuple(rows) == PHASES
     gradient, hessian, factorise = rows["gradient"], rows["hessian"], rows["factorise"]
     assert (gradient.flops, gradient.bytes) == (3e9, 12e9)
@@ -402,7 +404,7 @@ def counted(objective, counter: str) -> float:
         "hessian_vector_products": lambda: point.hvp(x),
         "gauss_newton_products": lambda: point.gnvp(x),
         "kronecker_factors": lambda: point.kronecker_factors,
-        "third_derivatives": lambda: point.third(point.margins),
+        "third_derivatives": lambda: point.third_derivative(point.margins),
     }[counter]
     with FlopCounterMode(display=False, custom_mapping=EXTRA) as counter_mode:
         ask()

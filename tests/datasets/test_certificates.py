@@ -20,7 +20,7 @@ from scipy.special import logsumexp
 from sklearn.linear_model import LogisticRegression as ScikitLearn
 from torch import Tensor
 
-from benchmarks.audit.truth import ExactSoftmax
+from benchmarks.audit.reference import HighPrecisionSoftmax
 from datasets import PROBLEMS, Certificate, Problem, build, certificate, certify, multiclass
 from datasets.certificates.optimum import coordinates, self_concordant_gap, solve, value_rounding
 from datasets.certificates.separation import (
@@ -28,7 +28,7 @@ from datasets.certificates.separation import (
     QUASI,
     SEPARABLE,
     UNDECIDED,
-    peel,
+    classify_separability,
     separation,
     unit,
     widest_margin,
@@ -435,7 +435,7 @@ def test_the_answer_is_that_of_the_theorems_of_the_alternative():
             rows[:, 0] = abs(rows[:, 0])
         answers[expected := by_alternatives(rows)] += 1
         scaled = sparse.csr_matrix(rows)
-        assert peel(unit(unit(scaled, axis=0), axis=1)) == expected, rows
+        assert classify_separability(unit(unit(scaled, axis=0), axis=1)) == expected, rows
         assert (widest_margin(scaled) > 1e-9) == (expected == SEPARABLE), rows
     assert min(answers.values()) >= 15 and len(answers) == 3
 
@@ -443,9 +443,9 @@ def test_the_answer_is_that_of_the_theorems_of_the_alternative():
 def test_rows_are_peeled_until_nothing_moves():
     """In units of 1e-5 each column decides only what the ones before left: no single program sees all of it."""
     steps = np.array([[1.0, 0, 0], [-1, 1e7, 0], [0, -1, 1e7], [0, 0, 1]])
-    assert peel(unit(sparse.csr_matrix(steps), axis=1)) == SEPARABLE
-    assert peel(unit(sparse.csr_matrix(np.vstack([steps, 0 * steps[:1]])), axis=1)) == QUASI
-    assert peel(sparse.csr_matrix(np.zeros((2, 3)))) == OVERLAPPING
+    assert classify_separability(unit(sparse.csr_matrix(steps), axis=1)) == SEPARABLE
+    assert classify_separability(unit(sparse.csr_matrix(np.vstack([steps, 0 * steps[:1]])), axis=1)) == QUASI
+    assert classify_separability(sparse.csr_matrix(np.zeros((2, 3)))) == OVERLAPPING
 
 
 @INTERCEPT
@@ -641,7 +641,7 @@ def test_a_common_step_of_all_classes_hides_no_row_that_moves_the_wrong_way():
     x += [-0.43, 0.00152, 0.00158, 0.000121, 0.000319, -0.00142, -3.47e-05]
     y = torch.tensor([int(label) for label in "003001112210101033033"])
     f = SoftmaxRegression(torch.tensor(x, dtype=torch.float64).unsqueeze(1), y, fit_intercept=True)
-    assert ExactSoftmax(f).minimise() is not None
+    assert HighPrecisionSoftmax(f).minimise() is not None
     assert separation(f).classes == OVERLAPPING
 
 

@@ -24,8 +24,8 @@ from datasets.loaders.storage import sentences
 from reports.sections.collection import by_problem, collection_section, solved, solved_runs
 from solvers import SOLVERS, Status, minimize
 
-HERE = not s2mpj.missing()
-NEEDS = pytest.mark.skipif(not HERE, reason=s2mpj.missing() or "-")
+HERE = not s2mpj.why_missing()
+NEEDS = pytest.mark.skipif(not HERE, reason=s2mpj.why_missing() or "-")
 SAMPLE = [problem for problem in CUTEST if problem.n <= 12][::9]
 
 
@@ -159,7 +159,7 @@ def test_a_problem_is_made_from_the_file_of_its_name_and_its_minimum_is_known(fa
     assert (known.optimum, known.no_gap) == (0.0, "") and "S2MPJ" in known.bound
     result = minimize(SOLVERS["newton-damped"], problem.objective, problem.x0)
     assert result.status == Status.CONVERGED and float(result.value) < 1e-20
-    assert not s2mpj.missing()
+    assert not s2mpj.why_missing()
     with pytest.raises(DataError, match=r"BEALE is not among the problems in .*\[cutest\]"):
         build("cutest-beale")
 

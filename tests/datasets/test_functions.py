@@ -13,7 +13,7 @@ from benchmarks.runner.suites import SUITES, Case
 from datasets import FUNCTIONS, NIST, PROBLEMS, build, certificate
 from solvers import SOLVERS, GradientDescent, Newton, Status, Stop, minimize
 from solvers.objectives import FunctionObjective, LeastSquares
-from solvers.objectives.check import check_derivatives
+from solvers.objectives.taylor_check import check_derivatives
 from tests.exact import newton_step, sum_of_squares
 
 BY_NAME = {function.name: function for function in FUNCTIONS}

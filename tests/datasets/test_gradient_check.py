@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from datasets.checks import residual_mlp as gradient_check
 from datasets.checks.residual_mlp import DATA, check, draw
 from solvers.objectives import FunctionObjective, LogisticRegression, Point, ResidualMLP, residual_mlp
-from solvers.objectives.check import check_derivatives
 from solvers.objectives.residual_mlp import ACTIVATIONS
+from solvers.objectives.taylor_check import check_derivatives
 
 BLOCKS = ["W1", "b1", "W2", "b2", "W3", "b3"]
 HIDDEN = BLOCKS[:4]

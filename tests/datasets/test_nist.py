@@ -12,7 +12,7 @@ from datasets import NIST, build, certificate, correct_digits
 from datasets.functions import nist
 from datasets.functions.nist_data import CERTIFIED, MINIMA
 from solvers import SOLVERS, Status, Stop, minimize
-from solvers.objectives.check import check_derivatives
+from solvers.objectives.taylor_check import check_derivatives
 from tests.exact import newton_step, sum_of_squares
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.scoreboard.race import MISSING
+from benchmarks.scoreboard.timing import MISSING
 from reports.comparing.compare import compare, summaries
 from reports.findings.fastest import first_places, leaders, order_on, undecided
 from reports.sections.performance import performance_section
@@ -87,9 +87,9 @@ def test_a_repeat_that_did_not_get_there_leaves_a_clear_order_clear_and_a_close_
     times = [1.0, 1.01, 0.99, 1.02, 0.98, 1.0]
     slow = [*(3 * t for t in times[:5]), NEVER]
     close = [*times[:4], 1.0, NEVER]
-    assert contest(a=times, b=slow).ahead("a", "b") and contest(a=times, b=slow).undecided("a", "b") == ""
+    assert contest(a=times, b=slow).is_faster("a", "b") and contest(a=times, b=slow).undecided("a", "b") == ""
     assert contest(a=times, b=close).undecided("a", "b") == "not all repeats got there"
-    assert not contest(a=times[:3], b=[3.0, 3.0, NEVER]).ahead("a", "b")
+    assert not contest(a=times[:3], b=[3.0, 3.0, NEVER]).is_faster("a", "b")
     mostly = contest(a=[*times, *times[:3], NEVER], b=[9.0] * 6)
     assert order_on(mostly) == "On iris a takes 1.00 s (no interval, 9 of 10); b takes 9 times as long."
 
@@ -133,8 +133,8 @@ def test_a_verdict_is_true_false_or_names_where_it_holds_and_where_it_is_open(an
 
 
 def test_a_verdict_names_how_many_repeats_are_missing():
-    assert verdict({"iris": TOO_FEW.fastest("a")}, {"iris": TOO_FEW.why_open()}) == f"undecided for iris ({FEW})"
-    assert verdict({"iris": CLOSE.fastest("a")}, {"iris": CLOSE.why_open()}) == "undecided for iris"
+    assert verdict({"iris": TOO_FEW.fastest("a")}, {"iris": TOO_FEW.why_undecided()}) == f"undecided for iris ({FEW})"
+    assert verdict({"iris": CLOSE.fastest("a")}, {"iris": CLOSE.why_undecided()}) == "undecided for iris"
 
 
 LABELS = {
@@ -240,7 +240,7 @@ def compared(**verdicts: int) -> pd.DataFrame:
 def test_an_empty_list_of_changes_says_how_much_of_it_is_undecided():
     assert unchanged(compared()) == "No cell has a value at two commits: there is nothing to compare."
     assert unchanged(compared(same=3)) == "No change was found: of 3 comparisons 3 are the same."
-    assert unchanged(compared(same=1, inconclusive_few=2, inconclusive=1)) == (
+    assert unchanged(compared(same=1, undecided_few=2, undecided=1)) == (
         "No change was found: of 4 comparisons 1 are the same; 3 are undecided: 2 have too few samples (6 are needed), "
         "1 have intervals that neither show a change nor exclude one."
     )

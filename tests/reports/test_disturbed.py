@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from reports.__main__ import app
-from reports.comparing.compare import UNDECIDED, compare, summaries
+from reports.comparing.compare import NOT_COMPARED, compare, summaries
 from reports.data.repeats import DISTURBED, count_disturbed, marked
 from reports.data.runs import Runs, load
 from reports.findings.fastest import fastest
@@ -76,7 +76,7 @@ FIVE = [*calm(dtype="float32")[:5], *waited((9.0,), dtype="float32")]
 @pytest.mark.parametrize("sides", [(calm(), three(dtype="float32")), (calm(), FIVE)], ids=["three", "five calm ones"])
 def test_a_pair_with_too_few_undisturbed_runs_has_no_ratio_and_is_undecided(sides):
     table = compare(pair("dtype", *sides))
-    assert set(table["verdict"]) == {UNDECIDED} and table["ratio"].isna().all() and DISTURBED in UNDECIDED
+    assert set(table["verdict"]) == {NOT_COMPARED} and table["ratio"].isna().all() and DISTURBED in NOT_COMPARED
     assert table["A"].notna().all() and (table["B disturbed"] > 0).all()
     counted = summaries(table)
     assert (counted["undecided"] == 1).all() and (counted["no ratio"] == 0).all() and counted["B / A"].isna().all()

@@ -7,7 +7,7 @@ import math
 import pandas as pd
 import pytest
 
-from reports.tables.converged import honesty, judged
+from reports.tables.convergence_claims import convergence_claims, judged
 from reports.tables.precision import precision
 
 
@@ -28,15 +28,15 @@ def frame(*runs) -> pd.DataFrame:
 
 
 def one(*runs) -> dict:
-    (row,) = honesty(frame(*runs)).to_dict("records")
+    (row,) = convergence_claims(frame(*runs)).to_dict("records")
     return row
 
 
 def test_true_false_and_undecidable_convergence_are_counted_separately():
     row = one(run(1e-11), run(3e-10, repeat=1), run(0, repeat=2, no_gap="f* is not known"), run(1e-3, status="stalled"))
-    counts = {name: row[name] for name in ("ended", "converged", "true", "false", "not judged", "unclaimed")}
-    assert counts == {"ended": 4, "converged": 3, "true": 1, "false": 1, "not judged": 1, "unclaimed": 0}
-    assert row["false ones"] == "p: p-newton-float64-converged-1" and row["worst gap / asked for"] == pytest.approx(3.0)
+    counts = {name: row[name] for name in ("total", "converged", "true", "false", "not judged", "unclaimed")}
+    assert counts == {"total": 4, "converged": 3, "true": 1, "false": 1, "not judged": 1, "unclaimed": 0}
+    assert row["false runs"] == "p: p-newton-float64-converged-1" and row["worst gap / tolerance"] == pytest.approx(3.0)
     assert len(row["runs"]) == 4
 
 
@@ -76,13 +76,15 @@ def test_the_last_iterate_is_judged_and_solvers_machines_and_precisions_have_row
     assert judged(rows)["within"].tolist() == [True]
     high = frame(run(1e-5, dtype="float32", start=1e9)).iloc[::-1]  # eps^2 f(x0) = 1.4e-5
     assert judged(high)["within"].tolist() == [True]
-    table = honesty(frame(run(0), run(0, dtype="float32"), run(0, solver="newton-cg"), run(0, machine="B", repeat=1)))
+    table = convergence_claims(
+        frame(run(0), run(0, dtype="float32"), run(0, solver="newton-cg"), run(0, machine="B", repeat=1))
+    )
     assert len(table) == 4 and "machine" in table
-    assert "machine" not in honesty(frame(run(0)))
+    assert "machine" not in convergence_claims(frame(run(0)))
 
 
 def test_an_empty_frame_and_one_without_optima_make_empty_tables():
-    assert honesty(pd.DataFrame()).empty
+    assert convergence_claims(pd.DataFrame()).empty
     for rows in (pd.DataFrame(), frame(run(0, no_gap="no minimiser"))):
         assert "benchmarks run" in precision(rows)["measured"][0]
 
@@ -104,7 +106,7 @@ def test_each_precision_shows_its_best_run_and_a_dash_where_there_is_none():
 
 def test_what_is_below_the_certificate_is_shown_as_a_bound():
     table = precision(frame(run(-1e-12, error=1e-11), run(2e-11, error=1e-11, solver="other"))).set_index("solver")
-    assert table["known to"].unique() == ["1.0e-11"]
+    assert table["uncertainty of f*"].unique() == ["1.0e-11"]
     assert table.loc["newton", "float64"] == "< 1.0e-11 (converged)"
     assert table.loc["other", "float64"] == "2.0e-11 (converged)"
 

@@ -10,13 +10,13 @@ import pytest
 from benchmarks.runner.measure import Measurement, evaluate
 from reports.data.runs import NO_MINIMISER, NOT_KNOWN, Runs, load, with_minimiser
 from reports.figures.problem import FIGURES, NO_GAP
-from reports.findings.believed import no_minimiser, not_known
+from reports.findings.correctness import no_minimiser, not_known
 from reports.findings.findings import findings
-from reports.findings.misleading import ends
+from reports.findings.overfitting import ends
 from reports.page.sources import sources
 from reports.sections.collection import COLLECTED, solved_runs
 from reports.sections.problems import problem_sections
-from reports.tables.converged import judged
+from reports.tables.convergence_claims import judged
 from tests.reports.made_up import HOST, frames, run, stored
 
 UNKNOWN = {

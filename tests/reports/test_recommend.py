@@ -335,7 +335,7 @@ def test_costs_come_from_the_same_device_and_threads_alone():
 
 def test_in_a_world_with_a_law_the_model_errs_nowhere_and_the_trivial_rule_does():
     table = regret(world())
-    assert len(table) == len(SHAPES) and (table["regret"] == 1).all() and table["its regret"].max() > 2
+    assert len(table) == len(SHAPES) and (table["regret"] == 1).all() and table["regret of the trivial rule"].max() > 2
     assert set(table["recommended"]) == set(EVENTS) and (table["in interval"] <= table["predicted"]).all()
     assert any("does beat" in line for line in verdict(table))
     assert set(table["runs"][0]) == {"newton0", "newton-cg0"}
@@ -360,20 +360,31 @@ def test_a_recommended_solver_that_never_arrived_has_a_bound_for_its_regret():
     never = {"time": math.inf, "iterations": math.inf, "waited": 7.0, "outcome": OUT_OF_TIME}
     cells = [replace(one, **never) if (one.solver, one.problem) == ("newton", "p0") else one for one in world()]
     row = regret(cells).set_index("problem").loc["p0"]
-    assert row["recommended"] == "newton" and row["at least"]
+    assert row["recommended"] == "newton" and row["regret is a lower bound"]
     assert row["regret"] == pytest.approx(7.0 / row["best time"])
 
 
 def test_a_regret_that_is_only_bounded_decides_for_the_other_side_alone():
-    even = regret(world()).assign(**{"regret": 2.0, "its regret": 3.0, "at least": False, "its at least": False})
+    even = regret(world()).assign(
+        **{
+            "regret": 2.0,
+            "regret of the trivial rule": 3.0,
+            "regret is a lower bound": False,
+            "regret of the trivial rule is a lower bound": False,
+        }
+    )
     one = even.index == even.index[0]
-    assert any("does beat" in line for line in verdict(even.assign(**{"its at least": one})))
-    open_ = verdict(even.assign(**{"at least": one}))
+    assert any(
+        "does beat" in line for line in verdict(even.assign(**{"regret of the trivial rule is a lower bound": one}))
+    )
+    open_ = verdict(even.assign(**{"regret is a lower bound": one}))
     assert any("whether the model beats the trivial rule is undecided" in line for line in open_)
     assert open_[0].endswith(f"(1 of {len(even)} are lower bounds)") and "bounds" not in open_[1]
     worse = even.assign(regret=4.0)
-    assert any("does not beat" in line for line in verdict(worse.assign(**{"at least": one})))
-    assert any("is undecided" in line for line in verdict(worse.assign(**{"its at least": one})))
+    assert any("does not beat" in line for line in verdict(worse.assign(**{"regret is a lower bound": one})))
+    assert any(
+        "is undecided" in line for line in verdict(worse.assign(**{"regret of the trivial rule is a lower bound": one}))
+    )
 
 
 def test_how_long_a_solver_tried_is_the_median_of_its_repeats_and_not_the_longest():
@@ -388,7 +399,7 @@ def test_how_long_a_solver_tried_is_the_median_of_its_repeats_and_not_the_longes
 
 def test_a_model_that_does_not_beat_the_trivial_rule_is_reported():
     table = regret(world()).assign(regret=3.0)
-    table["its regret"] = 1.0
+    table["regret of the trivial rule"] = 1.0
     assert any("does not beat the trivial rule" in line for line in verdict(table))
 
 

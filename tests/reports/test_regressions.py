@@ -155,12 +155,12 @@ def test_the_scatter_does_not_see_what_less_than_half_of_the_steps_did():
     ("low", "high", "verdict"),
     [
         (1.06, 2.0, "worse"),
-        (1.04, 2.0, "inconclusive"),
+        (1.04, 2.0, "undecided"),
         (0.97, 1.04, "same"),
-        (0.94, 1.04, "inconclusive"),
-        (0.5, 0.96, "inconclusive"),
+        (0.94, 1.04, "undecided"),
+        (0.5, 0.96, "undecided"),
         (0.5, 0.951, "better"),  # 1 / 1.05 = 0.952: as strict as 1.05
-        (0.5, 2.0, "inconclusive"),
+        (0.5, 2.0, "undecided"),
     ],
 )
 def test_a_verdict_needs_an_interval_beyond_the_threshold(low, high, verdict):
@@ -197,13 +197,13 @@ def test_without_samples_asvs_own_interval_serves():
 @pytest.mark.filterwarnings("error")
 def test_a_sample_of_no_time_at_all_decides_nothing():
     rows = [*timed(0, np.array([0.0, *[1.0] * 9])), *timed(1, np.full(10, 3.0))]
-    assert list(regressions(tidy(rows))["verdict"]) == ["inconclusive"]
+    assert list(regressions(tidy(rows))["verdict"]) == ["undecided"]
 
 
 def test_fewer_than_six_samples_decide_nothing():
     rows = [*timed(0, np.array([1.0, 1.01, 1.02, 1.0, 1.0])), *timed(1, np.full(20, 3.0))]
     table = regressions(tidy(rows))
-    assert list(table["verdict"]) == ["inconclusive"] and table["ratio"].iloc[0] == 3.0
+    assert list(table["verdict"]) == ["undecided"] and table["ratio"].iloc[0] == 3.0
     assert table["remark"].iloc[0] == "fewer than 6 samples"
 
 

@@ -61,8 +61,10 @@ def store(tmp_path_factory) -> Path:
     target = Store(tmp_path_factory.mktemp("runs"))
     with pytest.MonkeyPatch.context() as patch:
         for case, repeat in product(CASES, range(REPEATS)):
-            dear = case.solver.startswith(("auto", "newton")) and "diagonal" not in case.solver
-            patch.setattr(solvers.common.clock, "perf_counter", steady((3e-3 if dear else 1e-3) * (1 + 0.01 * repeat)))
+            expensive = case.solver.startswith(("auto", "newton")) and "diagonal" not in case.solver
+            patch.setattr(
+                solvers.common.clock, "perf_counter", steady((3e-3 if expensive else 1e-3) * (1 + 0.01 * repeat))
+            )
             target.write(run_key(case, repeat), measure(case, repeat))
     return target.folder
 
@@ -228,14 +230,14 @@ def test_the_five_claims_are_judged_by_the_numbers(runs):
 
 def test_without_the_runs_the_claims_stay_open_and_name_the_command(runs):
     table = claims(runs.frame[runs.frame["problem"] == "breast-cancer"])
-    assert list(table["verdict"]) == ["open"] and "--suite classic" in table["measured"][0]
+    assert list(table["verdict"]) == ["undecided"] and "--suite classic" in table["measured"][0]
 
 
 @pytest.mark.slow
 def test_runs_of_another_suite_alone_make_a_report_with_open_claims(runs, tmp_path, monkeypatch):
     monkeypatch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
     tables = build(replace(runs, frame=runs.frame.assign(case="of another suite")), tmp_path, data=False)
-    assert list(tables["claims"]["verdict"]) == ["open"] and list(tables["claims"]["runs"]) == [()]
+    assert list(tables["claims"]["verdict"]) == ["undecided"] and list(tables["claims"]["runs"]) == [()]
     assert "What the runs show" in (tmp_path / "index.html").read_text()
 
 

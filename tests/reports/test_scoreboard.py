@@ -9,7 +9,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from benchmarks.scoreboard import scores
-from benchmarks.scoreboard.race import MISSING, REACHED
+from benchmarks.scoreboard.timing import MISSING, REACHED
 from reports.figures.scoreboard import draw
 from reports.sections.scoreboard import scoreboard_sections
 from reports.tables.scoreboard import best_peers, contenders, limits

@@ -11,7 +11,7 @@ import torch
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 
-from benchmarks.audit.truth import exact_model
+from benchmarks.audit.reference import exact_model
 from datasets.certificates.separation import OVERLAPPING, QUASI, SEPARABLE, separation
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import LogisticRegression, SoftmaxRegression

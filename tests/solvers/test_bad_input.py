@@ -146,14 +146,14 @@ POSITIVE = [
     (DampedNewton, "sufficient"),
     (DampedDiagonalNewton, "shrink"),
     (DampedDiagonalNewton, "floor"),
-    (LevenbergNewton, "start"),
-    (LevenbergNewton, "fall"),
+    (LevenbergNewton, "initial_shift"),
+    (LevenbergNewton, "gamma_dec"),
 ]
 NON_NEGATIVE = [(Newton, "damping"), (DiagonalNewton, "eps")]
 REFUSED = {  # values of one setting, the others at their defaults
-    LevenbergNewton: dict(accept=[0.5], rise=[1.0]),
-    LevenbergMarquardt: dict(start=[0.0], accept=[0.0]),
-    GradientRegularisedNewton: dict(rise=[1.0], start=[0.0]),
+    LevenbergNewton: dict(eta0=[0.5], gamma_inc=[1.0]),
+    LevenbergMarquardt: dict(initial_shift=[0.0], eta0=[0.0]),
+    GradientRegularisedNewton: dict(gamma_inc=[1.0], initial_shift=[0.0]),
     SelfConcordantNewton: dict(constant=[0.0, -1.0]),
     NewtonCG: dict(
         forcing=[0.0, 1.0, -0.5, nan, "0.5"], cg_iterations=[0, -1, 2.0, True], shrink=[1.0], sufficient=[0.0]
@@ -163,12 +163,12 @@ REFUSED = {  # values of one setting, the others at their defaults
     SketchedNewton: dict(rows_per_coefficient=[0], seed=[-1]),
     FixedHessianNewton: dict(shrink=[1.5]),
     HutchinsonNewton: dict(probes=[0], average=[1.0], floor=[0.0]),
-    KFAC: dict(start=[0.0], accept=[0.0, 1.0]),
+    KFAC: dict(initial_shift=[0.0], eta0=[0.0, 1.0]),
     LBFGS: dict(curvature=[1.0, 1e-5], sufficient=[0.0, 0.5], memory=[0]),
-    TrustRegion: dict(start=[0.0], accept=[0.3], poor=[0.9], good=[1.0], shrink=[1.0], grow=[1.0, -1]),
+    TrustRegion: dict(initial_radius=[0.0], eta0=[0.3], eta1=[0.9], eta2=[1.0], gamma_dec=[1.0], gamma_inc=[1.0, -1]),
     ExactTrustRegion: dict(accuracy=[1.0, 0.0]),
     SteihaugTrustRegion: dict(forcing=[1.0], cg_iterations=[0]),
-    Cubic: dict(start=[0.0], accept=[0.95], good=[1.0], rise=[1.0], fall=[0.5, -2.0]),
+    Cubic: dict(initial_sigma=[0.0], eta0=[0.95], eta2=[1.0], gamma_inc=[1.0], gamma_dec=[0.5, -2.0]),
     ArmijoGradientDescent: dict(shrink=[1.0], grow=[0.5], sufficient=[0.0]),
     BarzilaiBorwein: dict(rule=["middling"], memory=[0], shrink=[2.0]),
     Nesterov: dict(shrink=[0.0], grow=[0.9]),

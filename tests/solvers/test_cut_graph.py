@@ -37,7 +37,7 @@ def test_the_minimum_of_a_part_is_not_called_converged(cut, name):
     found = minimize(SOLVERS[name], FunctionObjective(CUT[cut]), START)
     assert found.status is Status.STALLED
     assert "the gradient does not match f: g·d = " in found.message and "is a part of f cut" in found.message
-    assert "datasets.derivatives.differences(objective, x)" in found.message
+    assert "datasets.checks.derivatives.differences(objective, x)" in found.message
 
 
 def test_residuals_are_asked_likewise():

@@ -82,4 +82,4 @@ def test_what_a_loss_does_not_see_is_counted():
     assert LogisticRegression(X, y.double(), fit_intercept=True).null_space_dimension == 1
     assert SoftmaxRegression(X, y + (torch.arange(30) % 3 == 0)).null_space_dimension == 4 + 2 * 1
     assert SoftmaxRegression(X[:, :3], y, fit_intercept=True).null_space_dimension == 4  # as many as rows of W
-    assert LogisticRegression(torch.zeros(2, 1001), y[:2].double()).null_space_dimension is None  # too dear
+    assert LogisticRegression(torch.zeros(2, 1001), y[:2].double()).null_space_dimension is None  # too expensive

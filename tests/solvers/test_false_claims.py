@@ -7,7 +7,7 @@ import torch
 
 from benchmarks.audit.cases import cases, held_by_short_rows, labels, normal
 from benchmarks.audit.judge import NAMED, RAISED, Judge, Ours, answer
-from benchmarks.audit.truth import Exact, truth
+from benchmarks.audit.reference import HighPrecisionLogistic, reference_solution
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 
@@ -17,8 +17,8 @@ SURE = ["newton-cholesky", "newton-damped", "newton-levenberg"]
 
 def claimed_gap(problem: LogisticRegression, name: str, stop: Stop = Stop()) -> float:
     """How far above three times its promise a claim of convergence is; -1 for no claim."""
-    exact = Exact(problem)
-    assert truth(problem, exact).minimiser
+    exact = HighPrecisionLogistic(problem)
+    assert reference_solution(problem, exact).minimiser
     found = minimize(SOLVERS[name], problem, stop=stop)
     if found.status is not Status.CONVERGED:
         return -1.0
@@ -83,7 +83,7 @@ def test_a_row_that_is_moved_as_far_as_it_can_be_is_not_taken_for_one_that_stays
     """A loose tolerance is met while the row of -4100 still falls: by 1e-8 of its move the step moves the first one the
     wrong way, as far as any step can. In a sparse X, of which no exact proof is asked."""
     X, y = torch.tensor([[1.8e-5], [2.4e-7], [-4100.0], [-1.9e-4]]).double(), torch.tensor([1, 0, 1, 1])
-    assert truth(LogisticRegression(X, y.double())).minimiser
+    assert reference_solution(LogisticRegression(X, y.double())).minimiser
     sparse = X.to_sparse_csr()
     problem = LogisticRegression(sparse, y.double()) if kind == "logistic" else SoftmaxRegression(sparse, y)
     for name in SURE:
@@ -125,7 +125,7 @@ def test_a_long_row_does_not_hide_the_short_one_that_holds_it():
     """Heavy against light: the classes overlap, by rows a million times shorter."""
     X = torch.tensor([[1e6], [1.0], [1e-1]])
     problem = LogisticRegression(X, torch.tensor([1.0, 0.0, 0.0]))
-    assert truth(problem).minimiser
+    assert reference_solution(problem).minimiser
     assert all(minimize(SOLVERS[name], problem).status is not Status.SEPARABLE for name in SURE)
 
 
@@ -189,7 +189,7 @@ def of_many_lengths(seed: int) -> LogisticRegression:
 def test_rows_over_twenty_powers_of_ten_are_not_called_separable_where_short_ones_hold(seed):
     """The long rows were let go, and what the short ones moved the wrong way was taken for rounding."""
     problem = of_many_lengths(seed)
-    assert Exact(problem).minimise() is not None
+    assert HighPrecisionLogistic(problem).minimise() is not None
     for name in ("newton-cholesky", "trust-region-exact", "newton-cg"):
         assert minimize(SOLVERS[name], problem, stop=Stop(iterations=200)).status is not Status.SEPARABLE
 
@@ -202,5 +202,5 @@ def test_of_hundreds_of_problems_whose_rows_have_many_lengths_none_is_falsely_ca
         found = minimize(SOLVERS["newton-cholesky"], problem, stop=Stop(iterations=200))
         if found.status is Status.SEPARABLE and not problem.one_class:
             named += 1
-            assert Exact(problem).minimise() is None, (seed, found.message)
+            assert HighPrecisionLogistic(problem).minimise() is None, (seed, found.message)
     assert named >= 100

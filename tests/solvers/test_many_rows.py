@@ -67,7 +67,7 @@ def test_at_zero_nothing_is_computed_from_the_data_that_is_known_before(intercep
     step = normal(f.size, seed=3)
     ray, same = start.along(step), plain.along(step)
     torch.testing.assert_close(ray.at(0.5).gradient, same.at(0.5).gradient, rtol=1e-12, atol=1e-15)
-    torch.testing.assert_close(ray.third(), same.third(), rtol=1e-12, atol=1e-15)
+    torch.testing.assert_close(ray.third_derivative(), same.third_derivative(), rtol=1e-12, atol=1e-15)
 
 
 def test_autograd_sees_through_the_start():
@@ -148,8 +148,8 @@ def test_directions_that_autograd_follows_leave_the_shared_vector_alone():
     f = tall(flips=0.1, l2=0.01)
     point, v = f.at(f.zeros() + 0.1), (f.zeros() + 1).requires_grad_()
     ray = point.along(v)
-    ray.turned(f.zeros() + 1, -0.5)
-    (slope,) = torch.autograd.grad(ray.third().sum(), v)
+    ray.with_added_direction(f.zeros() + 1, -0.5)
+    (slope,) = torch.autograd.grad(ray.third_derivative().sum(), v)
     assert bool(slope.isfinite().all())
     assert not point.scratch.requires_grad
     torch.testing.assert_close(point.value, f.at(point.x).value)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from benchmarks.audit.truth import Exact
+from benchmarks.audit.reference import HighPrecisionLogistic
 from solvers import (
     SOLVERS,
     CholeskyNewton,
@@ -380,7 +380,7 @@ def test_counters_count_what_a_run_evaluates(logistic):
 def test_a_rejected_step_keeps_its_hessian():
     """Newton's step from 3 on log cosh overshoots by far: some are rejected before one is taken."""
     objective = FunctionObjective(lambda x: 1 + x.cosh().log().sum())
-    result = minimize(LevenbergNewton(start=1e-9), objective, vector(3.0))
+    result = minimize(LevenbergNewton(initial_shift=1e-9), objective, vector(3.0))
     counts = result.trace.counters
     rejected = sum(torch.equal(a, b) for a, b in pairwise(result.trace.iterates))
     assert result.status == Status.CONVERGED and rejected >= 2
@@ -567,7 +567,7 @@ def test_columns_that_nearly_repeat_are_no_false_convergence(name):
             continue
         exact = LogisticRegression(X.double(), y)
         polished = minimize(CholeskyNewton(), exact, result.x.double(), Stop(gap_tolerance=0.0)).x
-        digits = Exact(exact)  # in float64 coefficients of 5e6 hide 1e-10 of f
+        digits = HighPrecisionLogistic(exact)  # in float64 coefficients of 5e6 hide 1e-10 of f
         found, best = digits.gap(result.x), digits.gap(polished)
         if not found - best <= 3 * max(1e-10, 4 * torch.finfo(dtype).eps) * found:
             wrong.append((noise, dtype, found, best))

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from solvers import SOLVERS, Result, Status, Stop, minimize
-from solvers.core.runaway import falls_without_bound, keeps_falling
+from solvers.core.convergence import UNBOUNDED_ITERATES as RUNAWAY
+from solvers.core.runaway import decreases_to_the_end, falls_without_bound
 from solvers.objectives import FunctionObjective
 
 NAMES = ["newton-cholesky", "newton-levenberg", "trust-region-exact", "cubic", "newton-cg", "lbfgs", "nesterov"]
-RUNAWAY = "f still falls as x runs away: it may have no minimiser"
 
 BOUNDED = {  # with starts
     "a bowl": (lambda x: x @ x / 2 - x.sum(), (0.0, 0.0)),
@@ -132,17 +132,17 @@ def test_a_way_is_followed_to_its_end():
     assert falls_without_bound(at(lambda x: -x[0], 1.0), zero(), 0.0)
     assert not falls_without_bound(at(lambda x: -x[0].clamp(max=1e200), 1.0), zero(), 0.0)
     assert not falls_without_bound(at(lambda x: -x[0].abs().sqrt(), 1.0), zero(), 0.0)
-    assert keeps_falling(at(lambda x: -x[0].clamp(max=1e200), 1.0), zero())
-    assert not keeps_falling(at(lambda x: (x[0] - 1e100).abs(), 1.0), zero())
-    assert not keeps_falling(at(lambda x: x[0] * 0, 1.0), zero())
-    assert not keeps_falling(at(lambda x: -x[0], 0.0), zero())
+    assert decreases_to_the_end(at(lambda x: -x[0].clamp(max=1e200), 1.0), zero())
+    assert not decreases_to_the_end(at(lambda x: (x[0] - 1e100).abs(), 1.0), zero())
+    assert not decreases_to_the_end(at(lambda x: x[0] * 0, 1.0), zero())
+    assert not decreases_to_the_end(at(lambda x: -x[0], 0.0), zero())
 
 
 def test_a_minimum_near_by_is_not_leapt_over():
     def dip(x):
         return (-x[0] / 100).exp() - 0.5 * (-(x[0] ** 2)).exp()
 
-    assert keeps_falling(at(dip, 30.0), zero() - 100) and not keeps_falling(at(dip, -0.01), zero() - 100)
+    assert decreases_to_the_end(at(dip, 30.0), zero() - 100) and not decreases_to_the_end(at(dip, -0.01), zero() - 100)
 
 
 def test_converged_says_that_it_proves_no_minimum_of_what_is_not_convex(logistic):

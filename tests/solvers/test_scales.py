@@ -132,7 +132,7 @@ def drawn(count: int, seed: int, iterations: int):
 def test_what_python_and_torch_refused_at_some_scale_is_a_status():
     f, double, single = "function: ", *DTYPES
     runs = [
-        # 0 / 0 where the square of a gradient is below all numbers
+        # 0 / 0 where the square of a gradient underflows to 0
         ("newton-cg", f + "line", double, (1e-155, 1.0, 1.0), 100),
         ("newton-cg", f + "line", double, (1.0, 1.0, 1e-155), 100),
         ("newton-cg", f + "saddle", double, (1e-150, 1.0, 1.0), 100),

@@ -92,8 +92,8 @@ def test_a_stalled_run_says_which_search_failed_and_that_this_proves_nothing():
         found = minimize(SOLVERS[name], Lying(), torch.tensor([3.0, 4.0]).double())
         assert found.status is Status.STALLED
         assert found.message.startswith(words), (name, found.message)
-        assert "trials, the last at t = " in found.message and "(the direction has length " in found.message
-        assert "this proves no minimum: the Newton decrement is 12" in found.message
+        assert " decreased f enough (the last: t = " in found.message and "(the direction has length " in found.message
+        assert "this proves no minimum: half the squared Newton decrement is 12" in found.message
         assert "no representable progress" not in found.message
 
 

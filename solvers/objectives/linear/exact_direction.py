@@ -10,7 +10,7 @@ from torch import Tensor
 Equation = dict[int, Fraction]  # coordinate -> coefficient, of the coordinates that are free
 
 
-def moves_none_the_wrong_way(rows: Tensor, direction: Tensor) -> bool:
+def weakly_separates(rows: Tensor, direction: Tensor) -> bool:
     """Whether a w near a direction (d,) has r w >= 0 for all rows r (m, d), and r w > 0 for one of them.
 
     From w = direction, a row with r w < 0 is held: one coordinate of w follows from the others by r w = 0, and no

@@ -13,7 +13,7 @@ from ...linalg.kernels import fits_one_block, is_sparse, take_rows, transposed
 from ..base import NewtonDirection
 from .logistic_point import LogisticPoint
 from .model import LinearModel
-from .separation import MOST_ENTRIES, leaves_a_way, separates, strictly_separates
+from .separation import MOST_ENTRIES, may_weakly_separate, separates, strictly_separates
 
 
 class LogisticRegression(LinearModel):
@@ -87,7 +87,7 @@ class LogisticRegression(LinearModel):
         """sum_j |x_ij v_j|, (n,): the size of the terms that a product X v is a sum of, and is rounded like."""
         return self.row_reach(v.abs())
 
-    def required_rows(self, fixed: Tensor) -> Tensor | None:
+    def signed_rows(self, fixed: Tensor) -> Tensor | None:
         """s_i x_i; x_i and -x_i where the label is a probability: there every move is a wrong one."""
         if is_sparse(self.X) or int(fixed.sum()) * self.size > MOST_ENTRIES:
             return None
@@ -161,8 +161,8 @@ class LogisticRegression(LinearModel):
         if self.binary and point.float_value <= most and point.least_margin > 0 and strictly_separates(point):
             return "the iterate separates the classes strictly"
         along = newton_direction() if newton_direction else None
-        if separates(point, along, size=1e-3, slack=1e-6) and leaves_a_way(point, along, 1e-6):
-            return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
+        if separates(point, along, size=1e-3, slack=1e-6) and may_weakly_separate(point, along, 1e-6):
+            return "no row's margin decreases along the Newton direction by more than rounding (quasi-separation)"
         return None
 
     def escaping(self, point: LogisticPoint, newton_direction: NewtonDirection) -> bool:

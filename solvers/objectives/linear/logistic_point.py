@@ -139,7 +139,7 @@ class LogisticPoint(LinearPoint):
         curvature, out = self.curvature, None if v.requires_grad else self.scratch
         return f.transposed_product(f.logits(v, out).mul_(curvature), v)
 
-    def third(self, moves: Tensor) -> Tensor:
+    def third_derivative(self, moves: Tensor) -> Tensor:
         """scale X^T t,  t = p (1 - p) (1 - 2 p) u^2, (d,)."""
         f, c = self.objective, self.curvature
         bends = torch.addcmul(c, c, self.error_probability, value=-2, out=None if moves.requires_grad else self.scratch)
@@ -155,14 +155,14 @@ class LogisticPoint(LinearPoint):
             known = self.__dict__["_moves"] = step, self.objective.logits(step)
         return known[1]
 
-    def right_moves(self, step: Tensor) -> Tensor:
+    def margin_increase(self, step: Tensor) -> Tensor:
         """(2 y_i - 1) x_i step, (n,). For a row whose label is a probability each move counts as wrong."""
         sides, moves = 2 * self.objective.y - 1, self.moves(step)
         return torch.where(sides.abs() == 1, sides * moves, -moves.abs())
 
     @property
     def error_probabilities(self) -> Tensor:
-        """The slope of each row's loss along its `right_moves`, without its sign, (n,)."""
+        """The slope of each row's loss along its `margin_increase`, without its sign, (n,)."""
         return self.row_slopes.abs()
 
     def has_minimiser(self) -> bool:

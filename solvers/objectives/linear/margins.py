@@ -83,7 +83,7 @@ class LinearPoint(Point):
         """To first order the change of f if the margins move by `drift`; and a bound on the second-order gap."""
         raise NotImplementedError
 
-    def third(self, moves: Tensor) -> Tensor:
+    def third_derivative(self, moves: Tensor) -> Tensor:
         """D^3 f(x)[d, d], (d,), along a direction that moves the margins by `moves`."""
         raise NotImplementedError
 
@@ -112,7 +112,7 @@ class LinearPoint(Point):
         double = self.objective.in_double()
         return None if double is None else double.at(self.x.double())
 
-    def right_moves(self, step: Tensor) -> Tensor:
+    def margin_increase(self, step: Tensor) -> Tensor:
         """How far a step moves each margin in the direction in which the loss of its row falls."""
         raise NotImplementedError
 
@@ -193,11 +193,11 @@ class LinearRay(Ray):
             moves = point.objective.margins(direction)
         self.moves = moves
 
-    def third(self) -> Tensor:
+    def third_derivative(self) -> Tensor:
         count("third_derivatives")
-        return self.point.third(self.moves)
+        return self.point.third_derivative(self.moves)
 
-    def turned(self, step: Tensor, t: float = 1.0) -> LinearRay:
+    def with_added_direction(self, step: Tensor, t: float = 1.0) -> LinearRay:
         count("margins")
         step = self.point.objective.centred(step)
         moves = self.point.objective.margins(step)

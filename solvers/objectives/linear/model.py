@@ -63,7 +63,7 @@ class LinearModel(Objective):
         """The direction without its component along which f is known to be constant everywhere."""
         return direction
 
-    def required_rows(self, fixed: Tensor) -> Tensor | None:
+    def signed_rows(self, fixed: Tensor) -> Tensor | None:
         """Rows r (m, size): each w with r w >= 0 for all of them moves none of these margins the wrong way.
 
         r w = 0 where it does not move them. None: too expensive.
@@ -71,7 +71,7 @@ class LinearModel(Objective):
         return None
 
     def span(self, direction: Tensor) -> Tensor:
-        """max_k |v_kj - v_lj| over the pairs of classes, (d [+ 1],): |v| where there is one coefficient a column."""
+        """max_k |v_kj - v_lj| over the pairs of classes, (d [+ 1],): |v| where there is one coefficient per column."""
         return direction.abs()
 
     def row_reach(self, sizes: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from ...common.validation import EPS
 from ...linalg.exact_rank import exact_rank
 from ...linalg.kernels import fits_one_block, is_sparse, weighted_square_sums
 from ..newton_system import newton_direction, newton_factor
-from .exact_direction import moves_none_the_wrong_way
+from .exact_direction import weakly_separates
 from .margins import LinearPoint
 from .model import LinearModel
 
@@ -73,7 +73,7 @@ def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slac
     """
     if direction is None:
         return False
-    right = point.right_moves(direction)  # (n,), or (n, K)
+    right = point.margin_increase(direction)  # (n,), or (n, K)
     largest = float(right.abs().max())
     if not (largest > size and float(right.min()) >= -slack * largest):
         return False
@@ -84,22 +84,22 @@ def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slac
     return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
 
 
-def leaves_a_way(point: LinearPoint, direction: Tensor, slack: float) -> bool:
+def may_weakly_separate(point: LinearPoint, direction: Tensor, slack: float) -> bool:
     """Whether some direction near this one moves no row the wrong way, in exact arithmetic.
 
     It matters where a row moves the wrong way by all of its terms: that may be rounding of the direction, or the row
     may be a short one that bounds f along it. Where rational numbers are too expensive, the exact rank of the rows that
     move by no more than slack of the largest says whether any direction leaves these alone, which is necessary.
     """
-    f, right = point.objective, point.right_moves(direction)
+    f, right = point.objective, point.margin_increase(direction)
     if not bool((right < -CLEAR * f.reach(direction)).any()):
         return True
     exactly = f.size <= MOST_COLUMNS and right.numel() * f.size <= MOST_RATIONAL
-    rows = f.required_rows(torch.ones_like(right, dtype=torch.bool) if exactly else right <= slack * right.max())
+    rows = f.signed_rows(torch.ones_like(right, dtype=torch.bool) if exactly else right <= slack * right.max())
     if rows is None:
         return True
     if exactly:
-        return moves_none_the_wrong_way(rows, direction)
+        return weakly_separates(rows, direction)
     return f.null_space_dimension is None or exact_rank(rows) < f.size - f.null_space_dimension
 
 

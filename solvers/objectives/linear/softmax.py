@@ -15,7 +15,7 @@ from ..base import NewtonDirection
 from .identified import ReferencePoint
 from .margins import LONGEST, LinearPoint
 from .model import LinearModel
-from .separation import MOST_ENTRIES, leaves_a_way, separates
+from .separation import MOST_ENTRIES, may_weakly_separate, separates
 
 
 class SoftmaxRegression(LinearModel):
@@ -91,7 +91,7 @@ class SoftmaxRegression(LinearModel):
         each = self.row_reach(self.rows(self.centred(w)).abs().T)
         return (each + each.gather(1, self._own)).scatter_(1, self._own, 0.0)
 
-    def required_rows(self, fixed: Tensor) -> Tensor | None:
+    def signed_rows(self, fixed: Tensor) -> Tensor | None:
         """x_i in the block of its class, and -x_i in another's."""
         m = self.size // self.classes
         fixed = fixed.scatter(1, self._own, False)  # (n, K)
@@ -165,8 +165,8 @@ class SoftmaxRegression(LinearModel):
         if point.float_value <= most and int((point.margins < 0).sum()) == others * len(self.y) and point.separating():
             return "the iterate separates the classes strictly"
         along = newton_direction() if newton_direction else None
-        if separates(point, along, size=1e-3, slack=1e-6) and leaves_a_way(point, along, 1e-6):
-            return "to rounding, the Newton direction moves no row the wrong way (quasi-separation)"
+        if separates(point, along, size=1e-3, slack=1e-6) and may_weakly_separate(point, along, 1e-6):
+            return "no row's margin decreases along the Newton direction by more than rounding (quasi-separation)"
         return None
 
     def escaping(self, point: SoftmaxPoint, newton_direction: NewtonDirection) -> bool:
@@ -275,7 +275,7 @@ class SoftmaxPoint(LinearPoint):
         U = f.margins(v)
         return f.transposed_product(p * (U - (p * U).sum(1, keepdim=True)), v)
 
-    def third(self, moves: Tensor) -> Tensor:
+    def third_derivative(self, moves: Tensor) -> Tensor:
         """scale T^T X,  t_ik = p_ik ((u_ik - m_i)^2 - v_i), m_i and v_i the mean and the variance of u_i under p_i."""
         p = self.probabilities.p
         away = moves - (p * moves).sum(1, keepdim=True)  # (n, K)
@@ -300,7 +300,7 @@ class SoftmaxPoint(LinearPoint):
         error = math.sqrt(f.size) * EPS[w.dtype] * f.reach(w)
         return bool((f.margins(w) < -error).scatter_(1, f._own, True).all())
 
-    def right_moves(self, step: Tensor) -> Tensor:
+    def margin_increase(self, step: Tensor) -> Tensor:
         """x_i (step_y_i - step_k), (n, K): the row's own class has none."""
         return -self.objective.margins(step)
 

@@ -59,21 +59,21 @@ def test_the_promised_gain_is_the_models():
     proposal = CUBIC.propose(point, state)
     s, (_, gain, _, _) = proposal.direction, proposal.state
     sizes = units(point).sizes
-    sigma = CUBIC.start / float((point.gradient / sizes).norm())
+    sigma = CUBIC.initial_sigma / float((point.gradient / sizes).norm())
     cube = sigma / 3 * float((sizes * s).norm()) ** 3
     change = float(torch.dot(point.gradient, s) + 0.5 * torch.dot(s, point.hessian @ s)) + cube
     assert gain == pytest.approx(-change, rel=1e-9) and gain > 0
 
 
 def test_a_rejected_step_keeps_the_point_and_raises_sigma_faster_and_faster():
-    start, solver, ledger = SADDLE.at(vector(1.0, 0.3)), Cubic(start=1e-9), Ledger()
+    start, solver, ledger = SADDLE.at(vector(1.0, 0.3)), Cubic(initial_sigma=1e-9), Ledger()
     token = current.set(ledger)
     try:
         point, state, rejected = start, solver.init(start), 0
         sizes, sigmas = units(point).sizes, []
         while (step := solver.step(point, state))[0] is point:
             state, rejected = step[1], rejected + 1
-            sigmas.append(state.cube / float((sizes * state.step).norm()) ** 3)
+            sigmas.append(state.sigma_cube / float((sizes * state.step).norm()) ** 3)
     finally:
         current.reset(token)
     assert rejected >= 3

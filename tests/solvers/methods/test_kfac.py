@@ -187,7 +187,7 @@ def test_a_side_that_is_zero_leaves_the_damping_and_one_that_is_negative_has_no_
 
 def test_a_step_minimises_the_exact_model_over_the_plane_and_lambda_follows_the_ratio():
     net, x = network(n=20)
-    solver, point = KFAC(start=1e-4), net.at(x)
+    solver, point = KFAC(initial_shift=1e-4), net.at(x)
     state, raised = solver.init(point), []
     largest = max(float(torch.kron(*layer).diagonal().max()) for layer in point.kronecker_factors.layers)
     assert state.size == pytest.approx(1e-4 * largest)
@@ -206,9 +206,9 @@ def test_a_step_minimises_the_exact_model_over_the_plane_and_lambda_follows_the_
         s = proposal.direction
         gain = -float(point.gradient @ s + s @ model @ s / 2)
         q = (float(point.value) - float(net.at(x + s).value)) / gain
-        factor = state.rise if arrived is point else max(1 / 3, 1 - (2 * q - 1) ** 3)
+        factor = state.growth if arrived is point else max(1 / 3, 1 - (2 * q - 1) ** 3)
         assert after.size == pytest.approx(state.size * factor, rel=1e-5)
-        assert (arrived is point) == (q <= solver.accept)
+        assert (arrived is point) == (q <= solver.eta0)
         assert after.last is (state.last if arrived is point else s)
         raised.append(arrived is point)
         point, state, x = arrived, after, arrived.x
@@ -229,7 +229,7 @@ def test_rejections_double_then_quadruple_lambda_and_keep_the_point():
 
 def test_without_hidden_layers_it_is_exact_and_one_step_solves_least_squares():
     net, x = network(depth=0, n=20)
-    result = minimize(KFAC(start=1e-24), net, x, Stop(None, iterations=1))
+    result = minimize(KFAC(initial_shift=1e-24), net, x, Stop(None, iterations=1))
     ones = torch.cat([net.X, net.X.new_ones(len(net.X), 1)], dim=1)
     close(result.x.view(-1, 2), torch.linalg.lstsq(ones, net.Y).solution, 1e-9)
 

@@ -189,7 +189,7 @@ def test_a_monkey_saddle_is_no_end(name, start):
 def test_a_rejected_step_keeps_the_point_and_what_was_paid_for():
     """One Hessian, one decomposition: a shorter radius costs neither. And radii fall faster and faster."""
     start = SADDLE.at(vector(1.0, 0.3))
-    solver, ledger = ExactTrustRegion(start=1e6), Ledger()
+    solver, ledger = ExactTrustRegion(initial_radius=1e6), Ledger()
     token = current.set(ledger)
     try:
         point, state, rejected = start, solver.init(start), 0
@@ -221,7 +221,7 @@ def test_no_step_is_taken_where_the_model_is_exact_but_too_long():
     """On a quadratic every ratio is 1: the radius doubles until the Newton step fits, and that is the last."""
     H, g = matrix("definite", 5, 4), normal(5, seed=4)
     quadratic = model(H, g).objective
-    result = minimize(ExactTrustRegion(start=1e-3, accuracy=1e-6), quadratic, torch.zeros(5).double())
+    result = minimize(ExactTrustRegion(initial_radius=1e-3, accuracy=1e-6), quadratic, torch.zeros(5).double())
     lengths = [float((units(quadratic.at(x)).sizes * (b - x)).norm()) for x, b in pairwise(result.trace.iterates)]
     grown = [b / a for a, b in pairwise(lengths[:-1])]
     assert result.status == Status.CONVERGED and len(grown) > 3

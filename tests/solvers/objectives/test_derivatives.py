@@ -12,7 +12,7 @@ from torch.func import grad, hessian, jvp
 from solvers.linalg import kernels
 from solvers.objectives import FunctionObjective, LogisticRegression
 from solvers.objectives.base import Ray
-from solvers.objectives.check import check_derivatives
+from solvers.objectives.taylor_check import check_derivatives
 
 CASES = [
     pytest.param(
@@ -61,8 +61,8 @@ def test_closed_forms_are_what_autograd_and_differences_find(logistic, case):
     agree(point.hessian_diagonal, H.diagonal(), 1e-12)
     agree(point.hvp(v), H @ v, 1e-12)
     turned = jvp(hessian(f), (w,), (v,))[1] @ v
-    agree(point.along(v).third(), turned, 1e-12)
-    agree(Ray(point, v).third(), turned, 1e-6)  # the difference that any objective has
+    agree(point.along(v).third_derivative(), turned, 1e-12)
+    agree(Ray(point, v).third_derivative(), turned, 1e-6)  # the difference that any objective has
     assert all(found.passed for found in check_derivatives(problem, w, f))  # Taylor remainders of order 2 and 3, too
 
 

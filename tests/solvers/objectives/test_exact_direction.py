@@ -9,7 +9,7 @@ import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import LogisticRegression, SoftmaxRegression
-from solvers.objectives.linear.exact_direction import moves_none_the_wrong_way
+from solvers.objectives.linear.exact_direction import weakly_separates
 
 
 def rows(*entries: list[float]) -> torch.Tensor:
@@ -22,23 +22,23 @@ def test_a_rounded_direction_is_led_to_an_exact_one():
     direction = torch.tensor([third, 1.0], dtype=torch.float64)
     assert float(X[0] @ direction) == 0  # to rounding
     for near in (third, math.nextafter(third, 0), math.nextafter(third, 1), 0.3):
-        assert moves_none_the_wrong_way(X, torch.tensor([near, 1.0], dtype=torch.float64))
+        assert weakly_separates(X, torch.tensor([near, 1.0], dtype=torch.float64))
 
 
 def test_a_last_digit_that_holds_is_seen():
     """Without the last row's digit the first two leave a direction alone, along which the third moves."""
     X = rows([1, 1], [-1, -1], [1, -1])
-    assert moves_none_the_wrong_way(X, torch.tensor([1.0, -1.0]).double())
+    assert weakly_separates(X, torch.tensor([1.0, -1.0]).double())
     X[1, 1] = math.nextafter(-1, -2)
-    assert moves_none_the_wrong_way(X, torch.tensor([1.0, -1.0]).double())  # by it the second moves the right way
-    assert not moves_none_the_wrong_way(torch.cat([X, -X]), torch.tensor([1.0, -1.0]).double())
+    assert weakly_separates(X, torch.tensor([1.0, -1.0]).double())  # by it the second moves the right way
+    assert not weakly_separates(torch.cat([X, -X]), torch.tensor([1.0, -1.0]).double())
 
 
 @pytest.mark.parametrize("length", [1.0, 1e-13, 1e-300])
 def test_a_row_holds_whatever_its_length(length):
     X = rows([1, 0, 0], [0, 1, 0], [-length, -length, 0])
-    assert not moves_none_the_wrong_way(X, torch.tensor([1.0, 1.0, 5.0]).double())
-    assert moves_none_the_wrong_way(X[:2], torch.tensor([1.0, 1.0, 5.0]).double())
+    assert not weakly_separates(X, torch.tensor([1.0, 1.0, 5.0]).double())
+    assert weakly_separates(X[:2], torch.tensor([1.0, 1.0, 5.0]).double())
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -49,14 +49,14 @@ def test_rows_with_a_positive_sum_of_0_are_held_and_without_one_of_them_are_not(
     X = torch.cat([X, -X.sum(0, keepdim=True)])
     X[::2] *= 2.0**-40
     direction = torch.linalg.solve(X[:4], torch.tensor([1.0, 0.5, 1.0, 2.0]).double())
-    assert not moves_none_the_wrong_way(X, direction)
-    assert moves_none_the_wrong_way(X[:4], direction)
+    assert not weakly_separates(X, direction)
+    assert weakly_separates(X[:4], direction)
 
 
 def test_a_label_that_is_a_probability_lets_its_row_move_neither_way():
     X, y = rows([1, 0], [2, 0], [-1, 0], [0, 1]), torch.tensor([1.0, 0, 1, 0.25]).double()
     problem = LogisticRegression(X, y)
-    required = problem.required_rows(torch.ones(4, dtype=torch.bool))
+    required = problem.signed_rows(torch.ones(4, dtype=torch.bool))
     assert sorted(required.tolist()) == [[-2, 0], [-1, 0], [0, -1], [0, 1], [1, 0]]
 
 

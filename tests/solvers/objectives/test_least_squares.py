@@ -85,7 +85,7 @@ def test_a_gauss_newton_step_from_full_length_is_the_least_squares_solution_of_t
 
 
 def test_a_levenberg_marquardt_step_is_its_formula_and_its_units_never_shrink():
-    solver = LevenbergMarquardt(start=0.5)
+    solver = LevenbergMarquardt(initial_shift=0.5)
     problem = build("mgh-brown-dennis")
     point = problem.objective.at(problem.x0)
     state = solver.init(point)
@@ -101,14 +101,14 @@ def test_a_levenberg_marquardt_step_is_its_formula_and_its_units_never_shrink():
         s = proposal.direction
         gain = -(point.gradient @ s + s @ B @ s / 2)
         q = float((point.value - arrived.value) / gain)
-        factor = state.rise if arrived is point else max(1 / 3, 1 - (2 * q - 1) ** 3)
+        factor = state.growth if arrived is point else max(1 / 3, 1 - (2 * q - 1) ** 3)
         assert after.size == pytest.approx(state.size * factor, rel=1e-6)
-        assert (arrived is point) == (q <= solver.accept)
+        assert (arrived is point) == (q <= solver.eta0)
         point, state = arrived, after
 
 
 def test_rejections_double_then_quadruple_lambda_and_keep_the_point():
-    solver = LevenbergMarquardt(start=1e-12)
+    solver = LevenbergMarquardt(initial_shift=1e-12)
     f = LeastSquares(lambda x: torch.atan(x) + 0.0)  # from far away the full Gauss-Newton step goes farther
     point = f.at(torch.tensor([30.0], dtype=torch.float64))
     state, sizes = solver.init(point), []

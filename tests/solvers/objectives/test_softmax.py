@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import LogisticRegression, SoftmaxRegression
-from solvers.objectives.check import check_derivatives
+from solvers.objectives.taylor_check import check_derivatives
 from tests.solvers.helpers import close, normal, softmax
 
 CASES = [
@@ -48,7 +48,7 @@ def test_the_closed_forms_agree_with_autograd(case):
     close(point.hessian, H)
     close(point.hessian, point.hessian.T, 1e-15)
     close(point.hvp(v), H @ v)
-    close(point.along(v).third(), jvp(hessian(loss), (w,), (v,))[1] @ v)
+    close(point.along(v).third_derivative(), jvp(hessian(loss), (w,), (v,))[1] @ v)
     close(point.hessian_diagonal, H.diagonal())
     m = problem.size // problem.classes
     blocks = torch.stack([H[k * m : (k + 1) * m, k * m : (k + 1) * m] for k in range(problem.classes)])

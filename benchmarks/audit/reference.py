@@ -1,4 +1,4 @@
-"""The truth about a small logistic or softmax regression, in 80 digits: is there a minimiser, and how far away?"""
+"""80-digit reference solutions of small logistic and softmax regressions: does a minimiser exist, and what is f*?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Vector = list[Any]  # of mpf
 
 
 @dataclass(frozen=True)
-class Truth:
+class Reference:
     """minimiser: whether f attains its infimum; how: what proves it. optimum: f*, which is inf f where it does not.
 
     reach: sum_j |x_ij w*_j| of each row, the size of the terms that its margin is a sum of; curvature: d2f/dz2 of each
@@ -39,7 +39,7 @@ class Truth:
         return 0.5 * sum(c * (eps * size) ** 2 for c, size in zip(self.curvature, self.reach, strict=True))
 
 
-class Exact:
+class HighPrecisionLogistic:
     """A logistic regression whose stored numbers are taken to be exact, evaluated in 80 digits."""
 
     def __init__(self, f: LogisticRegression) -> None:
@@ -125,7 +125,7 @@ class Exact:
             return None
 
 
-class ExactSoftmax(Exact):
+class HighPrecisionSoftmax(HighPrecisionLogistic):
     """A softmax regression likewise. Its Hessian is singular along what is common to all classes, where the shift of
     `cholesky` lets it be factored."""
 
@@ -192,8 +192,8 @@ class ExactSoftmax(Exact):
                 yield fdot([abs(x) for x in row], [abs(v) for v in block])
 
 
-def exact_model(f: LogisticRegression | SoftmaxRegression) -> Exact:
-    return ExactSoftmax(f) if isinstance(f, SoftmaxRegression) else Exact(f)
+def exact_model(f: LogisticRegression | SoftmaxRegression) -> HighPrecisionLogistic:
+    return HighPrecisionSoftmax(f) if isinstance(f, SoftmaxRegression) else HighPrecisionLogistic(f)
 
 
 def cholesky(matrix: list[Vector]) -> list[Vector]:
@@ -226,7 +226,9 @@ def backward(lower: list[Vector], b: Vector) -> Vector:
     return solution
 
 
-def truth(f: LogisticRegression | SoftmaxRegression, exact: Exact | None = None) -> Truth:
+def reference_solution(
+    f: LogisticRegression | SoftmaxRegression, exact: HighPrecisionLogistic | None = None
+) -> Reference:
     """Whether f has a minimiser, and its infimum. Raises ValueError where neither is proved.
 
     No minimiser: labels of one class beside a free intercept, or a direction without penalty that moves no row the
@@ -235,15 +237,15 @@ def truth(f: LogisticRegression | SoftmaxRegression, exact: Exact | None = None)
     exact = exact or exact_model(f)
     softmax = isinstance(f, SoftmaxRegression)
     if softmax and f.fit_intercept and f.absent_class is not None:
-        return Truth(False, math.nan, "a class without rows, and intercepts that are free")
+        return Reference(False, math.nan, "a class without rows, and intercepts that are free")
     if not softmax and f.binary and f.fit_intercept and f.one_class:
-        return Truth(False, 0.0, "labels of one class, and an intercept that is free")
+        return Reference(False, 0.0, "labels of one class, and an intercept that is free")
     if f.l2 == 0 and (softmax or f.binary) and (classes := separation(f).classes) not in (OVERLAPPING, UNDECIDED):
-        return Truth(False, 0.0, f"{classes} classes, by a linear program")
+        return Reference(False, 0.0, f"{classes} classes, by a linear program")
     found = exact.minimise()
     if found is None:
         raise ValueError("neither a minimiser nor a separating direction was found")
     optimum, w, curvatures = found
     with mp.workdps(DIGITS):
         reach = tuple(map(float, exact.reach(w)))
-    return Truth(True, optimum, f"self-concordance in {DIGITS} digits", reach, tuple(map(float, curvatures)))
+    return Reference(True, optimum, f"self-concordance in {DIGITS} digits", reach, tuple(map(float, curvatures)))

@@ -1,4 +1,4 @@
-"""Can the answers be believed: false convergence, and problems without a known optimum."""
+"""Findings on correctness: false convergence, and problems without a known optimum."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from solvers.common.names import library
 
 from ..data.repeats import keys
 from ..data.targets import NO_MINIMISER
-from ..tables.converged import judged
+from ..tables.convergence_claims import judged
 from ..text import plural
 from .finding import BELIEVED, NAMED, Finding, known
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
+
+from solvers.core.stopping import allowed_gap
 
 from ..data.repeats import groups, keys, last_rows, without_constant
 from ..data.targets import NO_MINIMISER
@@ -25,8 +26,8 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
     start = frame.groupby("run")["value"].first()
     tolerance = last["rules"].str.extract(r"\bgap ([0-9.e+-]+)")[0].astype(float)  # NaN: no such test
     eps = last["dtype"].map(UNIT)
-    allowed = np.maximum(tolerance, 4 * eps) * last["value"].abs() + eps**2 * start.abs()
-    allowed = allowed.where(tolerance.notna())
+    numbers = zip(tolerance, last["value"], start[last.index], eps, strict=True)
+    allowed = pd.Series([allowed_gap(*each) for each in numbers], last.index, dtype=float)
     uncertain = last["optimum_error"] + UNIT["float64"] * last["value"].abs()
     elsewhere = last["local_minimum"].notna() if "local_minimum" in last else False  # older runs do not say
     open_to_judgement = (last["no_gap"] == "") & tolerance.notna() & ~pd.Series(elsewhere, last.index)
@@ -42,24 +43,24 @@ def judged(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def honesty(frame: pd.DataFrame) -> pd.DataFrame:
+def convergence_claims(frame: pd.DataFrame) -> pd.DataFrame:
     """Each row is a solver: how many of its runs reported convergence, and how often that was true by the certified gap
-    f - f*. False: the gap is more than twice the tolerance, or there is no minimiser. Unclaimed: a run was within its
-    tolerance and did not report it."""
+    f - f*. False: the gap is more than twice the tolerance, or there is no minimiser. Unclaimed: the gap was within
+    the tolerance, and no convergence was reported."""
     rows = []
     for about, cell in groups(judged(frame) if len(frame) else frame, COLUMNS, sort=True):
         converged = cell[cell["status"] == "converged"]
         checked, false = converged[converged["judged"]], converged[converged["beyond"]]
         counts = {
-            "ended": len(cell),
+            "total": len(cell),
             "converged": len(converged),
             "true": int((~checked["beyond"]).sum()),
             "false": len(false),
             "not judged": len(converged) - len(checked),
-            "worst gap / asked for": float((checked["gap"] / checked["allowed"]).max()),
+            "worst gap / tolerance": float((checked["gap"] / checked["allowed"]).max()),
             "unclaimed": int((cell["within"] & (cell["status"] != "converged")).sum()),
         }
-        rows.append(about | counts | {"false ones": named(false), "runs": keys(cell)})
+        rows.append(about | counts | {"false runs": named(false), "runs": keys(cell)})
     return without_constant(pd.DataFrame(rows), "machine")
 
 

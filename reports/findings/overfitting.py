@@ -1,4 +1,4 @@
-"""What misleads: a training loss that falls, a test accuracy that stays."""
+"""Findings on overfitting and divergence: a training loss that falls, a test accuracy that stays."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from ..data.repeats import CELL, last_rows
+from ..data.repeats import CASE_COLUMNS, last_rows
 from ..text import percent
 from .finding import MISLEADS, Finding, known
 
 
 def ends(frame: pd.DataFrame) -> pd.DataFrame:
     """The last iterate of the first repeat of every case, by run, with where the run started and its best test loss."""
-    first = frame[frame["repeat"] == frame.groupby(CELL)["repeat"].transform("min")]  # the others may have raised
+    first = frame[
+        frame["repeat"] == frame.groupby(CASE_COLUMNS)["repeat"].transform("min")
+    ]  # the others may have raised
     last = last_rows(first).set_index("run")
     start = first[first["iteration"] == 0].set_index("run")["value"]
     return last.assign(start=start, best_test_loss=first.groupby("run")["test_loss"].min())

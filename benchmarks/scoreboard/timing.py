@@ -1,4 +1,4 @@
-"""A race to a gap: try the settings of each contender, then time the fastest ones in turns."""
+"""Time to a gap: try the settings of each contender, then time the fastest ones in turns."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from solvers.objectives import LogisticRegression
 from ..runner.deadline import OutOfTimeError, deadline
 from ..runner.measure import sentence
 
-TARGET = 1e-6  # relative to f(x0) - f*: the gap that is raced to here, and that all reports compare at
+TARGET = 1e-6  # relative to f(x0) - f*: the target of the scoreboard, and the gap that all reports compare at
 TOLERANCES = tuple(10.0**-k for k in range(1, 14))
 ENOUGH = 2  # tolerances that reach the gap: tighter ones only take longer
 SPARSE = 0.3  # of the entries: below this share, CSR is tried too
-FAR = 3.0  # times the fastest fit that reached the gap: a setting so slow is not tried further
+TOO_SLOW = 3.0  # times the fastest fit that reached the gap: a setting so slow is not tried further
 LONG = 1.0  # seconds: for longer fits, one is enough to choose the fastest setting
-HEATS = 3  # further fits of each setting that may be the fastest, where they are shorter
+EXTRA_FITS = 3  # further fits of each setting that may be the fastest, where they are shorter
 FEWEST_ROUNDS = 3  # of every contender, however slow it is
-TURN = 0.05  # seconds: a turn of a shorter fit is the median of as many as it holds
+BATCH_SECONDS = 0.05  # seconds: a turn of a shorter fit is the median of as many as it holds
 SEED = 0  # of the order within the rounds
 
 REACHED, SHORT, SLOW, MISSING, ERROR = "reached", "not reached", "over budget", "missing", "error"
@@ -50,7 +50,7 @@ class Trial:
 
 
 @dataclass
-class Entry:
+class Outcome:
     """A contender on one problem: how it went, every trial of its sweep, and the rounds at its fastest setting.
 
     status: reached, not reached (by no tolerance, or not in some timed fit), over budget (of time), missing (not
@@ -65,7 +65,7 @@ class Entry:
     seconds: list[float] = field(default_factory=list)
 
 
-class Course:
+class ScoreboardProblem:
     """A problem in any layout and precision, and its gap."""
 
     def __init__(self, problem: Problem, optimum: float, optimum_error: float) -> None:
@@ -98,7 +98,7 @@ class Course:
 def ready(peer: Peer, objective: LogisticRegression) -> Fit:
     """The prepared fit of a peer. One that evaluates our objective constructs it in each fit, so that the checks of the
     input are on the clock for every contender."""
-    if not peer.general:
+    if not peer.takes_any_objective:
         return peer.prepare(objective)
     peer.prepare(objective)  # raises now what it would raise in a fit
     return lambda tolerance: peer.prepare(rebuilt(objective))(tolerance)
@@ -116,14 +116,14 @@ def timed(fit: Fit, tolerance: float, budget: float) -> tuple[float, Claim | Non
     return seconds, claim if seconds <= budget else None
 
 
-def sweep(peer: Peer, course: Course, budget: float) -> tuple[Entry, Fit | None]:
+def sweep(peer: Peer, course: ScoreboardProblem, budget: float) -> tuple[Outcome, Fit | None]:
     """Try tolerances from loose to tight, in every layout and precision, until two of them reach the gap; return the
     fastest setting, ready to be timed.
 
     A fit over the budget, or over three times the fastest that reached the gap, ends the sweep of its layout and
     precision; one that took more than twice the budget, because native code cannot be interrupted, ends all of it.
     """
-    entry, fits, refusals, best = Entry(SHORT), {}, [], math.inf
+    entry, fits, refusals, best = Outcome(SHORT), {}, [], math.inf
     for layout, dtype in product(course.layouts, peer.dtypes):
         reached = 0
         try:
@@ -140,10 +140,12 @@ def sweep(peer: Peer, course: Course, budget: float) -> tuple[Entry, Fit | None]
                 )
                 if gap <= TARGET:
                     reached, best = reached + 1, min(best, seconds)
-                if reached == ENOUGH or seconds > max(FAR * best, TURN):  # the first call in a layout may take longest
+                if reached == ENOUGH or seconds > max(
+                    TOO_SLOW * best, BATCH_SECONDS
+                ):  # the first call in a layout may take longest
                     break
         except MissingPeerError as error:
-            return Entry(MISSING, str(error)), None
+            return Outcome(MISSING, str(error)), None
         except Exception as error:  # one bad peer never ends a suite
             refusals.append(sentence(error))
         if entry.trials and entry.trials[-1].seconds > 2 * budget:
@@ -175,28 +177,30 @@ def fastest(trials: list[Trial], fits: dict[tuple[str, str], Fit], budget: float
     if not different:
         return None
     best = min(different.values(), key=lambda trial: trial.seconds)
-    near = [trial for trial in different.values() if trial.seconds <= FAR * best.seconds]
+    near = [trial for trial in different.values() if trial.seconds <= TOO_SLOW * best.seconds]
     if best.seconds > LONG or len(near) == 1:
         return best
     heats = {trial: [] for trial in near}
-    for _ in range(HEATS):
+    for _ in range(EXTRA_FITS):
         for trial, seconds in heats.items():
             seconds.append(timed(fits[trial.layout, trial.dtype], trial.tolerance, budget)[0])
     return min(near, key=lambda trial: median(heats[trial]))
 
 
 def race(
-    entries: dict[str, Entry],
+    entries: dict[str, Outcome],
     fits: dict[str, Fit],
-    course: Course,
+    course: ScoreboardProblem,
     repeats: int,
     budget: float,
-    stay: Container[str],
+    never_dropped: Container[str],
     progress: Callable[[str], None],
 ) -> None:
     """Time all contenders that reached the gap, in rounds with a new random order each, into their entries.
 
-    After three rounds a contender leaves if its fits together took longer than the budget, unless it is in `stay`.
+    After three rounds a contender is dropped if its fits together took longer than the budget.
+
+    never_dropped: contenders that run in every round.
     """
     rng, running = random.Random(SEED), list(fits)
     for number in range(repeats):
@@ -204,7 +208,7 @@ def race(
         progress(f"round {number + 1} of {repeats}")
         for name in list(running):
             entry = entries[name]
-            leaves = number >= FEWEST_ROUNDS and sum(entry.seconds) > budget and name not in stay
+            leaves = number >= FEWEST_ROUNDS and sum(entry.seconds) > budget and name not in never_dropped
             if leaves or entry.status != REACHED:
                 running.remove(name)
                 continue
@@ -223,7 +227,7 @@ def race(
 def turn(fit: Fit, best: Trial, budget: float) -> tuple[float, Claim | None]:
     """The median seconds of the fits of a turn, after one that fills the caches; and the last answer. A long fit is
     timed once, without one before it."""
-    count = int(TURN / best.seconds)
+    count = int(BATCH_SECONDS / best.seconds)
     if count:
         timed(fit, best.tolerance, budget)
     fits = [timed(fit, best.tolerance, 2 * budget) for _ in range(max(count, 1))]
