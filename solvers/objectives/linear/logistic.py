@@ -11,7 +11,7 @@ from ...common.cached import cached
 from ...common.validation import design_matrix, row_labels
 from ...linalg.kernels import fits_one_block, is_sparse, take_rows, transposed
 from ..base import NewtonDirection
-from .logistic_point import LogisticPoint
+from .logistic_point import LogisticPoint, LogisticPointOnDevice
 from .model import LinearModel
 from .separation import MOST_ENTRIES, may_weakly_separate, separates, strictly_separates
 
@@ -48,6 +48,8 @@ class LogisticRegression(LinearModel):
         self.binary = torch.equal(y, classes)  # they lie in [0, 1]
         # Margins are sign * z: for 0/1 labels a margin is positive where the row is classified correctly.
         self.signs = classes.mul_(2).sub_(1) if self.binary else classes.fill_(1)  # (n,)
+        asks_for_margins = self.binary and self.l2 == 0 and X.device.type != "cpu"
+        self._point = LogisticPointOnDevice if asks_for_margins else LogisticPoint
         self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
         self._signed = self._signed_transposed = None
         if self.binary and not self.fit_intercept and fits_one_block(X):
@@ -58,8 +60,8 @@ class LogisticRegression(LinearModel):
     def at(self, x: Tensor) -> LogisticPoint:
         # At the usual start no product is needed; where X is small, the test takes as long as the product.
         if fits_one_block(self.X) or x.requires_grad or bool(x.any()):
-            return LogisticPoint(self, x)
-        point = LogisticPoint(self, x, self.y.new_zeros(1).expand_as(self.y))
+            return self._point(self, x)
+        point = self._point(self, x, self.y.new_zeros(1).expand_as(self.y))
         point.error_probability = self.y.new_full((1,), 0.5).expand_as(self.y)
         return point
 

@@ -65,15 +65,6 @@ class LogisticPoint(LinearPoint):
         return loss
 
     @cached
-    def float_value(self) -> float:
-        """f as a number; where the rows may be separated a device is asked for the least margin at the same time."""
-        f = self.objective
-        if self.x.device.type == "cpu" or f.l2 > 0 or not f.binary:
-            return float(self.value)
-        value, self.__dict__["least_margin"] = read_together(self.value, self.margins.min())
-        return value
-
-    @cached
     def least_margin(self) -> float:
         return float(self.margins.min())
 
@@ -214,3 +205,12 @@ class LogisticPoint(LinearPoint):
             length = float(torch.linalg.vector_norm(v.double()))
             return 0.25 * f.scale * f.norm_squared * squared(EPS[v.dtype] * length)
         return len(v) * EPS[v.dtype] ** 2 * float(torch.dot(v.square(), known.diagonal()))
+
+
+class LogisticPointOnDevice(LogisticPoint):
+    """The same where the host waits for each number and asks whether the rows are separated: it gets both at once."""
+
+    @cached
+    def float_value(self) -> float:
+        value, self.__dict__["least_margin"] = read_together(self.value, self.margins.min())
+        return value
