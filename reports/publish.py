@@ -22,6 +22,8 @@ from .figures.scaling import SLOPES
 from .page.sources import sources
 from .page.write import sort_value
 from .sections.data import CHECK
+from .sections.gpu import NAME as GPU
+from .sections.gpu import keep
 from .sections.hard_cases import FALSE_ONES, hard_case_sections
 from .sections.hard_cases import NAME as HARD_CASES
 from .sections.scoreboard import scoreboard_sections
@@ -94,8 +96,15 @@ def publish(
             for path in (place / name for place in places for name in names):
                 if path.exists():
                     shutil.copy(path, new)
+        keep_gpu(runs.folder, folder / GPU, new / GPU)
         (new / "README.md").write_text(contents(runs, {path.name for path in new.iterdir()}))
         swap(new, folder, readme, quoted(readme.read_text(), new))
+
+
+def keep_gpu(measured: Path | None, published: Path, target: Path) -> None:
+    """What a GPU left beside the runs; where that is nothing, what was published before stays."""
+    if (measured is None or not keep(measured, target)) and published.exists():
+        shutil.copytree(published, target)
 
 
 def swap(new: Path, folder: Path, readme: Path, text: str) -> None:
@@ -125,6 +134,10 @@ def contents(runs: Runs, found: Collection[str] = ()) -> str:
         if there := [name for name in names if name in found]:
             words = f"And what `python -m benchmarks {command}` found, at the dates and commits named there:"
             parts.append(f"{words}\n\n{listed(there)}")
+    if GPU in found:
+        parts.append(
+            f"And what `python -m benchmarks gpu` measured, on the machine it names: [{GPU}/]({GPU}/environment.json)\n"
+        )
     head = f"# The published reference\n\nMade by `make publish`, not by hand: the suites {suites}, {cases}.\n"
     guide = "What the columns mean is in [docs/reading-the-report.md](../../docs/reading-the-report.md)."
     return f"{head}From {source}. {guide}\n\n" + "\n".join(parts)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.gpu.sizes import TOO_LARGE
+from reports.publish import keep_gpu
 from reports.sections.gpu import MAKE, gpu_section, keep
 from reports.tables.gpu import break_even, failures, pairs, reached, speedups
 
@@ -82,6 +83,17 @@ def test_results_that_cannot_be_read_are_told(results, tmp_path):
     assert "has no column" in gpu_section(results, tmp_path).note
     (results / "environment.json").write_text("{")
     assert "cannot be read" in gpu_section(results, tmp_path).note
+
+
+def test_what_was_published_of_a_gpu_stays_until_another_one_is_measured(results, tmp_path):
+    published, first, second = (tmp_path / name for name in ("published", "first", "second"))
+    keep_gpu(results, published, first)
+    assert {path.name for path in first.iterdir()} == {"sizes.csv", "kernels.csv", "environment.json"}
+    first.rename(published)
+    keep_gpu(tmp_path / "nothing", published, second)
+    assert (second / "sizes.csv").read_text() == (published / "sizes.csv").read_text()
+    keep_gpu(None, tmp_path / "none", tmp_path / "third")
+    assert not (tmp_path / "third").exists()
 
 
 def test_what_a_gpu_left_is_kept_and_a_trial_on_the_cpu_is_not(results, tmp_path):
