@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ import torch
 from benchmarks.runner.environment import memory
 from benchmarks.runner.measure import evaluate, measure
 from benchmarks.runner.suites import Case
+from benchmarks.store.reading import read
+from benchmarks.store.runs import Store, run_key
+from benchmarks.store.verification import verify
 from datasets import build
 from solvers import SOLVERS, Ledger, Status, Stop, device_clock, minimize
 from solvers.objectives import FunctionObjective, LeastSquares, LogisticRegression, ResidualMLP, SoftmaxRegression
@@ -118,3 +122,17 @@ def test_phases_add_up_on_the_device(place):
 def test_a_problem_is_built_on_the_device(place):
     problem = build("breast-cancer-l2", torch.float32, place)
     assert problem.x0.device.type == torch.device(place).type and problem.x0.dtype == torch.float32
+
+
+@pytest.mark.skipif(bool(REAL), reason="a GPU adds in the order in which its blocks come along")
+def test_a_run_on_the_device_is_stored_and_verified_bit_for_bit(place, tmp_path):
+    case = Case("breast-cancer-l2", "newton-cholesky", stop=Stop(iterations=3), device=place)
+    store = Store(tmp_path / "runs")
+    store.prepare()
+    store.write_rows(run_key(case, 0), case, evaluate(measure(case)))
+    stored = read(store.folder)
+    assert not stored.skipped and len(stored.metadata) == 1
+    (about,) = stored.metadata.values()
+    assert "simulated GPU" in json.dumps(about)
+    (outcome,) = verify(stored, None)
+    assert (outcome.reason, outcome.difference) == ("", "")
