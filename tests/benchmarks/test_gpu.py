@@ -135,7 +135,7 @@ def test_the_kit_needs_no_package_that_a_bare_machine_may_lack():
 
 @pytest.mark.slow
 def test_the_kit_runs_on_the_cpu(tmp_path):
-    """In half a minute: on a busy machine a step may be cut off, the tests too, and what was written stays all the same."""
+    """In half a minute. On a busy machine a step may be cut off, the tests too, and what was written stays."""
     outcome = CliRunner().invoke(app, ["gpu", "--device", "cpu", "--minutes", "0.6", "--out", str(tmp_path)])
     steps = {row["step"]: row for row in json.loads((tmp_path / OUTCOMES).read_text())}
     assert list(steps) == [step.name for step in STEPS]
