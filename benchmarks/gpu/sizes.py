@@ -6,6 +6,7 @@ import csv
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -93,6 +94,16 @@ def absent(cell: tuple[str, str, int, int, str], status: str) -> Timed:
     return Timed(*cell, *[math.nan] * 5, 0, ITERATIONS, torch.get_num_threads(), status)
 
 
+@lru_cache(maxsize=1)
+def rows(n: int, d: int, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """X (n, d) and labels on the host, made once for all solvers and devices of a size."""
+    generator = torch.Generator().manual_seed(n + d)
+    # Random rows for what a block holds, repeated: large matrices are there sooner, and no kernel knows.
+    block = torch.randn(min(n, 100_000), d, generator=generator, dtype=dtype)
+    X = block.repeat(-(-n // len(block)), 1)[:n]
+    return X, torch.bernoulli(torch.sigmoid(X[:, 0].double()), generator=generator).to(dtype)
+
+
 def timed(n: int, d: int, dtype: str, solver: str, device: str, budget: float, repeats: int = 5) -> Timed:
     """One cell; out of memory, and whatever else goes wrong, is its status."""
     cell = (device, dtype, n, d, solver)
@@ -100,11 +111,7 @@ def timed(n: int, d: int, dtype: str, solver: str, device: str, budget: float, r
     if n * d * kind.itemsize > SHARE * memory(device):
         return absent(cell, TOO_LARGE)
     try:
-        generator = torch.Generator().manual_seed(n + d)
-        # Random rows for what a block holds, repeated: large matrices are there sooner, and no kernel knows.
-        block = torch.randn(min(n, 100_000), d, generator=generator, dtype=kind)
-        X = block.repeat(-(-n // len(block)), 1)[:n]
-        y = torch.bernoulli(torch.sigmoid(X[:, 0].double()), generator=generator).to(kind)
+        X, y = rows(n, d, kind)
         clock = device_clock(device)
         began = clock()
         X, y = X.to(device), y.to(device)
