@@ -11,6 +11,7 @@ from .scipy_optimize import SciPy
 from .snap_ml import SnapML
 from .stats_models import StatsModels
 from .torch_lbfgs import TorchLBFGS
+from .torch_optimizer import TorchOptimizer
 
 PEERS: dict[str, Peer] = {
     **{f"scikit-learn:{name}": ScikitLearn(name) for name in ("newton-cholesky", "newton-cg", "lbfgs")},
@@ -42,5 +43,6 @@ __all__ = [
     "SnapML",
     "StatsModels",
     "TorchLBFGS",
+    "TorchOptimizer",
     "rebuilt",
 ]

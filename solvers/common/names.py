@@ -8,6 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 FEW = 8  # names that fit into a sentence
+STEPPED = "torch:"  # begins the name of an optimiser of torch, which our loop steps as it steps a solver of ours
 
 
 def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
@@ -21,6 +22,6 @@ def lookup(registry: Mapping[str, T], name: str, kind: str) -> T:
 
 
 def library(name: str) -> str:
-    """The library of a peer's name (scipy of scipy:BFGS); empty for a solver of ours."""
+    """The library of a peer's name (scipy of scipy:BFGS); empty for a solver that our loop steps."""
     before, colon, _ = name.partition(":")
-    return before if colon else ""
+    return before if colon and not name.startswith(STEPPED) else ""

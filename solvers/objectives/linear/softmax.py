@@ -55,6 +55,11 @@ class SoftmaxRegression(LinearModel):
         super().__init__(X, y, l2, fit_intercept, reduction, classes=self.classes)
         self._own = self.y.unsqueeze(1)  # (n, 1)
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, int]]:
+        """Of what w is made of, for methods that work on matrices."""
+        return {"W": (self.classes, self.size // self.classes)}
+
     def at(self, x: Tensor) -> SoftmaxPoint:
         return SoftmaxPoint(self, x)
 
