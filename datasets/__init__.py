@@ -17,6 +17,7 @@ _MODULES = {
     "loaders.multiclass": ("multiclass",),
     "loaders.storage": ("DataError",),
     "loaders.synthetic": ("synthetic",),
+    "plugins": ("PluginError",),
     "problem": ("Problem", "Published"),
     "registry": ("PROBLEMS", "TEST_FUNCTIONS", "Recipe", "build", "present_device"),
     "two_view.augmentation": ("augment", "two_views"),

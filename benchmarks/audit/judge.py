@@ -18,10 +18,12 @@ from typing import Any
 
 import torch
 
-from solvers import SOLVERS, Status, Stop, minimize
-from solvers.adapters import PEERS, MissingPeerError, Peer
+from solvers import Status, Stop, minimize
+from solvers.adapters import MissingPeerError, Peer
 from solvers.core.stopping import allowed_gap
+from solvers.named import solver_named
 
+from ..runner.contenders import Contenders
 from ..scoreboard.timing import OutOfTimeError, deadline, sentence
 from .case import Case, Model
 from .reference import Reference, exact_model, reference_solution
@@ -81,9 +83,7 @@ class Theirs:
         return Answer(said, claim.w, claim.success, False, claim.iterations, claim.message)
 
 
-CONTENDERS: dict[str, Ours | Theirs] = {f"hessbench:{name}": Ours(solver) for name, solver in SOLVERS.items()} | {
-    name: Theirs(peer) for name, peer in PEERS.items()
-}
+CONTENDERS: Contenders[Ours | Theirs] = Contenders(lambda name: Ours(solver_named(name)), Theirs)
 
 
 def answer(contender: Ours | Theirs, case: Case, dtype: str, seconds: float) -> Answer:

@@ -8,8 +8,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from solvers.common.names import STEPPED
 from solvers.common.sources import ROOT, code_hash
 
+from ..runner.contenders import OURS as OWN
+from ..runner.contenders import versions
 from ..runner.environment import builds, machine, provenance
 from ..scoreboard.scores import PACKAGES, _installed
 from ..store.parquet import SCHEMA, read_table, write_table
@@ -42,9 +45,10 @@ THEIRS = (
 
 
 @cache
-def _code(ours: bool) -> list[Any]:
+def _code(ours: bool, adapters: bool = False) -> list[Any]:
     """The hash of the sources, the versions of the packages and the build of torch."""
-    sources = code_hash(OURS, without=("solvers/adapters",)) if ours else code_hash(THEIRS)
+    without = () if adapters else ("solvers/adapters",)
+    sources = code_hash(OURS, without=without) if ours else code_hash(THEIRS)
     packages = ("mpmath",) if ours else (*PACKAGES, "mpmath")
     return [sources, {name: _installed(name) for name in packages}, builds()]
 
@@ -56,7 +60,8 @@ def identity(contender: str, case: Case, seconds: float) -> str:
     but the adapters, of theirs the adapters and the versions of all libraries. A peer is not asked again for a change
     of our solvers, nor is anyone for one of the rest of the suite.
     """
-    parts = [_code(contender.startswith("hessbench:")), machine("cpu"), case.checksum, f"{seconds:g}"]
+    code = _code(contender.startswith(OWN), adapters=contender.startswith(OWN + STEPPED))
+    parts = [code, machine("cpu"), case.checksum, f"{seconds:g}", *versions([contender]).values()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:20]
 
 

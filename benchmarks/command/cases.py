@@ -4,22 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 import typer
 
+from benchmarks.command.errors import fail
 from benchmarks.runner.measure import problem_of
 from benchmarks.runner.peers import refusal
-from benchmarks.runner.suites import DTYPES, SUITES, Case, beside, every_solver, select
-from datasets import DataError, build, present_device
+from benchmarks.runner.suites import DTYPES, SUITES, Case, beside, every_solver, select, stepped
+from datasets import DataError, build, plugins, present_device
 from datasets.loaders.storage import sentences
 from datasets.registry import recipe
-from solvers import SOLVERS
 from solvers.adapters import PEERS
-from solvers.common.names import lookup
+from solvers.common.names import STEPPED, lookup
+from solvers.named import canonical
 
 MOST_REPEATS = 100_000
 REMEDY = "`python -m datasets fetch` fetches files; the lines above name what else is missing"
+
+
+def load_plugins(files: Sequence[Path]) -> None:
+    """Put what the user brings into the registries; a sentence for each installed package that cannot be loaded."""
+    try:
+        left_out = plugins.load(files)
+    except plugins.PluginError as error:
+        fail(str(error))
+    for sentence in left_out:
+        typer.echo(f"left out {sentence}", err=True)
 
 
 def cases_of(
@@ -41,8 +53,9 @@ def cases_of(
     else:
         suites = suites or ["quick"]
         pool = [case for suite in suites for case in lookup(SUITES, suite, "suite")()]
+    solvers = [canonical(name) for name in solvers]
+    pool += stepped(pool, [name for name in solvers if name.startswith(STEPPED)])
     for names, registry, kind in (
-        (solvers, SOLVERS, "solver"),
         (peers, PEERS, "peer"),
         (dtypes, dict.fromkeys(DTYPES), "dtype"),
     ):

@@ -51,8 +51,7 @@ def honesty(
     """Fit the cases, judge the answers and show the table."""
     every = cases()
     try:
-        for name in solver:
-            lookup(CONTENDERS, name, "solver")
+        solver = CONTENDERS.known(solver, "solver")
         for name in case:
             lookup(every, name, "case")
         for name in model:
@@ -61,7 +60,7 @@ def honesty(
             lookup(dict.fromkeys(DTYPES), name, "dtype")
         if not 0 < seconds < math.inf:
             raise ValueError(f"--seconds must be a positive number, found {seconds}")
-        names = list(dict.fromkeys(solver)) or list(FEW if quick else CONTENDERS)
+        names = solver or list(FEW if quick else CONTENDERS)
         chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
         asked = [
             (each, precision)

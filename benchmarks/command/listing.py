@@ -8,7 +8,7 @@ from rich.table import Table
 
 from benchmarks.runner.peers import installed
 from benchmarks.runner.suites import SUITES
-from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
+from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS, plugins
 from datasets.functions.s2mpj import why_missing
 from datasets.registry import summary
 from solvers import SOLVERS
@@ -20,9 +20,12 @@ def listing() -> None:
     absent = f" ({why_missing()})" if why_missing() else ""
     sizes = sorted({problem.n for problem in CUTEST})
     for title, rows in (
-        ("solvers", [(name, first_line(solver)) for name, solver in SOLVERS.items()]),
-        ("peers", [(name, first_line(peer), installed(name) or "no") for name, peer in PEERS.items()]),
-        ("problems", [(name, summary(name)) for name in PROBLEMS if name not in TEST_FUNCTIONS]),
+        ("solvers", [(name, first_line(solver) + own("solver", name)) for name, solver in SOLVERS.items()]),
+        (
+            "peers",
+            [(name, first_line(peer) + own("peer", name), installed(name) or "no") for name, peer in PEERS.items()],
+        ),
+        ("problems", [(name, summary(name) + own("problem", name)) for name in PROBLEMS if name not in TEST_FUNCTIONS]),
         ("test functions", [(name, summary(name)) for name in functions]),
         (
             f"CUTEst's unconstrained problems{absent}",
@@ -36,6 +39,12 @@ def listing() -> None:
         for row in rows:
             table.add_row(*row)
         console.print(table)
+
+
+def own(kind: str, name: str) -> str:
+    """Where a plug-in comes from; empty for what is part of hessbench."""
+    source = plugins.origin(kind, name)
+    return f" (plug-in {source})" if source else ""
 
 
 def first_line(thing: object) -> str:

@@ -28,12 +28,18 @@ class Verb(TyperCommand):
 
 
 def call(verb: str, arguments: dict[str, Any]) -> None:
+    """Run a verb; those with --plugin find in the registries what the files and the installed packages hold."""
+    if "plugin" in arguments:
+        import_module("benchmarks.command.cases").load_plugins(arguments.pop("plugin"))
     getattr(import_module(f"benchmarks.command.{verb}"), verb)(**arguments)
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 RUNS = typer.Option(help="Folder that holds the runs.", show_default="reports/runs")
 PROBLEMS = typer.Option(help="Only this problem; may be repeated.")
+PLUGIN = typer.Option(
+    metavar="FILE.py", help="A file with SOLVERS, PROBLEMS or PEERS of your own (docs/plugins.md); may be repeated."
+)
 FORCE = typer.Option("--force", help="Measure again, and replace, what is stored already.")
 
 
@@ -43,12 +49,12 @@ def main() -> None:
 
 
 @app.command("list")
-def list_all() -> None:
+def list_all(plugin: Annotated[list[Path], PLUGIN] = []) -> None:  # noqa: B006
     """The solvers, the peers in other libraries, the problems, the test functions and the suites, a line each.
 
     Example: python -m benchmarks list
     """
-    call("listing", {})
+    call("listing", locals())
 
 
 @app.command(cls=Verb)
@@ -62,7 +68,9 @@ def run(
         ),
     ] = [],  # noqa: B006
     problem: Annotated[list[str], PROBLEMS] = [],  # noqa: B006
-    solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
+    solver: Annotated[
+        list[str], typer.Option(help="Only this solver, or torch:Adam:lr=1e-3 and the like; may be repeated.")
+    ] = [],  # noqa: B006
     peer: Annotated[
         list[str], typer.Option(help="This method of another library, as library:method; may be repeated.")
     ] = [],  # noqa: B006
@@ -83,6 +91,7 @@ def run(
         float | None,
         typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
     ] = None,
+    plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
 ) -> None:
     """Measure suites. Stored runs are not measured again: an interrupted command continues where it stopped.
 
@@ -95,6 +104,8 @@ def run(
     Example: python -m benchmarks run --peer scipy:trust-exact --peer scikit-learn:lbfgs --problem breast-cancer-l2
 
     Example: python -m benchmarks run --suite full --isolate --timeout 120 --memory 4
+
+    Example: python -m benchmarks run --problem iris --solver newton --solver torch:Adam:lr=1e-2 --plugin my_solver.py
     """
     call("run", locals())
 
@@ -142,6 +153,7 @@ def profile(
     store: Annotated[
         Path, typer.Option(help="Folder that --save writes to.", show_default="reports/profiles")
     ] = REPORTS / "profiles",
+    plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
 ) -> None:
     """Show where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and what
     limits the speed.
@@ -170,6 +182,7 @@ def peers(
     force: Annotated[bool, FORCE] = False,
     store: Annotated[Path, typer.Option(help="Folder of the results.", show_default="reports/peers")] = REPORTS
     / "peers",
+    plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
 ) -> None:
     """Time our solvers and those of other libraries to the same certified gap, each at its fastest setting, in turns.
 
@@ -197,6 +210,7 @@ def honesty(
     store: Annotated[
         Path, typer.Option(help="File of the verdicts.", show_default="reports/honesty/verdicts.parquet")
     ] = REPORTS / "honesty" / "verdicts.parquet",
+    plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
 ) -> None:
     """Fit hard problems with every solver and every peer, and check what each reports against what is known.
 
@@ -236,6 +250,7 @@ def gpu(
 def verify(
     store: Annotated[Path, RUNS] = REPORTS / "runs",
     count: Annotated[int | None, typer.Option(help="Verify at most this many runs.", show_default="all")] = None,
+    plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
 ) -> None:
     """Run stored runs again, and compare iterates, losses and counters bit for bit. Exit 1 if one differs.
 

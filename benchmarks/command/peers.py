@@ -15,11 +15,11 @@ from benchmarks.command.cases import check_counts, check_seconds, check_threads
 from benchmarks.command.errors import fail
 from benchmarks.command.interrupts import interruptible, report
 from benchmarks.command.progress import progress_bar
+from benchmarks.runner.contenders import versions
 from benchmarks.scoreboard import scores
-from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, TIMED, measure_problem
+from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, measure_problem, timed
 from datasets import DataError, build
 from datasets.registry import recipe
-from solvers.common.names import lookup
 
 WIDTH = 150
 
@@ -35,15 +35,14 @@ def peers(
     store: Path,
 ) -> None:
     try:
-        for name in peer:
-            lookup(CONTENDERS, name, "peer")
+        peer = CONTENDERS.known(peer, "peer")
         check_counts(repeats=repeats)
         check_threads(threads)
         check_seconds("--time-limit", time_limit)
         problems = _problems(problem)
     except (ValueError, DataError) as error:
         fail(str(error))
-    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else TIMED
+    contenders = list(dict.fromkeys([*OURS, *peer])) if peer else timed()
     cells = list(product(problems, dict.fromkeys(threads or [1])))
     try:
         with interruptible():
@@ -86,7 +85,8 @@ def _measure_all(
     with progress_bar() as bar:
         task = bar.add_task("", total=len(cells))
         for name, threads in cells:
-            if force or not scores.measured(store, name, threads, contenders, repeats, time_limit):
+            asked = (contenders, repeats, time_limit, versions(contenders))
+            if force or not scores.measured(store, name, threads, *asked):
                 result = measure_problem(
                     name,
                     threads,

@@ -20,8 +20,9 @@ from benchmarks.runner.suites import DTYPES, Case
 from benchmarks.store.records import without_nan
 from datasets import DataError
 from datasets.registry import recipe
-from solvers import SOLVERS, Stop
+from solvers import Stop
 from solvers.common.names import lookup
+from solvers.named import canonical
 
 WIDTH = 120  # columns of the table, where the terminal has fewer or there is none
 FIGURES = (".png", ".svg", ".pdf")
@@ -80,7 +81,7 @@ def _case(
     repeats: int,
 ) -> Case:
     """The case to run; ValueError for wrong options."""
-    lookup(SOLVERS, solver, "solver")
+    solver = canonical(solver)
     lookup(dict.fromkeys(DTYPES), dtype, "dtype")
     check_counts(iterations=iterations, repeats=repeats)
     check_threads([threads])

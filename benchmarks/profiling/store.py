@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +32,8 @@ def save(profile: Profile, folder: Path) -> Path:
     origin = provenance(profile.case.device)
     identity = json.dumps({"case": profile.case.describe(), "machine": origin["machine"]}, sort_keys=True)
     digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-    path = folder / f"{profile.case.problem}--{profile.case.solver}--{digest}.json"
+    solver = re.sub(r"[^\w.:=-]+", "-", profile.case.solver)
+    path = folder / f"{profile.case.problem}--{solver}--{digest}.json"
     write_record(path, {"schema": SCHEMA, **origin, "profile": without_nan(profile.as_dict())})
     return path
 

@@ -109,6 +109,7 @@ def evaluate(measurement: Measurement, known: Certificate | None = None) -> list
     value, gap (f - f*, NaN where there is no minimiser or f* is not known; no_gap is the reason), gradient_norm
     (max |g_i|), test_loss, train_accuracy, test_accuracy (NaN for a test function), norm (||w||), iterate (a digest of
     its bytes), the counters, the time on the processors (disturbance.py); settings (of the solver, as JSON) and
+    solver_plugin, problem_plugin: the file and hash, or package and version, of what is no part of hessbench, or empty;
     deterministic: whether a run of the same code on the same machine must give the same bits. local_minimum: the known
     one at which the run ended, if it is not the lowest. A run that raised is one row without numbers. known: in place
     of the certificate of the problem, where computing that would take too long.
@@ -127,6 +128,8 @@ def evaluate(measurement: Measurement, known: Certificate | None = None) -> list
         "repeat": measurement.repeat,
         "status": str(measurement.status),
         "message": measurement.message,
+        "solver_plugin": case.solver_plugin,
+        "problem_plugin": case.problem_plugin,
         "settings": json.dumps(case.describe()["settings"], sort_keys=True),
         "deterministic": deterministic(case),
         "budget": case.stop.seconds,

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from itertools import product
 from typing import Any
 
-from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
+from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS, plugins
 from solvers import SOLVERS, Solver, Stop
 from solvers.adapters import PEERS, Peer
+from solvers.named import label, solver_named
 
 from .peers import installed
 
@@ -24,7 +26,7 @@ class Case:
     """One cell of a benchmark: everything that determines a run but its repeat, its machine and the code."""
 
     problem: str  # a name of PROBLEMS
-    solver: str  # a name of SOLVERS or of PEERS
+    solver: str  # a name of SOLVERS or of PEERS, or torch:CLASS:settings as solvers.named.canonical writes it
     settings: tuple[tuple[str, Any], ...] = ()  # what differs from the registered solver
     stop: Stop = Stop()  # noqa: RUF009, it is immutable
     dtype: str = "float64"
@@ -35,12 +37,23 @@ class Case:
     @property
     def label(self) -> str:
         """The solver's name as tables and legends show it."""
-        return f"{self.solver} {self.variant}".strip()
+        return f"{label(self.solver)} {self.variant}".strip()
 
     @property
     def key(self) -> str:
         """Eight hexadecimal digits of the hash of `describe`: the repeats of a case share them."""
         return hashlib.sha256(json.dumps(self.describe(), sort_keys=True).encode()).hexdigest()[:8]
+
+    @property
+    def solver_plugin(self) -> str:
+        """The file and hash, or the package and version, of a solver or a peer that is no part of hessbench."""
+        own = plugins.origin("peer" if self.solver in PEERS else "solver", self.solver)
+        return " and ".join(filter(None, [own, getattr(self.make_solver(), "package", "")]))
+
+    @property
+    def problem_plugin(self) -> str:
+        """The same of the problem."""
+        return plugins.origin("problem", self.problem)
 
     @property
     def rules(self) -> str:
@@ -53,15 +66,18 @@ class Case:
         return ", ".join(rules)
 
     def make_solver(self) -> Solver | Peer:
-        return replace((PEERS if self.solver in PEERS else SOLVERS)[self.solver], **dict(self.settings))
+        found = PEERS[self.solver] if self.solver in PEERS else solver_named(self.solver)
+        return replace(found, **dict(self.settings)) if self.settings else found
 
     def describe(self) -> dict[str, Any]:
-        """All of it as plain values."""
+        """All of it as plain values. `plugins`: the versions of what is no part of hessbench, where there is any."""
         solver = self.make_solver()
-        settings = {"class": type(solver).__name__, **asdict(solver)}
+        own = asdict(solver) if is_dataclass(solver) else {}
+        settings = {"class": type(solver).__name__} | {name: plain(value) for name, value in own.items()}
         if self.solver in PEERS:
             settings["version"] = installed(self.solver)
-        return {
+        foreign = {"solver": self.solver_plugin, "problem": self.problem_plugin}
+        return ({"plugins": foreign} if any(foreign.values()) else {}) | {
             "problem": self.problem,
             "solver": self.solver,
             "settings": settings,
@@ -70,6 +86,17 @@ class Case:
             "device": self.device,
             "threads": self.threads,
         }
+
+
+def plain(value: Any) -> Any:
+    """A setting as JSON has it: a user's own may be a class, a function or a tensor."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return getattr(value, "__qualname__", None) or re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def classic() -> list[Case]:
@@ -126,6 +153,13 @@ def beside(cases: Iterable[Case], names: Iterable[str]) -> list[Case]:
     )
 
 
+def stepped(cases: Iterable[Case], names: Iterable[str]) -> list[Case]:
+    """Optimisers of torch, torch:CLASS:settings, on the problems of these cases and by their rules, but for the cases
+    whose rules belong to the settings of one solver."""
+    every = product(cases, names)
+    return list(dict.fromkeys(replace(case, solver=name, variant="") for case, name in every if not case.settings))
+
+
 def full() -> list[Case]:
     """Every solver on every problem that needs no files, in both precisions with one thread and with two, 20,000
     iterations and 20 seconds at most."""
@@ -150,11 +184,16 @@ def real() -> list[Case]:
 SWEPT = ("gradient-descent", "newton-diagonal", "newton-cg", "newton-cholesky")  # one of each kind
 
 
+def swept() -> list[str]:
+    """These, and the plug-ins."""
+    return [*SWEPT, *plugins.names("solver")]
+
+
 def sizes() -> list[Case]:
     """Iteration cost against size, measured in seconds: five iterations of the solvers of `sweep` in float64, against
     the columns at 2,000 rows and against the rows at 30 columns."""
     shapes = ((2_000, 30), (2_000, 100), (2_000, 400), (8_000, 30), (32_000, 30))
-    return [Case(f"synthetic-{n}x{d}", solver, stop=fixed(5)) for (n, d), solver in product(shapes, SWEPT)]
+    return [Case(f"synthetic-{n}x{d}", solver, stop=fixed(5)) for (n, d), solver in product(shapes, swept())]
 
 
 def sweep() -> list[Case]:
@@ -163,7 +202,7 @@ def sweep() -> list[Case]:
     shapes = [(n, d) for n, d in product((1_000, 10_000, 100_000), (10, 100, 300)) if n * d <= 10_000_000]
     return [
         Case(f"synthetic-{n}x{d}", solver, stop=fixed(10), dtype=dtype)
-        for (n, d), solver, dtype in product(shapes, SWEPT, DTYPES)
+        for (n, d), solver, dtype in product(shapes, swept(), DTYPES)
     ]
 
 

@@ -13,7 +13,9 @@ import multiprocessing
 import os
 import resource
 import signal
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -101,7 +103,8 @@ class Worker:
         context.set_forkserver_preload([self.function.__module__, *SLOW_IMPORTS])
         self.pipe, theirs = context.Pipe()
         watched, self.lifeline = context.Pipe(duplex=False)
-        arguments = (theirs, watched, self.function, self.prepare, self.load, self.memory)
+        own = plugins.loaded() if (plugins := sys.modules.get("datasets.plugins")) else []
+        arguments = (theirs, watched, self.function, self.prepare, self.load, self.memory, own)
         self.process = context.Process(target=_serve, args=arguments, name="hessbench worker", daemon=True)
         self.process.start()
         theirs.close()
@@ -137,8 +140,9 @@ def _serve(
     prepare: Callable[[], object] | None,
     load: Callable[..., object] | None,
     memory: int | None,
+    own: list[Any],
 ) -> None:
-    """In the worker: answer until the pipe is closed."""
+    """In the worker: answer until the pipe is closed. own: plug-ins of the user, which it must load itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with(lifeline)
@@ -146,12 +150,14 @@ def _serve(
     os.dup2(quiet, 1)  # what native code prints does not belong into the output of the command
     os.dup2(quiet, 2)
     try:
+        if own:
+            import_module("datasets.plugins").load_same(own)
         if prepare is not None:
             prepare()
         if memory is not None:
             limit_memory(memory)
     except Exception as error:
-        pipe.send_bytes(repr(error).encode())
+        pipe.send_bytes(f"{type(error).__name__}: {error}".encode())
         return
     pipe.send_bytes(STARTED)
     while True:

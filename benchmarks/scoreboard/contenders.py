@@ -17,14 +17,16 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from datasets import Problem, build, certificate
-from solvers import SOLVERS, Status, Stop, minimize
+from datasets import Problem, build, certificate, plugins
+from solvers import Status, Stop, minimize
 from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer
 from solvers.common.names import library
+from solvers.named import solver_named
 from solvers.objectives import LogisticRegression
 
 from ..profiling.profile import verdict
 from ..profiling.recording import profile
+from ..runner.contenders import BY_GRADIENT, Contenders, versions
 from ..runner.suites import Case
 from .scores import reference
 from .timing import TARGET, Outcome, ScoreboardProblem, race, sweep
@@ -61,14 +63,13 @@ class Ours:
 
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
         def fit(tolerance: float) -> Claim:
-            result = minimize(SOLVERS[self.solver], objective, start, self.stop(tolerance))
+            result = minimize(solver_named(self.solver), objective, start, self.stop(tolerance))
             return Claim(result.x.double(), result.iterations, result.status is Status.CONVERGED, result.message)
 
         return fit
 
 
 PROFILED = 7  # runs of the profile of the fastest of ours
-BY_GRADIENT = " by gradient"  # ends the name of a contender of ours that the gradient stops
 OURS_TIMED = (
     "auto",
     "newton-cholesky",
@@ -85,11 +86,15 @@ def ours(names: Iterable[str]) -> dict[str, Peer]:
 
 
 OURS = ours(OURS_TIMED)  # in every race; the other solvers by --peer only
-CONTENDERS: dict[str, Peer] = OURS | ours(SOLVERS) | PEERS
-TIMED = [
-    *OURS,
-    *(name for name in PEERS if library(name) != "statsmodels"),
-]  # it takes no penalty, and PROBLEMS have one
+CONTENDERS: Contenders[Peer] = Contenders(
+    lambda name: Ours(name.removesuffix(BY_GRADIENT), name.endswith(BY_GRADIENT)), lambda peer: peer, ("", BY_GRADIENT)
+)
+
+
+def timed() -> list[str]:
+    """What races where nothing is named: plug-ins, too; not statsmodels: it takes no penalty, and PROBLEMS have one."""
+    theirs = [name for name in PEERS if library(name) != "statsmodels"]
+    return [*OURS, *ours(plugins.names("solver")), *theirs]
 
 
 def measure_problem(
@@ -140,6 +145,7 @@ def measure_problem(
         "budget": budget,
         "entries": {contender: asdict(entry) for contender, entry in entries.items()},
         "limits": bounded,
+        "plugins": versions(contenders),
     }
 
 

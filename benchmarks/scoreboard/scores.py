@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -61,13 +62,23 @@ def path(folder: Path, problem: str, threads: int) -> Path:
     return folder / f"{problem}--{threads}-threads--{here}.json"
 
 
-def measured(folder: Path, problem: str, threads: int, contenders: Iterable[str], repeats: int, budget: float) -> bool:
-    """Whether a record of the same code and packages has at least these contenders and rounds."""
+def measured(
+    folder: Path,
+    problem: str,
+    threads: int,
+    contenders: Iterable[str],
+    repeats: int,
+    budget: float,
+    versions: Mapping[str, str] = MappingProxyType({}),
+) -> bool:
+    """Whether a record of the same code and packages has at least these contenders, in these versions where they are
+    plug-ins, and rounds."""
     try:
         known = read_record(path(folder, problem, threads), SCHEMA)
         return (
             all(known[name] == value for name, value in identity().items())
             and set(contenders) <= set(known["entries"])
+            and versions.items() <= known.get("plugins", {}).items()
             and known["repeats"] >= repeats
             and known["budget"] == budget
         )

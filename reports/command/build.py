@@ -32,6 +32,9 @@ def build(
             help="Verdicts written by `python -m benchmarks honesty`.", show_default="reports/honesty/verdicts.parquet"
         ),
     ] = VERDICTS,
+    plugin: Annotated[
+        list[Path], typer.Option(metavar="FILE.py", help="A file with PROBLEMS of your own; may be repeated.")
+    ] = [],  # noqa: B006
 ) -> None:
     """Write all tables (CSV, Markdown, LaTeX), all figures (SVG, PNG) and one HTML page that needs no network.
 
@@ -39,10 +42,13 @@ def build(
     """
     from rich.console import Console
 
+    from benchmarks.command.cases import load_plugins
+
     from ..build import build as build_report
     from ..data.runs import load
     from ..page.write import readable
 
+    load_plugins(plugin)  # their certificates; what was measured is in the store
     runs = load(store)
     for name, reason in runs.skipped.items():
         typer.echo(f"left out {name}: {reason}", err=True)
@@ -56,7 +62,7 @@ def build(
         sources = {"asv": asv, "micro": micro, "peers": peers, "profiles": profiles, "verdicts": verdicts}
         tables = build_report(runs, out, status.update, data=data, **sources)
     for machine, count in runs.older.items():
-        typer.echo(f"{count} runs of older code on {machine} are left out", err=True)
+        typer.echo(f"{count} runs of older code or plug-ins on {machine} are left out", err=True)
     for machine, count in runs.disturbed.items():
         typer.echo(f"{count} runs that were measured while other work ran on {machine} are left out", err=True)
     shown = readable(tables["summary"]).drop(columns=list(HIDDEN))

@@ -15,8 +15,10 @@ from benchmarks.store.reading import read
 from .repeats import CASE_COLUMNS
 from .targets import NO_MINIMISER
 
+PLUGINS = {"solver": "solver_plugin", "problem": "problem_plugin"}  # of what: the column with its version
 LATER = (  # columns that older runs do not have
     *("iterate", "settings", "deterministic", "disturbed"),  # schema 1 has none of these
+    *PLUGINS.values(),
 )
 NOT_KNOWN = "f* is not known"
 
@@ -25,8 +27,9 @@ NOT_KNOWN = "f* is not known"
 class Runs:
     """frame: one row per iterate. metadata: environment and calibration of each run, by its key.
 
-    skipped: files that could not be read, with the reason. older: how many runs of earlier code were left out, by
-    machine. disturbed: likewise how many that were measured while other work ran, where enough others were not.
+    skipped: files that could not be read, with the reason. older: how many runs of earlier code, or of an earlier version
+    of a plug-in, were left out, by machine. disturbed: likewise how many that were measured while other work ran, where
+    enough others were not.
     """
 
     frame: pd.DataFrame
@@ -73,11 +76,22 @@ def with_minimiser(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def newest_code(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Only the runs of the code version measured last on each machine, and how many others there were."""
+    """Only the runs of the code version measured last on each machine, and of each plug-in's version measured last with
+    that; and how many others there were."""
     latest = frame.loc[frame.groupby("machine")["date"].idxmax()].set_index("machine")["code_version"]
     current = frame["code_version"] == frame["machine"].map(latest)
+    for what, version in PLUGINS.items() if set(PLUGINS.values()) <= set(frame) else ():
+        current &= of_newest_version(frame[current], ["machine", what], version).reindex(frame.index, fill_value=False)
     older = frame[~current].groupby("machine")["run"].nunique()
     return frame[current], {str(machine): int(count) for machine, count in older.items()}
+
+
+def of_newest_version(frame: pd.DataFrame, same: list[str], version: str) -> pd.Series:
+    """Whether each row has the version that was measured last of what is the same; none counts as a version, too."""
+    versions = frame[version].fillna("")
+    last = frame.groupby(same)["date"].idxmax()
+    latest = versions[last].set_axis(last.index)
+    return versions == pd.Series(list(frame[same].itertuples(index=False, name=None)), frame.index).map(latest)
 
 
 def undisturbed(frame: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -53,8 +53,8 @@ _LINES = ("-", "--", ":", "-.")
 
 
 def look(solver: str) -> tuple[str, str]:
-    """Colour and marker, always the same: no two registered solvers or peers share both."""
-    return _registered().get(solver) or _SPARE[_place(solver)]
+    """Colour and marker, always the same: no two registered solvers or peers share both, nor does another with them."""
+    return _registered().get(solver) or _unknown(solver)
 
 
 def face(solver: str) -> str:
@@ -74,6 +74,13 @@ def _registered() -> dict[str, tuple[str, str]]:
             places = ((_place(name) + step) % len(_SPARE) for step in range(len(_SPARE)))
             found[name] = next((spare for at in places if (spare := _SPARE[at]) not in found.values()), _SPARE[0])
     return found
+
+
+@cache
+def _unknown(name: str) -> tuple[str, str]:
+    """The look of a plug-in, or of an optimiser of torch: derived from the name, and none of the registered ones."""
+    free = [spare for spare in _SPARE if spare not in _registered().values()]
+    return free[zlib.crc32(name.encode()) % len(free)]
 
 
 def _place(name: str) -> int:

@@ -199,7 +199,8 @@ class _Generators:
     def swap(state: Any) -> Any:
         """Put a state in the place of the present one, which is returned."""
         there = torch.cuda.is_initialized()
-        found = torch.get_rng_state(), torch.cuda.get_rng_state() if there else None, np.random.get_state(), random.getstate()
+        device = torch.cuda.get_rng_state() if there else None
+        found = torch.get_rng_state(), device, np.random.get_state(), random.getstate()
         if state is not None:
             torch.set_rng_state(state[0])
             if state[1] is not None:
@@ -252,7 +253,7 @@ def _parts(x: Tensor, shapes: list[tuple[int, ...]]) -> list[Tensor]:
     """Views of a vector in those shapes, one behind the other."""
     sizes = [math.prod(shape) for shape in shapes]
     if sum(sizes) != x.numel():
-        raise ValueError(f"the objective's shapes hold {sum(sizes)} coefficients, and x has {x.numel()}: make them equal")
+        raise ValueError(f"the objective's shapes hold {sum(sizes)} numbers and x has {x.numel()}: make them equal")
     return [part.reshape(shape) for part, shape in zip(x.detach().split(sizes), shapes, strict=True)]
 
 
