@@ -27,9 +27,9 @@ NOT_KNOWN = "f* is not known"
 class Runs:
     """frame: one row per iterate. metadata: environment and calibration of each run, by its key.
 
-    skipped: files that could not be read, with the reason. older: how many runs of earlier code, or of an earlier version
-    of a plug-in, were left out, by machine. disturbed: likewise how many that were measured while other work ran, where
-    enough others were not.
+    skipped: files that could not be read, with the reason. older: how many runs of earlier code, or of an earlier
+    version of a plug-in, were left out, by machine. disturbed: likewise how many that were measured while other work
+    ran, where enough others were not.
     """
 
     frame: pd.DataFrame
