@@ -41,10 +41,11 @@ STEPS = (
     Step("environment", "the machine, and what it reaches", 0.10),
     Step("tests", "the tests of devices", 0.21),
     Step("counters", "the counts of the baseline, on the device", 0.08),
-    Step("sizes", "the time of an iteration on the CPU and on the device, by size", 0.25),
-    Step("solvers", "whole runs on MNIST, or on digits, on both", 0.18),
+    Step("sizes", "the time of an iteration on the CPU and on the device, by size", 0.22),
+    Step("solvers", "whole runs on MNIST, or on digits, on both", 0.15),
     Step("kernels", "kernels against the roofline", 0.08),
-    Step("profiles", "phases of a run, and what the host waits for", 0.10),
+    Step("variants", "what may be faster on a GPU, beside the usual way", 0.08),
+    Step("profiles", "phases of a run, and what the host waits for", 0.08),
 )
 
 
@@ -81,9 +82,9 @@ def run(
             found.append(Outcome(step.name, "ended", 0.0, "no time was left for it"))
         else:
             say(f"{step.name}: {step.what} ({share:.0f} s)")
-            found.append(attempt(step, argv(step, out, device, time() + share), share))
+            found.append(run_step(step, argv(step, out, device, time() + share), share))
         say(f"  {found[-1].status} after {found[-1].seconds:.0f} s. {found[-1].detail}")
-        fold(out)
+        pack_runs(out)
         write_json(out / OUTCOMES, [asdict(outcome) for outcome in found])
     return found
 
@@ -93,14 +94,14 @@ def write_json(path: Path, value: Any) -> None:
         file.write((json.dumps(value, indent=1, default=str) + "\n").encode())
 
 
-def fold(out: Path) -> None:
+def pack_runs(out: Path) -> None:
     """The runs that are there in one file, whatever ended the step that made them."""
     store = Store(out)
     store.remove_partial_files()
     pack(store)
 
 
-def attempt(step: Step, argv: list[str], seconds: float) -> Outcome:
+def run_step(step: Step, argv: list[str], seconds: float) -> Outcome:
     """One step in a process group of its own, which is ended whole."""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
     began = monotonic()

@@ -28,9 +28,11 @@ from ..runner.measure import evaluate, measure, sentence
 from ..runner.suites import Case
 from ..store.records import without_nan
 from ..store.runs import Store, run_key
+from .kernels import kernels, write_environment
 from .kit import write_json
-from .reach import kernels, write_environment
 from .sizes import sweep
+from .variants import compare_variants
+from .waits import host_waits
 
 CHECKS, PROFILES = "checks.json", "profiles.json"
 TESTS = "tests/solvers/test_on_device.py"  # all that is marked `cuda`
@@ -131,7 +133,8 @@ def profiled(out: Path, device: str, until: float) -> str:
         for solver in ("newton-cg", "lbfgs"):
             if time() < until:
                 case = Case(problem, solver, stop=Stop(iterations=20), device=device)
-                found.append(without_nan(profile(case, repeats=2).as_dict()))
+                waits = {"host waits": host_waits(case)} if device != "cpu" else {}
+                found.append(without_nan(profile(case, repeats=2).as_dict()) | waits)
                 print(f"{len(found)} profiles")
                 write_json(out / PROFILES, found)
     return f"{len(found)} profiles"
@@ -150,5 +153,6 @@ STEPS: dict[str, Callable[[Path, str, float], str]] = {
     "sizes": sweep,
     "solvers": solved,
     "kernels": kernels,
+    "variants": compare_variants,
     "profiles": profiled,
 }

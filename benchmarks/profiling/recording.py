@@ -134,30 +134,38 @@ def record(case: Case, problem: Problem, clock: Clock, *, phases: bool = False, 
 READS = ("__float__", "__int__", "__bool__", "__index__", "item", "tolist")
 
 
+Read = Callable[[Tensor], Any]
+
+
 @contextmanager
-def reads_apart() -> Iterator[None]:
+def reads_as(decorate: Callable[[Read], Read]) -> Iterator[None]:
+    """Every read of a tensor by the host goes through a decorated function, in this context."""
+    own = {name: vars(Tensor)[name] for name in READS if name in vars(Tensor)}
+    for name in READS:
+        read = getattr(Tensor, name)
+        setattr(Tensor, name, wraps(read)(decorate(read)))
+    try:
+        yield
+    finally:
+        for name in READS:
+            setattr(Tensor, name, own[name]) if name in own else delattr(Tensor, name)
+
+
+def reads_apart() -> AbstractContextManager[None]:
     """Charge reads of a tensor by the host to the phase `host synchronisation`, in this context.
 
     The clock of an instrumented run waits for the device where a phase begins. So pending work of the device is charged
     to the phase that started it, and what remains of a read is the copy to the host: the cost of the read itself.
     """
 
-    def apart(read: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(read)
+    def apart(read: Read) -> Read:
         def run(tensor: Tensor) -> Any:
             with phase(SYNCHRONISATION):
                 return read(tensor)
 
         return run
 
-    own = {name: vars(Tensor)[name] for name in READS if name in vars(Tensor)}
-    for name in READS:
-        setattr(Tensor, name, apart(getattr(Tensor, name)))
-    try:
-        yield
-    finally:
-        for name in READS:
-            setattr(Tensor, name, own[name]) if name in own else delattr(Tensor, name)
+    return reads_as(apart)
 
 
 def count_operations(case: Case, problem: Problem) -> Tally:

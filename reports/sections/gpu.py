@@ -9,16 +9,17 @@ from typing import Any
 
 import pandas as pd
 
+from benchmarks.gpu.kernels import ENVIRONMENT, KERNELS
 from benchmarks.gpu.kit import OUTCOMES
-from benchmarks.gpu.reach import ENVIRONMENT, KERNELS
 from benchmarks.gpu.sizes import FILE as SIZES
+from benchmarks.gpu.variants import FILE as VARIANTS
 
 from ..figures.device_map import device_maps
 from ..page.section import Section, SectionWriter
 from ..tables import gpu as tables
 
 NAME, TITLE = "gpu", "The CPU beside a GPU"
-FILES = (ENVIRONMENT, SIZES, KERNELS, OUTCOMES)
+FILES = (ENVIRONMENT, SIZES, KERNELS, VARIANTS, OUTCOMES)
 MAKE = (
     "No GPU has been measured here. On a machine that has one, `python3 -m benchmarks gpu --out results` takes eight "
     "minutes; `python -m reports build --store results` then fills this section."
@@ -49,13 +50,22 @@ def gpu_section(folder: Path, out: Path) -> Section:
     writer.table(tables.SPEEDUPS, tables.SPEEDUPS.make(sizes))
     if (folder / KERNELS).exists() and len(kernels := pd.read_csv(folder / KERNELS)):
         writer.table(tables.KERNELS, tables.KERNELS.make(kernels))
+    if (folder / VARIANTS).exists() and len(table := tables.VARIANTS.make(pd.read_csv(folder / VARIANTS))):
+        writer.table(tables.VARIANTS, table)
     if len(table := tables.FAILURES.make(sizes)):
         writer.table(tables.FAILURES, table)
     found = found.assign(label=found["solver"], **{"CPU threads": found["threads cpu"]})
-    for (device, dtype, threads), cell in found.groupby(["device", "dtype", "CPU threads"], sort=True):
-        setup = {"device": device, "dtype": dtype, "CPU threads": int(threads)}
+    keys = ["device", "dtype", "CPU threads"]
+    single = [name for name in keys if found[name].nunique() == 1 and name != "dtype"]
+    for place, cell in found.groupby(keys, sort=True):
+        setup = dict(zip(keys, place, strict=True))
+        which = [str(setup[name]) for name in keys if name not in single]
         writer.figure(
-            f"{NAME}--{dtype}", f"{TITLE}, {dtype}", device_maps(cell, setup), f"{MAP} {about}.", source=about
+            f"{NAME}--{'-'.join(which).replace(':', '')}",
+            f"{TITLE}, {', '.join(which)}",
+            device_maps(cell, setup),
+            f"{MAP} {about}.",
+            source=about,
         )
     return writer.section()
 

@@ -61,6 +61,25 @@ def reached(kernels: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def variants(compared: pd.DataFrame) -> pd.DataFrame:
+    """Each row is a way that may be faster on a GPU and is not the usual one: the time of a whole run of
+    newton-cholesky without and with it, medians of pairs of runs, and the ratio with its range over the pairs. The gap
+    is what the run with it proves, relative to f. A dash: the run did not come to an end, for the reason given."""
+    ranges = zip(compared["ratio"], compared["low"], compared["high"], strict=True)
+    table = pd.DataFrame(
+        {
+            **{name: compared[name] for name in ("variant", "dtype", "n", "d")},
+            "without": compared["usual"].map(seconds),
+            "with": compared["seconds"].map(seconds),
+            "times as fast": [f"{ratio:.3g} [{low:.3g}, {high:.3g}]" for ratio, low, high in ranges],
+            "gap": compared["gap_bound"].map("{:.1e}".format),
+            "status": compared["status"],
+        }
+    )
+    table.loc[compared["ratio"].isna(), ["without", "with", "times as fast", "gap"]] = "-"
+    return table
+
+
 def failures(sizes: pd.DataFrame) -> pd.DataFrame:
     """Each row is a reason why sizes were not timed on a device, with how many and the smallest of them."""
     none = sizes[sizes["warm"].isna()].assign(entries=lambda frame: frame["n"] * frame["d"])
@@ -94,4 +113,5 @@ def _from(cell: pd.DataFrame, ratio: str) -> str:
 BREAK_EVEN = Table("gpu-break-even", break_even, "From which size on a GPU is faster")
 SPEEDUPS = Table("gpu-speed-ups", speedups)
 KERNELS = Table("gpu-kernels", reached)
+VARIANTS = Table("gpu-variants", variants)
 FAILURES = Table("gpu-not-timed", failures)

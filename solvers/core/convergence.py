@@ -48,14 +48,17 @@ class Convergence:
     again after the solver's estimate has fallen tenfold.
     """
 
-    def __init__(self, stop: Stop, objective: Any, start: Iterate) -> None:
+    def __init__(self, stop: Stop, objective: Any, start: Iterate, *, direction_follows: bool = False) -> None:
+        """direction_follows: whether the solver computes a Newton direction at each iterate in any case, so that
+        nothing is saved by an earlier test, for which the host would have to wait for a device once more."""
         self.stop, self.objective, self.x0 = stop, objective, start.point.x
         self.no_minimiser = getattr(objective, "no_minimiser", lambda point, newton_direction=None: None)
         self.escaping = getattr(objective, "escaping", lambda point, newton_direction: False)
         eps = torch.finfo(self.x0.dtype).eps
         self.relative = allowed_gap(stop.gap_tolerance, 1.0, 0.0, eps)  # of |f|
         self.floor = allowed_gap(stop.gap_tolerance, 0.0, start.value, eps)
-        self.strongly_convex = stop.gap_tolerance is not None and getattr(objective, "strong_convexity", 0.0) > 0
+        mu = 0.0 if direction_follows else getattr(objective, "strong_convexity", 0.0)
+        self.strongly_convex = stop.gap_tolerance is not None and mu > 0
         # Whether an iterate can pass before its direction is known.
         self.early = self.strongly_convex or (stop.gap_tolerance is None and stop.tests)
         self.bounds = (math.inf, math.inf)  # by strong convexity, on the decrement of the last two iterates

@@ -105,7 +105,8 @@ def _run(solver: DirectionalSolver, objective: Any, stop: Stop, x: Tensor, recor
         return End(here, Status.ERROR, reason)
     state = solver.init(point)
     record.note = getattr(state, "note", "")
-    test = record.with_phase(Convergence(stop, objective, here))
+    follows = x.device.type != "cpu" and solver.needs == "hessian"
+    test = record.with_phase(Convergence(stop, objective, here, direction_follows=follows))
     unbounded = None
     while True:
         if stop.stop_when_separable and (reason := test.no_minimiser(point)):

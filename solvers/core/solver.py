@@ -38,11 +38,13 @@ class Proposal(NamedTuple):
 
     `slope` is g^T direction; -slope/2 is the decrease that the solver's own quadratic model promises, which screens
     iterates for the test of convergence. `state` is what the solver learned while it computed the direction.
+    `squared_length` is ||direction||^2, where the host read it off a device together with the slope.
     """
 
     direction: Tensor  # (d,)
     slope: float
     state: Any = None
+    squared_length: float | None = None
 
 
 class DirectionalSolver:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
@@ -101,6 +104,24 @@ def one_block_gram(X: Tensor, weights: Tensor, base: Tensor, scale: float, trans
     return torch.addmm(base, transpose * weights, X, alpha=scale)
 
 
+_one_pass: ContextVar[bool] = ContextVar("one_pass", default=False)
+
+
+@contextmanager
+def gram_in_one_pass() -> Iterator[None]:
+    """In this context an accelerator computes the weighted Gram matrix of a large dense X by `triton_gram`.
+
+    Not the default until a GPU has measured that it is faster: `python -m benchmarks gpu`.
+    """
+    if find_spec("triton") is None:
+        raise ImportError("a Gram matrix in one pass needs Triton, which comes with a torch that is built for CUDA")
+    token = _one_pass.set(True)
+    try:
+        yield
+    finally:
+        _one_pass.reset(token)
+
+
 def weighted_gram(
     X: Tensor, weights: Tensor, base: Tensor, scale: float = 1.0, transpose: Tensor | None = None
 ) -> Tensor:
@@ -111,6 +132,10 @@ def weighted_gram(
     """
     if fits_one_block(X):
         return one_block_gram(X, weights, base, scale, X.T if transpose is None else transpose)
+    if X.device.type != "cpu" and _one_pass.get() and not is_sparse(X):
+        from .triton_gram import one_pass_gram
+
+        return one_pass_gram(X, weights, base, scale)
     d, scaled = X.shape[1], None
     width = BLOCK_COLUMNS if X.device.type == "cpu" else d  # an accelerator would rather have one large product
     gram = base.clone()

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
 
 from ..common.instrumentation import count, timed
+from ..common.scalars import read_together
 from ..common.validation import EPS
 from ..objectives.base import Point, Ray
 from ..objectives.rounding import ROUNDING, resolution
@@ -90,8 +92,33 @@ def first_below(
     return None
 
 
+def trial_points(ray: Ray, shrink: float, together: int = 1) -> Iterator[tuple[float, Point]]:
+    """t = 1, shrink, shrink^2, ... while t > 0, and the points there; after the first, `together` at a time, whose
+    values the host reads at once."""
+    t = 1.0
+    while t > 0:
+        if together == 1 or t == 1:
+            count("line_search_trials")
+            yield t, ray.at(t)
+        else:
+            lengths = [t * shrink**k for k in range(together)]
+            points = [ray.at(length) for length in lengths]
+            values = read_together(*(point.value for point in points))
+            for t, point, value in zip(lengths, points, values, strict=True):
+                count("line_search_trials")
+                point.__dict__["float_value"] = value
+                yield t, point
+        t *= shrink
+
+
 def backtrack(
-    ray: Ray, slope: float, *, shrink: float = 0.5, sufficient: float = 1e-4, trials: int = TRIALS
+    ray: Ray,
+    slope: float,
+    *,
+    shrink: float = 0.5,
+    sufficient: float = 1e-4,
+    trials: int = TRIALS,
+    together: int = 1,
 ) -> Point | None:
     """The point at the first t = 1, shrink, shrink^2, ... with f(t) <= f(0) + sufficient t slope, or None.
 
@@ -103,10 +130,9 @@ def backtrack(
     start, below_rounding = ray.point, 0
     value, noise = start.float_value, resolution(start)
     t, tried = 1.0, 0
-    while -math.inf < slope < 0 and tried < trials:
+    downhill = -math.inf < slope < 0
+    for t, trial in islice(trial_points(ray, shrink, together), trials if downhill else 0):
         tried += 1
-        count("line_search_trials")
-        trial = ray.at(t)
         if -t * slope > noise:
             if -math.inf < trial.float_value <= value + sufficient * t * slope:
                 return trial
@@ -116,8 +142,5 @@ def backtrack(
             below_rounding += 1
             if approximate_wolfe(start, trial, ray.direction, slope, sufficient):
                 return trial
-        if t * shrink == 0:
-            break
-        t *= shrink
     note_failure(start, "backtracking", tried, t)
     return None

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from ..common.instrumentation import count
-from ..core.solver import Proposal, newton_proposal
-from ..linalg.cholesky import factor
+from ..common.scalars import read_together
+from ..core.solver import Proposal, finite_proposal, newton_proposal
+from ..linalg.cholesky import factor, unchecked_factor
 from ..objectives.base import Point
 
 S = TypeVar("S", bound=tuple)
@@ -42,10 +44,22 @@ def shifted_proposal(
     while math.isfinite(state[0]):
         shifted = matrix.clone()
         shifted.diagonal().add_(shift(state))
-        if (found := factor(shifted)) is not None:
+        if point.x.device.type != "cpu":
+            if (proposal := _read_at_once(point, shifted, state)) is not None:
+                return proposal
+        elif (found := factor(shifted)) is not None:
             return newton_proposal(point, -found.solve(point.gradient), state)
         if not bool(matrix.isfinite().all()):
             return None
         count("shifted")
         state = increase(state)
     return None
+
+
+def _read_at_once(point: Point, shifted: Tensor, state: Any) -> Proposal | None:
+    """-shifted^-1 g where that matrix is positive definite, by one read of a device."""
+    found, failed = unchecked_factor(shifted)
+    direction = found.solve(point.gradient).neg_()
+    slope, length = torch.dot(point.gradient, direction), torch.dot(direction, direction)
+    slope, length, failed = read_together(slope, length, failed)
+    return None if failed else finite_proposal(Proposal(direction, slope, state, length))

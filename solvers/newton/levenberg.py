@@ -56,7 +56,8 @@ class LevenbergNewton(DirectionalSolver):
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Shift]:
         state, slope, step = proposal.state, proposal.slope, proposal.direction
-        energy = state.size * float(torch.dot(step, step))
+        length = proposal.squared_length
+        energy = state.size * (float(torch.dot(step, step)) if length is None else length)
         trial, ratio = trial_step(point, step, 0.5 * (energy - slope))  # uses (H + lambda I) s = -g
         if ratio is None:
             # Lowered after a rejection, lambda would rise again, and so on without end where f no longer falls.

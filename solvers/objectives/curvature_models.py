@@ -20,6 +20,10 @@ class CurvatureModels:
         """A^T S^T S A + the rest of H, (d, d), with H = A^T A + the rest and a random S of `size` rows."""
         return None
 
+    def coarse_hessian(self, precision: str) -> Tensor:
+        """H, (d, d), from products in a lower precision (`coarse_gram.PRECISIONS`), as a metric for steps. Here H."""
+        return self.hessian
+
     @property
     def gauss_newton(self) -> Tensor | None:
         """The generalised Gauss-Newton matrix, (d, d), which is positive semidefinite.

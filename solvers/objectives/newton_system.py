@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..common.cached import cached
 from ..common.scalars import read_together
-from ..linalg.cholesky import DualFactor, Factor, dual_factor, factor, shifted_factor, unchecked_factor
+from ..linalg.cholesky import DualFactor, Factor, dual_factor, factor, safe_factor, shifted_factor, unchecked_factor
 from .base import Point
 
 
@@ -50,6 +50,17 @@ def shifted_direction(point: Point) -> Tensor | None:
     """-(H + shift D)^-1 g, (d,), by `shifted_factor`."""
     found = shifted_factor(point.hessian)
     return None if found is None else -found.solve(point.gradient)
+
+
+def coarse_newton_direction(point: Point, precision: str) -> Tensor | None:
+    """-B^-1 g, (d,), B the Hessian from products in a lower precision, shifted where it is not positive definite.
+
+    Where the point has its Hessian already, which the test of convergence computes, that of `safe_newton_direction`.
+    """
+    if "hessian" in point.__dict__ or point.dual is not None:
+        return safe_newton_direction(point)
+    found = safe_factor(point.coarse_hessian(precision))
+    return None if found is None else found.solve(point.gradient).neg_()
 
 
 def safe_newton_direction(point: Point) -> Tensor | None:

@@ -12,10 +12,13 @@ import torch
 from typer.testing import CliRunner
 
 from benchmarks.command.main import app
-from benchmarks.gpu import kit, sizes
+from benchmarks.gpu import kit, sizes, variants
+from benchmarks.gpu.kernels import kernels, rates_of
 from benchmarks.gpu.kit import LEAST, OUTCOMES, STEPS, run
-from benchmarks.gpu.reach import kernels, reach
 from benchmarks.gpu.steps import STEPS as FUNCTIONS
+from benchmarks.gpu.waits import host_waits
+from benchmarks.runner.suites import Case
+from solvers import SOLVERS, Stop
 from solvers.common.sources import ROOT
 from tests.simulated_cuda import SimulatedCuda
 
@@ -102,13 +105,43 @@ def test_the_sweep_ends_when_its_time_is_over(tmp_path):
 
 
 def test_what_a_machine_reaches_is_positive_and_kernels_are_below_it(tmp_path, monkeypatch):
-    assert all(value > 0 for _, value in reach("cpu", 64))
-    monkeypatch.setattr("benchmarks.gpu.reach.SIZES", ((300, 20),))
+    assert all(value > 0 for _, value in rates_of("cpu", 64))
+    monkeypatch.setattr("benchmarks.gpu.kernels.SIZES", ((300, 20),))
     kernels(tmp_path, "cpu", float("inf"))
     with open(tmp_path / "kernels.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["kernel"] for row in rows} >= {"X v", "weighted Gram", "Cholesky and solve"}
     assert all(float(row["seconds"]) > 0 for row in rows)
+
+
+def test_each_variant_is_a_row_beside_the_usual_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(variants, "SIZES_ON_CPU", ((300, 5),))
+    monkeypatch.setattr(variants, "REPEATS", 2)
+    variants.compare_variants(tmp_path, "cpu", float("inf"))
+    with open(tmp_path / variants.FILE, newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = {row["variant"] for row in rows}
+    assert {"Hessian in float32", "Hessian in bfloat16", "4 trials at once", "CUDA graph"} <= names
+    assert all(row["status"] == "converged" and float(row["ratio"]) > 0 for row in rows)
+    assert all(float(row["low"]) <= float(row["ratio"]) <= float(row["high"]) for row in rows)
+
+
+def test_a_variant_that_fails_is_a_row_with_its_reason():
+    def no_context():
+        raise ImportError("no Triton here")
+
+    found = variants.compared(50, 3, "float64", "cpu", variants.Variant("x", SOLVERS["newton"], context=no_context))
+    assert found.status == "ImportError: no Triton here" and not found.ratio > 0
+
+
+def test_reads_of_a_device_are_counted_with_those_where_it_was_idle(monkeypatch):
+    with SimulatedCuda() as device:
+        case = Case("breast-cancer-l2", "newton-cholesky", stop=Stop(iterations=2), device=device.name)
+        answers = iter([True, False] * 1000)
+        found = host_waits(case, idle=lambda place: next(answers))
+    assert found["reads"] >= 4 and found["idle"] == (found["reads"] + 1) // 2
+    assert 0 < found["seconds"] < found["total"]
+    assert host_waits(Case("breast-cancer-l2", "newton-cholesky", stop=Stop(iterations=2)))["reads"] == 0
 
 
 BARE = """

@@ -11,7 +11,7 @@ import pytest
 from benchmarks.gpu.sizes import TOO_LARGE
 from reports.publish import keep_gpu
 from reports.sections.gpu import MAKE, gpu_section, keep
-from reports.tables.gpu import break_even, failures, pairs, reached, speedups
+from reports.tables.gpu import break_even, failures, pairs, reached, speedups, variants
 
 
 def cell(device: str, n: int, warm: float, **other) -> dict:
@@ -35,6 +35,10 @@ def results(tmp_path) -> Path:
     sizes().to_csv(folder / "sizes.csv", index=False)
     kernel = {"device": "cuda", "dtype": "float32", "n": 100, "d": 10, "kernel": "X v", "seconds": 1e-5}
     pd.DataFrame([kernel | {"gflops": 2.0, "gbs": 4.0, "of_roofline": 0.5}]).to_csv(folder / "kernels.csv", index=False)
+    one = {"device": "cuda", "dtype": "float32", "n": 100, "d": 10, "variant": "CUDA graph", "usual": 2e-3, "ratio": 2}
+    one |= {"seconds": 1e-3, "low": 1.5, "high": 3, "iterations": 5, "gap_bound": 1e-12, "status": "converged"}
+    none = one | {"variant": "Gram in one pass", "status": "RuntimeError: no"} | dict.fromkeys(("ratio", "usual"))
+    pd.DataFrame([one, none]).to_csv(folder / "variants.csv", index=False)
     about = {"machine": "Some GPU, driver 1; A CPU", "packages": {"torch": "2.9.0"}, "cuda": "13.0"}
     (folder / "environment.json").write_text(json.dumps(about | {"date": "2026-11-29T12:00:00+00:00"}))
     return folder
@@ -69,9 +73,28 @@ def test_the_section_has_tables_maps_and_the_machine(results, tmp_path):
     section = gpu_section(results, tmp_path)
     assert not section.note and "Some GPU" in section.caption and len(section.figures) == 1
     written = {path.name for path in (tmp_path / "tables").glob("*.csv")}
-    assert written == {"gpu-break-even.csv", "gpu-speed-ups.csv", "gpu-kernels.csv", "gpu-not-timed.csv"}
+    names = ("break-even", "speed-ups", "kernels", "variants", "not-timed")
+    assert written == {f"gpu-{name}.csv" for name in names}
     assert (tmp_path / "figures" / "gpu--float32.svg").exists()
     assert reached(pd.read_csv(results / "kernels.csv"))["of the roofline"].tolist() == ["50 %"]
+
+
+def test_a_variant_stands_beside_the_usual_way_and_one_that_failed_is_told(results):
+    table = variants(pd.read_csv(results / "variants.csv")).set_index("variant")
+    assert table.loc["CUDA graph", "times as fast"] == "2 [1.5, 3]"
+    assert table.loc["Gram in one pass", "status"] == "RuntimeError: no"
+    assert table.loc["Gram in one pass", "times as fast"] == "-"
+
+
+def test_two_devices_have_a_figure_each(results, tmp_path):
+    both = pd.concat([sizes(), sizes()[lambda f: f["device"] == "cuda"].assign(device="cuda:1")])
+    both.to_csv(results / "sizes.csv", index=False)
+    for name in ("tables", "figures"):
+        (tmp_path / name).mkdir()
+    assert len(gpu_section(results, tmp_path).figures) == 2
+    assert {path.name for path in (tmp_path / "figures").glob("*.svg")} == {
+        "gpu--cuda-float32.svg", "gpu--cuda1-float32.svg"
+    }  # fmt: skip
 
 
 def test_without_results_the_command_is_named(tmp_path):
@@ -88,7 +111,7 @@ def test_results_that_cannot_be_read_are_told(results, tmp_path):
 def test_what_was_published_of_a_gpu_stays_until_another_one_is_measured(results, tmp_path):
     published, first, second = (tmp_path / name for name in ("published", "first", "second"))
     keep_gpu(results, published, first)
-    assert {path.name for path in first.iterdir()} == {"sizes.csv", "kernels.csv", "environment.json"}
+    assert {path.name for path in first.iterdir()} == {"sizes.csv", "kernels.csv", "variants.csv", "environment.json"}
     first.rename(published)
     keep_gpu(tmp_path / "nothing", published, second)
     assert (second / "sizes.csv").read_text() == (published / "sizes.csv").read_text()

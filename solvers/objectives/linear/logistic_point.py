@@ -7,9 +7,11 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from ...common.cached import cached
+from ...common.instrumentation import timed
 from ...common.scalars import read_together, squared
 from ...common.validation import EPS
-from ...linalg.kernels import one_block_gram, weighted_gram, weighted_square_sums
+from ...linalg.coarse_gram import PRECISIONS, coarse_gram
+from ...linalg.kernels import is_sparse, one_block_gram, weighted_gram, weighted_square_sums
 from .margins import LONGEST, LinearPoint
 from .separation import part_has_minimiser
 
@@ -104,12 +106,25 @@ class LogisticPoint(LinearPoint):
         f, c = self.objective, self.curvature
         if f._signed is not None:  # the signs cancel
             return one_block_gram(f._signed, c, f.penalty_matrix, f.scale, f._signed_transposed)
-        block = weighted_gram(f.X, c, f.penalty_matrix, f.scale, f._transposed)
+        return self._with_intercept(weighted_gram(f.X, c, f.penalty_matrix, f.scale, f._transposed))
+
+    def coarse_hessian(self, precision: str) -> Tensor:
+        return self.hessian if is_sparse(self.objective.X) else self._coarse_hessian(precision)
+
+    @timed("hessian", "hessians")
+    def _coarse_hessian(self, precision: str) -> Tensor:
+        f = self.objective
+        rows = f.rows_in(PRECISIONS[precision])
+        return self._with_intercept(coarse_gram(rows, self.curvature, f.penalty_matrix, f.scale, precision))
+
+    def _with_intercept(self, block: Tensor) -> Tensor:
+        """The Hessian, (size, size), from that of the features' coefficients, (d, d)."""
+        f = self.objective
         if not f.fit_intercept:
             return block
         hessian = block.new_empty(f.size, f.size)
         hessian[:-1, :-1] = block
-        hessian[-1] = f.transposed_product(c)
+        hessian[-1] = f.transposed_product(self.curvature)
         hessian[:, -1] = hessian[-1]
         return hessian
 

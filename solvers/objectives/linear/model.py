@@ -90,6 +90,17 @@ class LinearModel(Objective):
             return transposed(self.X)
 
     @cached
+    def _copies(self) -> dict[torch.dtype, Tensor]:
+        return {self.X.dtype: self.X}
+
+    def rows_in(self, dtype: torch.dtype) -> Tensor:
+        """A dense X in a lower precision, copied once."""
+        if dtype not in self._copies:
+            with torch.inference_mode(False):
+                self._copies[dtype] = self.X.to(dtype)
+        return self._copies[dtype]
+
+    @cached
     def squares(self) -> Tensor | None:
         with torch.inference_mode(False):
             return squares_of(self.X, self._transposed)

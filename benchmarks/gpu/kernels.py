@@ -1,17 +1,18 @@
-"""What a machine reaches, and how near to it the kernels of the solvers come."""
+"""How fast a machine multiplies, factors and copies, and how near to that the kernels of the solvers come."""
 
 from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from solvers.linalg.cholesky import factor
-from solvers.linalg.kernels import transposed, weighted_gram
+from solvers.linalg.coarse_gram import PRECISIONS, coarse_gram, tf32_products
+from solvers.linalg.kernels import gram_in_one_pass, transposed, weighted_gram
 from solvers.objectives import LogisticRegression
 
 from ..runner.environment import best, calibration, commit, environment, now, triad
@@ -19,32 +20,22 @@ from ..runner.measure import sentence
 from .kit import write_json
 
 ENVIRONMENT, KERNELS = "environment.json", "kernels.csv"
+RATES = "rates"  # the entry of environment.json
 WORDS = 16_000_000
 SIZES = ((398, 30), (100_000, 100), (1_000_000, 30), (100_000, 1_000))
 
 
-@contextmanager
-def tf32(allowed: bool):
-    """Products of float32 with 10 bits of precision, where that is allowed."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if allowed else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
-
-
 def write_environment(out: Path, device: str, until: float) -> str:
     """The machine, its builds and its calibration: GFLOP/s, GB/s and microseconds."""
-    found: dict[str, Any] = environment(device) | {"date": now(), "commit": commit(), "reach": {}}
-    for name, value in reach(device, 4096 if device != "cpu" else 1024):
-        found["reach"][name] = value
+    found: dict[str, Any] = environment(device) | {"date": now(), "commit": commit(), RATES: {}}
+    for name, value in rates_of(device, 4096 if device != "cpu" else 1024):
+        found[RATES][name] = value
         write_json(out / ENVIRONMENT, found)
         print(f"{name}: {value:.4g}")
-    return f"{found['machine']}; " + ", ".join(f"{name} {value:.4g}" for name, value in found["reach"].items())
+    return f"{found['machine']}; " + ", ".join(f"{name} {value:.4g}" for name, value in found[RATES].items())
 
 
-def reach(device: str, order: int) -> Iterator[tuple[str, float]]:
+def rates_of(device: str, order: int) -> Iterator[tuple[str, float]]:
     """GEMM and POTRF of an order in GFLOP/s by precision, copies in GB/s, the launch of a kernel in microseconds."""
 
     def gemm(dtype: torch.dtype) -> float:
@@ -62,10 +53,10 @@ def reach(device: str, order: int) -> Iterator[tuple[str, float]]:
     yield "copy GB/s", 2e-9 * WORDS * 4 / best(lambda: b.copy_(a), device)
     yield "triad GB/s", triad(WORDS, torch.float32, device)
     yield "gemm float64 GFLOP/s", gemm(torch.float64)
-    with tf32(False):
+    with tf32_products(False):
         yield "gemm float32 GFLOP/s", gemm(torch.float32)
     if device != "cpu":
-        with tf32(True):
+        with tf32_products(True):
             yield "gemm TF32 GFLOP/s", gemm(torch.float32)
     yield "gemm bfloat16 GFLOP/s", gemm(torch.bfloat16)
     for name in ("float64", "float32"):
@@ -123,9 +114,13 @@ def _kernels(n: int, d: int, dtype: torch.dtype, device: str) -> dict[str, tuple
     x, size = f.zeros() + 0.01, X.element_size()
     data = n * d * size
 
-    def gram_in_tf32() -> object:
-        with tf32(True):
+    def one_pass() -> object:
+        with gram_in_one_pass():
             return weighted_gram(X, c, zero, transpose=transpose)
+
+    def coarse(precision: str) -> Callable[[], object]:
+        rows = X.to(PRECISIONS[precision])
+        return lambda: coarse_gram(rows, c, zero, 1.0, precision)
 
     found = {
         "X v": (lambda: X @ v, 2 * n * d, data),
@@ -135,6 +130,9 @@ def _kernels(n: int, d: int, dtype: torch.dtype, device: str) -> dict[str, tuple
         "weighted Gram, scaled copy": (lambda: X.T @ (X * c.unsqueeze(1)), 2 * n * d * d, data),
         "Cholesky and solve": (lambda: factor(H).solve(v), d**3 / 3 + 2 * d * d, d * d * size),
     }
-    if dtype == torch.float32 and device != "cpu":
-        found["weighted Gram, TF32"] = (gram_in_tf32, 2 * n * d * d, data)
+    for precision in PRECISIONS:
+        if PRECISIONS[precision] != dtype or precision == "tf32":
+            found[f"weighted Gram, {precision}"] = (coarse(precision), 2 * n * d * d, data)
+    if device != "cpu" and find_spec("triton"):
+        found["weighted Gram, one pass"] = (one_pass, 2 * n * d * d, data)
     return found
