@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import math
 import signal
-import sys
-from contextlib import suppress
-from itertools import product
+from itertools import count, product
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 import pandas as pd
-import torch
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks.audit.case import DTYPES, MODELS, Case
+from benchmarks.audit.asking import ask_all
+from benchmarks.audit.case import DTYPES, MODELS
 from benchmarks.audit.cases import QUICK, cases
-from benchmarks.audit.judge import CONTENDERS, FALSE, OVER_TIME, RAISED, Answer, Judge, answer, row
-from benchmarks.audit.verdicts import Verdicts, false_claims, false_rows, identity, summary
+from benchmarks.audit.judge import CONTENDERS, FALSE, RAISED
+from benchmarks.audit.verdicts import Verdicts, false_claims, false_rows, summary
 from benchmarks.command.errors import fail
-from benchmarks.runner.worker import DiedError, LostError, Worker
-from benchmarks.scoreboard.contenders import load
-from solvers.adapters import PEERS
+from benchmarks.command.progress import progress_bar
 from solvers.common.names import lookup
 
 WIDTH = 165
-EYE, LABELS = torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0], dtype=torch.float64)
-WARM = [Case("warm-up", "", EYE, LABELS, {"l2": 1.0}, model=model) for model in MODELS]
-EVERY = 2.0  # seconds between two writes of the file
-GRACE = 3.0  # seconds that native code may run over the limit before its process is ended
 FEW = ("hessbench:newton-cholesky", "hessbench:newton-damped", "hessbench:newton-levenberg", "scipy:L-BFGS-B")
 
 
@@ -74,7 +63,13 @@ def honesty(
         fail(str(error))
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite end, too
     try:
-        _ask_all(names, asked, seconds, force, verdicts)
+        with progress_bar() as progress:
+            task = progress.add_task("", total=len(names) * len(asked))
+            done = count()
+            ask_all(
+                names, asked, seconds, force, verdicts,
+                lambda words: progress.update(task, description=words, completed=next(done)),
+            )  # fmt: skip
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted: {len(verdicts.rows)} verdicts are stored; rerun the same command to continue", err=True
@@ -91,53 +86,6 @@ def honesty(
     bad = frame[frame["contender"].str.startswith("hessbench:") & frame["verdict"].isin([FALSE, RAISED])]
     if strict and len(bad):
         raise typer.Exit(1)
-
-
-def fit(name: str, case: Case, dtype: str, seconds: float) -> dict[str, Any]:
-    """What the other process does; its answer as plain values."""
-    found = answer(CONTENDERS[name], case, dtype, seconds)
-    return vars(found) | {"w": None if found.w is None else found.w.tolist()}
-
-
-def warm_up() -> None:
-    """A fit by every contender: libraries import half of themselves in the first, and the limit is not for that."""
-    load(list(PEERS))
-    for contender, case in product(CONTENDERS.values(), WARM):
-        with suppress(Exception):
-            contender.answer(case.objective("float64"), case, 1.0)
-
-
-def _ask_all(names: list[str], asked: list[tuple[Case, str]], seconds: float, force: bool, verdicts: Verdicts) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty())
-    written = monotonic()
-    with bar, Worker(fit, warm_up) as worker:
-        task = bar.add_task("", total=len(names) * len(asked))
-        try:
-            for case, dtype in asked:
-                judge = None
-                for name in names:
-                    mark = identity(name, case, seconds)
-                    bar.update(task, description=f"{case.name}, {dtype}: {name}")
-                    if force or not verdicts.known(name, case.name, dtype, mark):
-                        judge = judge or Judge(case, dtype)
-                        verdicts.add(row(name, case, dtype, _ask(worker, name, case, dtype, seconds), judge), mark)
-                        if monotonic() - written > EVERY:
-                            verdicts.write()
-                            written = monotonic()
-                    bar.advance(task)
-        finally:
-            verdicts.write()
-
-
-def _ask(worker: Worker, name: str, case: Case, dtype: str, seconds: float) -> Answer:
-    """A process that hangs or dies is an answer, too."""
-    try:
-        found = worker.ask(name, case, dtype, seconds, seconds=seconds + 1 + GRACE)
-    except LostError as error:
-        return Answer(RAISED if isinstance(error, DiedError) else OVER_TIME, message=str(error))
-    w = None if found["w"] is None else torch.tensor(found["w"], dtype=torch.float64)
-    return Answer(**found | {"w": w})
 
 
 def show(frame: pd.DataFrame, console: Console) -> None:

@@ -225,6 +225,33 @@ def honesty(
     call("honesty", locals())
 
 
+@app.command(cls=Verb)
+def audit(
+    subject: Annotated[
+        list[str], typer.Argument(help="A file of your own (FILE.py), a solver, torch:CLASS, or a peer library:method.")
+    ],
+    part: Annotated[
+        list[str], typer.Option(help="Only this: claims, descent, units, device, repeats, functions; may be repeated.")
+    ] = [],  # noqa: B006
+    seconds: Annotated[float, typer.Option(help="Time limit of one run.")] = 2.0,
+    quick: Annotated[bool, typer.Option("--quick", help="A few of the hard problems only.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the page to this .html, .txt or .json file, too.")] = None,
+    store: Annotated[
+        Path, typer.Option(help="File of the verdicts.", show_default="reports/honesty/verdicts.parquet")
+    ] = REPORTS / "honesty" / "verdicts.parquet",
+    plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
+) -> None:
+    """Examine a solver: false reports of convergence, rises of f, other units, a GPU, repeats, test functions.
+
+    Exit 1 if a test failed.
+
+    Example: python -m benchmarks audit my_solver.py --out audit.html
+
+    Example: python -m benchmarks audit torch:LBFGS:line_search_fn=strong_wolfe scipy:L-BFGS-B --part claims --quick
+    """
+    call("audit", locals())
+
+
 @app.command()
 def gpu(
     out: Annotated[Path, typer.Option(help="Folder for the results, at most eight files.")] = Path("gpu-results"),

@@ -11,6 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from benchmarks.audit.simulated_cuda import SimulatedCuda
 from benchmarks.command.main import app
 from benchmarks.gpu import kit, sizes, variants
 from benchmarks.gpu.kernels import kernels, rates_of
@@ -20,7 +21,6 @@ from benchmarks.gpu.waits import host_waits
 from benchmarks.runner.suites import Case
 from solvers import SOLVERS, Stop
 from solvers.common.sources import ROOT
-from tests.simulated_cuda import SimulatedCuda
 
 
 def scripted(**scripts: str):

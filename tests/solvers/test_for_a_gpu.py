@@ -10,6 +10,7 @@ from importlib.util import find_spec
 import pytest
 import torch
 
+from benchmarks.audit.simulated_cuda import SimulatedCuda
 from solvers import SOLVERS, Ledger, Status, Stop, minimize
 from solvers.common.sources import ROOT
 from solvers.linalg import kernels
@@ -18,7 +19,6 @@ from solvers.linalg.kernels import gram_in_one_pass, weighted_gram
 from solvers.objectives import LogisticRegression
 from solvers.objectives.linear import captured
 from solvers.objectives.linear.captured import WIDEST, CapturedLogisticRegression
-from tests.simulated_cuda import SimulatedCuda
 
 NEWTON = SOLVERS["newton-cholesky"]
 DIGITS = {"float32": 1e-6, "tf32": 1e-6, "bfloat16": 2e-2}  # of an entry of the Gram matrix, over its largest

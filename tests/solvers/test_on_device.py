@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from benchmarks.audit.simulated_cuda import SimulatedCuda
 from benchmarks.runner.environment import memory
 from benchmarks.runner.measure import evaluate, measure
 from benchmarks.runner.suites import Case
@@ -19,7 +20,6 @@ from benchmarks.store.verification import verify
 from datasets import build
 from solvers import SOLVERS, Ledger, Status, Stop, device_clock, minimize
 from solvers.objectives import FunctionObjective, LeastSquares, LogisticRegression, ResidualMLP, SoftmaxRegression
-from tests.simulated_cuda import SimulatedCuda
 
 pytestmark = pytest.mark.cuda
 REAL = os.environ.get("HESSBENCH_DEVICE", "")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 import torch
 
+from benchmarks.audit.simulated_cuda import SimulatedCuda
 from solvers import SOLVERS, Ledger, Status, Stop, device_clock, minimize
 from solvers.objectives import LogisticRegression
-from tests.simulated_cuda import SimulatedCuda
 
 
 def logistic(place: str) -> LogisticRegression:

@@ -7,11 +7,13 @@
 
 An operation on tensors of both devices raises, as on CUDA: a CPU tensor of no dimension may take part, and so may CPU
 indices. The device runs behind the host on a clock of its own: each operation is queued and takes `seconds`, and what
-the host reads, or `torch.cuda.synchronize`, waits for all of them.
+the host reads, or `torch.cuda.synchronize`, waits for all of them. A copy to the host with `non_blocking=True` is NaN
+until then.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from contextlib import ExitStack
 from typing import Any
@@ -92,6 +94,7 @@ class SimulatedCuda:
         self.host = 100.0  # seconds
         self.idle_at = 0.0
         self.synchronised = 0
+        self.pending: list[tuple[Tensor, Tensor]] = []  # copies to the host that nobody has waited for; their numbers
         self.calls = 0  # functions of the host that are at work on tensors of the device
 
     def __enter__(self) -> SimulatedCuda:
@@ -120,6 +123,9 @@ class SimulatedCuda:
 
     def wait(self) -> None:
         self.host = max(self.host, self.idle_at)
+        arrived, self.pending = self.pending, []
+        for copy, numbers in arrived:
+            copy.copy_(numbers)
 
     def clock(self) -> float:
         """The host's clock, which does not wait."""
@@ -134,6 +140,12 @@ class SimulatedCuda:
         self.reads["copy to the host"] += 1
         self.wait()
         return tensor.inner.clone()
+
+    def fetch_later(self, tensor: CudaTensor) -> Tensor:
+        """A copy to the host that the host does not wait for."""
+        copy = torch.full_like(tensor.inner, math.nan if tensor.dtype.is_floating_point else 0)
+        self.pending.append((copy, tensor.inner.clone()))
+        return copy
 
     def compute(self, operation: Any, args: Any, kwargs: dict[str, Any]) -> Any:
         name = operation.name().removeprefix("aten::").split(".")[0]
@@ -219,10 +231,10 @@ class _Functions(TorchFunctionMode):
                 target = _device(argument)
             else:
                 other.append(argument)
-        kwargs.pop("non_blocking", None)
+        fetch = self.simulation.fetch_later if kwargs.pop("non_blocking", False) else self.simulation.fetch
         here = isinstance(tensor, CudaTensor)
         if target is not None and (target.type == "cuda") != here:
-            tensor = self.simulation.fetch(tensor) if here else self.simulation.put(tensor.clone())
+            tensor = fetch(tensor) if here else self.simulation.put(tensor.clone())
         dtype = kwargs.get("dtype", next((one for one in other if isinstance(one, torch.dtype)), tensor.dtype))
         if dtype == tensor.dtype and not kwargs.get("copy"):
             return tensor
