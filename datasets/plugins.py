@@ -210,7 +210,7 @@ def _checked(registry: str, name: Any, value: Any, source: str) -> Entry:
     """An entry that is what its registry holds; PluginError for another."""
     kind, known = REGISTRIES[registry]
     where = f"{kind} {name!r} of plug-in {source}"
-    parts = str(name).split(":")
+    parts = name.split(":") if isinstance(name, str) else [""]
     if not all(map(NAME.fullmatch, parts)) or len(parts) != (2 if kind == "peer" else 1) or parts[0] in RESERVED:
         form = "library:method, such as mylib:newton" if kind == "peer" else "letters, digits, dots and hyphens"
         raise PluginError(f"{where} has a name that does not fit: use {form}")
