@@ -17,7 +17,9 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
+from importlib.abc import SourceLoader
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -125,18 +127,32 @@ def _load_file(path: Path, sha256: str = "") -> None:
     _files[file.path] = file
 
 
+class Read(SourceLoader):
+    """Python's import of a file whose bytes are those that were hashed; it leaves no compiled file beside it."""
+
+    def __init__(self, path: Path, source: bytes) -> None:
+        self.path, self.source = path, source
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.path)
+
+    def get_data(self, path: str) -> bytes:
+        return self.source
+
+
 def _executed(path: Path, source: bytes) -> ModuleType:
     """The module that a file makes. It is known to `sys.modules`, where dataclasses and pickle look for it."""
-    module = ModuleType(f"hessbench_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module
+    name = f"hessbench_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    loader = Read(path, source)
+    module = module_from_spec(spec_from_loader(name, loader))
+    sys.modules[name] = module
     try:
         with _patience(PATIENCE):
-            exec(compile(source, str(path), "exec"), vars(module))
+            loader.exec_module(module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit, too
-        del sys.modules[module.__name__]
+        del sys.modules[name]
         raise PluginError(f"plug-in {path.name} cannot be imported: {_told(error, path)}") from None
     return module
 

@@ -193,7 +193,7 @@ def test_a_file_that_changes_is_not_mixed_with_what_was_loaded(tmp_path):
     plugins.load_same([same])
     path.write_text(GOOD + "\n")
     for load in (lambda: plugins.load([path]), lambda: plugins.load_same([same])):
-        with pytest.raises(plugins.PluginError, match="mine.py has changed since it was loaded"):
+        with pytest.raises(plugins.PluginError, match=r"mine\.py has changed since it was loaded"):
             load()
 
 
@@ -207,7 +207,7 @@ def test_a_process_of_its_own_knows_the_plug_ins_of_this_one_and_refuses_a_chang
         assert rows[0]["problem_plugin"] == rows[0]["solver_plugin"] == plugins.origin("solver", "my-step")
         assert rows[-1]["iteration"] == 3 and rows[0]["status"] == "iteration limit"
     path.write_text(GOOD + "\n")
-    with IsolatedRuns(LIMITS) as isolated, pytest.raises(StartError, match="mine.py has changed since it was loaded"):
+    with IsolatedRuns(LIMITS) as isolated, pytest.raises(StartError, match=r"mine\.py has changed since it was loaded"):
         isolated.rows(case, 0)
 
 
@@ -232,7 +232,8 @@ def installed(folder: Path, monkeypatch, **entries: str) -> None:
 def test_a_package_is_asked_once_and_a_bad_entry_is_left_out_with_a_sentence(tmp_path, monkeypatch):
     written(tmp_path, "from solvers import Newton\nN = Newton(1e-3)\nX = 1\n", "some_module.py")
     written(tmp_path, "raise SystemExit(4)\n", "some_end.py")
-    installed(tmp_path, monkeypatch, own_newton="some_module:N", bad="some_module:X", end="some_end:N", newton="os:path")
+    entries = dict(own_newton="some_module:N", bad="some_module:X", end="some_end:N", newton="os:path")
+    installed(tmp_path, monkeypatch, **entries)
     left_out = plugins.load()
     assert SOLVERS["own-newton"] == Newton(1e-3)
     assert plugins.origin("solver", "own-newton") == "some-package 2.5"
