@@ -102,6 +102,16 @@ def names(kind: str) -> list[str]:
     return [name for known, name in _origins if known == kind]
 
 
+def solvers_of(files: Iterable[Path | str]) -> list[str]:
+    """The solvers of files that are loaded."""
+    sources = {_source(_files[str(Path(path).resolve())]) for path in files}
+    return [name for (kind, name), source in _origins.items() if kind == "solver" and source in sources]
+
+
+def _source(file: File) -> str:
+    return f"{Path(file.path).name} {file.sha256[:DIGITS]}"
+
+
 def _load_file(path: Path, sha256: str = "") -> None:
     """Run a file as a module, and register what it holds."""
     try:
@@ -123,7 +133,7 @@ def _load_file(path: Path, sha256: str = "") -> None:
         if not isinstance(values, Mapping):
             raise PluginError(f"{registry} of plug-in {path.name} must be a dict, found {type(values).__name__}")
         entries += [_checked(registry, name, value, path.name) for name, value in values.items()]
-    _register(entries, f"{path.name} {file.sha256[:DIGITS]}")
+    _register(entries, _source(file))
     _files[file.path] = file
 
 

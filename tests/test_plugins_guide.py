@@ -71,7 +71,8 @@ def table(folder: Path, name: str) -> list[dict[str, str]]:
 
 
 def test_every_command_of_the_guide_succeeds(followed):
-    failed = {command: text for command, (code, text) in followed[1].items() if code != 0}
+    wanted = {command: int("benchmarks check" in command) for command in followed[1]}  # slow-adam does not pass all
+    failed = {command: text for command, (code, text) in followed[1].items() if code != wanted[command]}
     assert not failed, "\n".join(f"{command}\n{text}" for command, text in failed.items())
 
 
@@ -102,7 +103,10 @@ def test_runs_are_stored_with_the_version_verified_and_shown(followed):
     assert ">heavy-ball<" in figure and ">Adam lr=0.01<" in figure
 
 
-def test_it_is_judged_and_profiled(followed):
+def test_it_is_checked_judged_and_profiled(followed):
+    checked = said(followed[1], "benchmarks check")
+    assert "heavy-ball: 7 of 7 checks passed" in checked and "Rprop: 7 of 7 checks passed" in checked
+    assert "slow-adam: 5 of 7 checks passed" in checked  # within 1,000 iterations
     assert "heavy-ball" in said(followed[1], "benchmarks honesty")
     assert "heavy-ball on two-clouds (140 rows, 2 coefficients)" in said(followed[1], "profile", "heavy-ball")
     assert "LBFGS" in said(followed[1], "profile", "LBFGS")
