@@ -17,7 +17,9 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
+from importlib.abc import SourceLoader
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import module_from_spec, spec_from_loader
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -100,6 +102,16 @@ def names(kind: str) -> list[str]:
     return [name for known, name in _origins if known == kind]
 
 
+def solvers_of(files: Iterable[Path | str]) -> list[str]:
+    """The solvers of files that are loaded."""
+    sources = {_source(_files[str(Path(path).resolve())]) for path in files}
+    return [name for (kind, name), source in _origins.items() if kind == "solver" and source in sources]
+
+
+def _source(file: File) -> str:
+    return f"{Path(file.path).name} {file.sha256[:DIGITS]}"
+
+
 def _load_file(path: Path, sha256: str = "") -> None:
     """Run a file as a module, and register what it holds."""
     try:
@@ -121,22 +133,36 @@ def _load_file(path: Path, sha256: str = "") -> None:
         if not isinstance(values, Mapping):
             raise PluginError(f"{registry} of plug-in {path.name} must be a dict, found {type(values).__name__}")
         entries += [_checked(registry, name, value, path.name) for name, value in values.items()]
-    _register(entries, f"{path.name} {file.sha256[:DIGITS]}")
+    _register(entries, _source(file))
     _files[file.path] = file
+
+
+class Read(SourceLoader):
+    """Python's import of a file whose bytes are those that were hashed; it leaves no compiled file beside it."""
+
+    def __init__(self, path: Path, source: bytes) -> None:
+        self.path, self.source = path, source
+
+    def get_filename(self, fullname: str) -> str:
+        return str(self.path)
+
+    def get_data(self, path: str) -> bytes:
+        return self.source
 
 
 def _executed(path: Path, source: bytes) -> ModuleType:
     """The module that a file makes. It is known to `sys.modules`, where dataclasses and pickle look for it."""
-    module = ModuleType(f"hessbench_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module
+    name = f"hessbench_plugin_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:8]}"
+    loader = Read(path, source)
+    module = module_from_spec(spec_from_loader(name, loader))
+    sys.modules[name] = module
     try:
         with _patience(PATIENCE):
-            exec(compile(source, str(path), "exec"), vars(module))
+            loader.exec_module(module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # SystemExit, too
-        del sys.modules[module.__name__]
+        del sys.modules[name]
         raise PluginError(f"plug-in {path.name} cannot be imported: {_told(error, path)}") from None
     return module
 
@@ -210,7 +236,7 @@ def _checked(registry: str, name: Any, value: Any, source: str) -> Entry:
     """An entry that is what its registry holds; PluginError for another."""
     kind, known = REGISTRIES[registry]
     where = f"{kind} {name!r} of plug-in {source}"
-    parts = str(name).split(":")
+    parts = name.split(":") if isinstance(name, str) else [""]
     if not all(map(NAME.fullmatch, parts)) or len(parts) != (2 if kind == "peer" else 1) or parts[0] in RESERVED:
         form = "library:method, such as mylib:newton" if kind == "peer" else "letters, digits, dots and hyphens"
         raise PluginError(f"{where} has a name that does not fit: use {form}")

@@ -8,10 +8,10 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.model_selection import train_test_split
 
 import benchmarks.store.runs
+from benchmarks.audit.nasty import overlapping
 from datasets import DataError, Problem, build
 from datasets.loaders.storage import VARIABLE, data_folder
 from datasets.registry import _loaded as loaded
-from solvers.objectives import LogisticRegression
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,16 +60,7 @@ def build_or_skip():
 def logistic():
     """A maker of random logistic problems with overlapping labels."""
 
-    def make(n=60, d=4, *, seed=0, dtype=torch.float64, soft=False, csr=False, **settings) -> LogisticRegression:
-        generator = torch.Generator().manual_seed(seed)
-        X = torch.randn(n, d, generator=generator, dtype=torch.float64)
-        probability = torch.sigmoid(X @ torch.linspace(-1, 1, d, dtype=torch.float64) + 0.3)
-        y = probability if soft else torch.bernoulli(probability, generator=generator)
-        if csr:
-            X = X.where(X > -0.3, 0.0).to_sparse_csr()
-        return LogisticRegression(X.to(dtype), y, **settings)
-
-    return make
+    return overlapping
 
 
 @pytest.fixture(scope="session")

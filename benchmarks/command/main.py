@@ -195,6 +195,23 @@ def peers(
     call("peers", locals())
 
 
+@app.command()
+def check(
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE.py]...", help="Files with SOLVERS.")] = None,
+    solver: Annotated[
+        list[str], typer.Option(help="This solver too, of ours or torch:Adam:lr=1e-2; may be repeated.")
+    ] = [],  # noqa: B006
+) -> None:
+    """Hold solvers of your own to what every registered solver promises: a table of checks, exit 1 if one fails.
+
+    Example: python -m benchmarks check my_solver.py
+
+    Example: python -m benchmarks check --solver newton-cholesky --solver torch:Adam:lr=1e-2
+    """
+    module = import_module("benchmarks.command.check")
+    module.check_solvers(files or [], solver)
+
+
 @app.command(cls=Verb)
 def honesty(
     solver: Annotated[
