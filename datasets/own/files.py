@@ -28,8 +28,6 @@ def read(path: str, target: str | None, drop: Sequence[str] = ()) -> Table:
     """The table in a file. target: the column to predict; the array `y` of an NPZ file and the labels of a LIBSVM file
     need no name. drop: columns to leave out. Raises ValueError."""
     file = Path(path)
-    if not file.exists():
-        raise ValueError(f"there is no file {path!r}: give its path from the current folder, or an absolute one")
     if not file.is_file():
         raise ValueError(f"{path!r} is a folder: give a file ending in {SUFFIXES}")
     try:
@@ -93,9 +91,13 @@ def _csv(file: Path, target: str | None) -> Any:
 
 def _parquet(file: Path, target: str | None) -> Any:
     pandas()
+    import pyarrow
     import pyarrow.parquet as pq
 
-    table = pq.read_table(file)
+    try:
+        table = pq.read_table(file)
+    except pyarrow.ArrowInvalid:
+        raise ValueError("it is not a Parquet file, or damaged: write it again, as by DataFrame.to_parquet") from None
     _distinct(table.column_names)
     return table.to_pandas().reset_index(drop=True)
 

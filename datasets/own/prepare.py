@@ -42,6 +42,8 @@ def prepare(
         )
     if n == 0:
         raise ValueError("there are names of columns and no rows: give a table with rows")
+    if table.features.ndim == 2 and table.features.shape[1] == 0:
+        raise ValueError(f"there is no column beside {table.label!r}: give columns to predict it from")
     found = features(table.features, table.names)
     target = classes(table.target, table.label, model, MODELS[model].classes, ", ".join(MODELS))
     train, test, unstratified = split(target, test_size, seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -14,23 +15,23 @@ import torch
 
 from solvers.common.files import written_whole
 
-from ..loaders.storage import DataError, cache_folder
+from ..loaders.storage import DataError, cache_folder, sha256
 from ..problem import Problem
 from .files import read
-from .models import check, identity, problem, words
+from .models import check, problem, words
 from .prepare import Prepared, prepare
 
 VARIABLE = "HESSBENCH_OWN_DATA"  # a JSON object: the settings of each problem of this command, by name
 SMALL = 100_000  # entries of X
 LONGEST = 30  # letters of a file's stem in a name
-DIGITS = 6  # of the identity in a name
+DIGITS = 6  # of the hash in a name
 
 
 @dataclass(frozen=True)
 class OwnData:
     """A file of a user's own and the model to fit to it: call it with a dtype and a device. Raises ValueError.
 
-    The name ends in digits of the identity of the rows and the settings, so that tables never mix runs on other data.
+    The name ends in digits of a hash of the file and the settings, so that tables never mix runs on other data.
     """
 
     path: str
@@ -46,8 +47,7 @@ class OwnData:
     @property
     def prepared(self) -> Prepared:
         check(self.model, self.l2, self.intercept)
-        stamp = os.stat(self.path) if os.path.exists(self.path) else None
-        return _prepared(self, stamp and (stamp.st_mtime_ns, stamp.st_size))
+        return _prepared(self, _stamp(self.path))
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -57,7 +57,13 @@ class OwnData:
     @property
     def name(self) -> str:
         stem = re.sub(r"[^A-Za-z0-9_]+", "-", Path(self.path).name.split(".")[0]).strip("-")[:LONGEST] or "data"
-        return f"{stem}-{self.model}-{identity(self.prepared.data, self.model, self.l2, self.intercept)[:DIGITS]}"
+        return f"{stem}-{self.model}-{self._hash()[:DIGITS]}"
+
+    def _hash(self) -> str:
+        """Over the bytes of the file, not over the numbers made of them: those differ between processors."""
+        settings = {name: value for name, value in asdict(self).items() if name != "path"}
+        content = json.dumps([_file_hash(self.path, _stamp(self.path)), settings])
+        return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def summary(self) -> str:
@@ -74,9 +80,24 @@ class OwnData:
         return problem(self.prepared.data, self.prepared.classes, self.name, self.summary, *settings)
 
 
+def _stamp(path: str) -> tuple[int, int]:
+    """Time and size of a file, so that one that changed is read again; ValueError where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        raise ValueError(
+            f"there is no file {path!r}: give its path from the current folder, or an absolute one"
+        ) from None
+    return found.st_mtime_ns, found.st_size
+
+
 @lru_cache(maxsize=8)
-def _prepared(own: OwnData, stamp: tuple[int, int] | None) -> Prepared:
-    """stamp: time and size of the file, so that a file that changed is read again."""
+def _file_hash(path: str, stamp: tuple[int, int]) -> str:
+    return sha256(Path(path))
+
+
+@lru_cache(maxsize=8)
+def _prepared(own: OwnData, stamp: tuple[int, int]) -> Prepared:
     table = read(own.path, own.target, own.drop)
     try:
         return prepare(table, own.path, model=own.model, standardise=own.standardize, test_size=own.test_size, seed=0)
@@ -87,6 +108,7 @@ def _prepared(own: OwnData, stamp: tuple[int, int] | None) -> Prepared:
 def remember(own: OwnData) -> str:
     """Make the problem known under its name, which is returned, in this process and those that it starts; and in later
     ones, such as reports, by a file in the user's cache folder where that can be written to."""
+    own.prepared  # noqa: B018, what is wrong with the file is said before its name
     settings = asdict(own) | {"path": os.path.abspath(own.path)}
     name = own.name
     os.environ[VARIABLE] = json.dumps(json.loads(os.environ.get(VARIABLE) or "{}") | {name: settings})
