@@ -57,6 +57,8 @@ def _of_frame(frame: Any) -> Features:
         for k, name in enumerate(numbers)
         if len(X) >= INDEX and (X[:, k] % 1 == 0).all() and len(np.unique(X[:, k])) == len(X)
     ]
+    if constant := [name for name in frame.columns if kinds[name] == "constant"]:
+        notes.append(f"{columns(constant)} {'are' if len(constant) > 1 else 'is'} constant and left out")
     if not text:
         return Features(X, tuple(numbers), np.ones(len(numbers), dtype=bool), tuple(notes))
     from sklearn.preprocessing import OneHotEncoder
@@ -82,7 +84,7 @@ def _check_missing(frame: Any) -> None:
 
 
 def _kind(column: Any) -> str:
-    """number or text; ValueError for dates, identifiers, and numbers among which there is text."""
+    """number, text or constant (a text); ValueError for dates, identifiers, and numbers among which there is text."""
     pd, name = pandas(), columns([column.name])
     if pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column):
         if pd.api.types.is_complex_dtype(column):
@@ -98,7 +100,9 @@ def _kind(column: Any) -> str:
         strange = values[~parsed].unique()
         raise ValueError(f"{name} holds numbers, but {listed(strange)} in {int((~parsed).sum()):,} rows: repair these")
     distinct = values.unique()
-    if len(distinct) > 1 and all(DATE.fullmatch(value) for value in distinct):
+    if len(distinct) == 1:
+        return "constant"
+    if all(DATE.fullmatch(value) for value in distinct):
         raise ValueError(f"{name} holds dates: turn them into numbers, such as days since a date, or --drop it")
     if len(distinct) > max(2, SHARE * len(values)):
         raise ValueError(

@@ -139,7 +139,7 @@ class Remembered:
     def _found(self) -> OwnData:
         try:
             now = self.own.name
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise DataError(str(error)) from None
         if now != self.name:
             raise DataError(f"{self.own.path} has changed since it was {self.name}: name it again with --data")

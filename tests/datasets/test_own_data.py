@@ -106,6 +106,7 @@ def test_labels_are_mapped_and_that_is_said(written, labels):
 def test_a_constant_column_is_left_out_by_name(written):
     own = OwnData(written(frame(clinic=7, country="xx")), "outcome")
     assert any("'clinic' is constant in the training part and left out" in note for note in own.notes)
+    assert "the column 'country' is constant and left out" in own.notes
     assert not {"clinic", "country"} & set(own.prepared.data.feature_names)
 
 
