@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from solvers.objectives import Objective
@@ -49,3 +52,17 @@ class Problem:
             return len(self.objective.X), len(self.x0)
         residuals = getattr(self.objective.at(self.x0), "residuals", self.x0[:1])
         return len(residuals), len(self.x0)
+
+    def in_float64(self) -> Problem:
+        """The same numbers in float64 on the CPU, where values are computed and certificates are proved. Only for
+        objectives that are their constructor's arguments, as the linear models and the residual network are."""
+        if self.x0.dtype == torch.float64 and self.x0.device.type == "cpu":
+            return self
+        parts = (None if part is None else _in_float64(part) for part in (self.objective, self.held_out))
+        return Problem(self.name, self.summary, *parts, self.x0.double().cpu(), self.checksum, self.published)
+
+
+def _in_float64(objective: Any) -> Any:
+    arguments = {name: getattr(objective, name) for name in signature(type(objective)).parameters}
+    double = {name: value.double().cpu() for name, value in arguments.items() if isinstance(value, Tensor)}
+    return type(objective)(**arguments | double)

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from datasets.own.options import L2, Data, Drop, Intercept, Model, Standardize, Target, TestSize
+
 REPORTS = Path(__file__).resolve().parent.parent.parent / "reports"
 FORMER = {"--budget": "--time-limit", "--limit": "--timeout", "--again": "--force"}  # names of options that still work
 
@@ -29,6 +31,11 @@ class Verb(TyperCommand):
 
 def call(verb: str, arguments: dict[str, Any]) -> None:
     getattr(import_module(f"benchmarks.command.{verb}"), verb)(**arguments)
+
+
+def with_own_data(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a verb, with the problem that --data makes among its problems; its certificate comes first."""
+    return import_module("benchmarks.command.own").with_own_data(arguments)
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -83,6 +90,14 @@ def run(
         float | None,
         typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
     ] = None,
+    data: Data = None,
+    target: Target = None,
+    model: Model = "logistic",
+    l2: L2 = 0.0,
+    intercept: Intercept = True,
+    standardize: Standardize = True,
+    test_size: TestSize = 0.3,
+    drop: Drop = [],  # noqa: B006
 ) -> None:
     """Measure suites. Stored runs are not measured again: an interrupted command continues where it stopped.
 
@@ -95,8 +110,10 @@ def run(
     Example: python -m benchmarks run --peer scipy:trust-exact --peer scikit-learn:lbfgs --problem breast-cancer-l2
 
     Example: python -m benchmarks run --suite full --isolate --timeout 120 --memory 4
+
+    Example: python -m benchmarks run --data patients.csv --target outcome --model logistic --l2 1e-3
     """
-    call("run", locals())
+    call("run", with_own_data(locals()))
 
 
 @app.command()
@@ -142,15 +159,25 @@ def profile(
     store: Annotated[
         Path, typer.Option(help="Folder that --save writes to.", show_default="reports/profiles")
     ] = REPORTS / "profiles",
+    data: Data = None,
+    target: Target = None,
+    model: Model = "logistic",
+    l2: L2 = 0.0,
+    intercept: Intercept = True,
+    standardize: Standardize = True,
+    test_size: TestSize = 0.3,
+    drop: Drop = [],  # noqa: B006
 ) -> None:
     """Show where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and what
     limits the speed.
 
     Example: python -m benchmarks profile --problem breast-cancer-l2 --solver newton-cholesky
 
+    Example: python -m benchmarks profile --data patients.csv --target outcome --l2 1e-3
+
     Example: python -m benchmarks profile --n 200000 --d 100 --threads 2 --roofline roofline.png --trace trace.json
     """
-    call("profile", locals())
+    call("profile", with_own_data(locals()))
 
 
 @app.command(cls=Verb)
@@ -170,6 +197,14 @@ def peers(
     force: Annotated[bool, FORCE] = False,
     store: Annotated[Path, typer.Option(help="Folder of the results.", show_default="reports/peers")] = REPORTS
     / "peers",
+    data: Data = None,
+    target: Target = None,
+    model: Model = "logistic",
+    l2: L2 = 0.0,
+    intercept: Intercept = True,
+    standardize: Standardize = True,
+    test_size: TestSize = 0.3,
+    drop: Drop = [],  # noqa: B006
 ) -> None:
     """Time our solvers and those of other libraries to the same certified gap, each at its fastest setting, in turns.
 
@@ -178,8 +213,10 @@ def peers(
     Example: python -m benchmarks peers
 
     Example: python -m benchmarks peers --problem breast-cancer-l2 --peer scikit-learn:lbfgs --threads 1 --threads 2
+
+    Example: python -m benchmarks peers --data patients.csv --target outcome --l2 1e-3
     """
-    call("peers", locals())
+    call("peers", with_own_data(locals()))
 
 
 @app.command(cls=Verb)

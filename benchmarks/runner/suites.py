@@ -57,19 +57,21 @@ class Case:
 
     def describe(self) -> dict[str, Any]:
         """All of it as plain values."""
-        solver = self.make_solver()
-        settings = {"class": type(solver).__name__, **asdict(solver)}
-        if self.solver in PEERS:
-            settings["version"] = installed(self.solver)
         return {
             "problem": self.problem,
             "solver": self.solver,
-            "settings": settings,
+            "settings": self.all_settings(),
             "stop": asdict(self.stop),
             "dtype": self.dtype,
             "device": self.device,
             "threads": self.threads,
         }
+
+    def all_settings(self) -> dict[str, Any]:
+        """The class of the solver, and all of its settings."""
+        solver = self.make_solver()
+        version = {"version": installed(self.solver)} if self.solver in PEERS else {}
+        return {"class": type(solver).__name__, **asdict(solver), **version}
 
 
 def classic() -> list[Case]:
