@@ -30,8 +30,8 @@ class Published:
 class Problem:
     """An objective with its start, and the loss on held-out rows (without penalty, same reduction).
 
-    Objectives over rows, held out or not, have X (n, ...), `size` (the length of x) and `accuracy(x)`. A test function
-    has no rows and no held-out data, and its minimum is `published`.
+    Objectives over rows, held out or not, have X (n, ...) or `rows`, `size` (the length of x) and, if they classify,
+    `accuracy(x)`. A test function has no rows and no held-out data, and its minimum is `published`.
     """
 
     name: str
@@ -47,5 +47,7 @@ class Problem:
         """Rows (residuals, where there are no rows; else 1) and coefficients (intercepts and biases included)."""
         if hasattr(self.objective, "X"):
             return len(self.objective.X), len(self.x0)
+        if isinstance(rows := getattr(self.objective, "rows", None), int):
+            return rows, len(self.x0)
         residuals = getattr(self.objective.at(self.x0), "residuals", self.x0[:1])
         return len(residuals), len(self.x0)

@@ -172,7 +172,12 @@ def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[s
         "gap": math.nan if known.no_gap else value - known.optimum,
         "gradient_norm": float(point.gradient.abs().max()),
         "test_loss": math.nan if held_out is None else float(held_out.at(x).value) + 0.0,
-        "train_accuracy": math.nan if held_out is None else problem.objective.accuracy(x),
-        "test_accuracy": math.nan if held_out is None else held_out.accuracy(x),
+        "train_accuracy": math.nan if held_out is None else _accuracy(problem.objective, x),
+        "test_accuracy": math.nan if held_out is None else _accuracy(held_out, x),
         "norm": float(x.norm()),
     }
+
+
+def _accuracy(objective: Any, x: torch.Tensor) -> float:
+    """NaN for an objective that knows none, such as a user's own module."""
+    return objective.accuracy(x) if hasattr(objective, "accuracy") else math.nan

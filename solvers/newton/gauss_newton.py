@@ -11,8 +11,8 @@ from ..line_search.search import LineSearch
 from ..objectives.base import Point
 
 NO_MATRIX = (
-    "this objective has no Gauss-Newton matrix: give it as LeastSquares(residuals) or ModuleObjective(model, loss, ...), "
-    "or take a method that uses the Hessian, such as newton-cholesky"
+    "this objective has no Gauss-Newton matrix: give it as LeastSquares(residuals) or ModuleObjective(model, loss, "
+    "...), or take a method that uses the Hessian, such as newton-cholesky"
 )
 
 

@@ -14,17 +14,25 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.parameter import is_lazy
 from torch.utils._pytree import keystr, tree_flatten_with_path
 
+from ...common.validation import EPS
+from ..base import Point
 from ..layout import Layout
 
 
 def trainable(model: Any) -> dict[str, Tensor]:
     """The parameters that require gradients, tied ones once, by name; TypeError or ValueError for no such module."""
     if not isinstance(model, nn.Module):
-        raise TypeError(f"model must be a torch.nn.Module, found {type(model).__name__}: wrap a function of a tree of "
-                        "tensors as FunctionObjective(f, example)")  # fmt: skip
+        raise TypeError(
+            f"model must be a torch.nn.Module, found {type(model).__name__}: wrap a function of a tree "
+            "of tensors as FunctionObjective(f, example)"
+        )
     for name, parameter in model.named_parameters():
         if is_lazy(parameter):
             raise ValueError(f"parameter {name} has no shape yet: call the module on a batch once first")
+        if parameter.requires_grad and parameter.dtype not in EPS:
+            raise TypeError(
+                f"parameter {name} is {parameter.dtype}: solvers work in torch.float64 (model.double()) or float32"
+            )
     for name, layer in model.named_modules():
         if layer.training and _changes_in_training(layer):
             raise ValueError(
@@ -59,7 +67,7 @@ def check_place(layout: Layout, named: Iterator[tuple[str, Tensor]]) -> None:
     for name, tensor in named:
         if tensor.device != layout.device:
             raise ValueError(
-                f"{name} is on {tensor.device} and the weights on {layout.device}: move them to one device with .to(...)"
+                f"{name} is on {tensor.device} and the weights on {layout.device}: move them to one with .to(...)"
             )
         if tensor.is_floating_point() and tensor.dtype != layout.dtype:
             raise ValueError(
@@ -88,3 +96,16 @@ def check_repeatable(module: nn.Module, value: Callable[[], Tensor]) -> None:
             f"the loss of the same weights is {first:.6g} and then {second:.6g}: call model.eval(), and take random "
             "numbers out of the module and the loss"
         )
+
+
+def is_asymmetric(point: Point) -> bool:
+    """Whether products with the Hessian contradict its symmetry, as where torch differentiates an operation twice
+    wrongly; no where it does not differentiate it twice at all, which it says when asked."""
+    generator = torch.Generator().manual_seed(0)
+    u, v = torch.randn(2, len(point.x), generator=generator, dtype=torch.float64).to(point.x).unbind()
+    try:
+        Hu, Hv = point.hvp(u), point.hvp(v)
+    except RuntimeError:
+        return False
+    difference, size = float((u @ Hv - v @ Hu).abs()), float(u.norm() * Hv.norm() + v.norm() * Hu.norm())
+    return difference > torch.finfo(u.dtype).eps ** (1 / 3) * size

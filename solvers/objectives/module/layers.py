@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from .objective import ModuleObjective
 
 REMEDY = "freeze it with requires_grad_(False), or take a method that needs no layers, such as newton-cg or lbfgs"
-UNKNOWN = "K-FAC knows linear and convolution layers, and the parameter {} is used outside of them: " + REMEDY
-SHARED = "K-FAC needs one bias for each weight, and the parameter {} is used with several of them: " + REMEDY
+UNKNOWN = (
+    "K-FAC knows linear layers and convolutions without groups; the parameter {} is used outside of them: " + REMEDY
+)
+SHARED = "K-FAC needs one bias for each weight; the parameter {} is used with several: " + REMEDY
 ONE_OUTPUT = (
     "K-FAC needs a module that returns one tensor, with a row for each row of the inputs: take a method that needs no "
     "layers, such as newton-cg or lbfgs"
@@ -166,6 +168,8 @@ def curvature_roots(f: ModuleObjective, outputs: Tensor) -> Tensor:
         unit[:, column] = 1
         (product,) = torch.autograd.grad(slopes, free, unit.view_as(free), retain_graph=True, materialize_grads=True)
         C[:, :, column] = product.reshape(n, k)
+    if k == 1:
+        return C.clamp(min=0).sqrt().view(1, *free.shape)
     values, vectors = torch.linalg.eigh(C)
     roots = vectors * values.clamp(min=0).sqrt().unsqueeze(1)  # (n, k, k): columns
     return roots.permute(2, 0, 1).reshape(k, *free.shape)

@@ -17,7 +17,7 @@ from ...common.validation import non_negative, whole
 from ..autograd import graph_bytes, scalar
 from ..base import Objective
 from ..layout import Layout
-from .checks import check_place, check_repeatable, common_rows, tensors, trainable
+from .checks import check_place, check_repeatable, common_rows, is_asymmetric, tensors, trainable
 from .layers import Layers, used_layers
 from .losses import is_convex, reduction
 from .point import ChunkedPoint, ModulePoint
@@ -49,7 +49,9 @@ class ModuleObjective(Objective):
     Raises TypeError or ValueError, in a sentence that names the remedy: for a module in training mode whose outputs
     depend on it, without trainable parameters, or that writes to its buffers; for mixed dtypes or devices; for a loss
     that is no scalar, random, or cannot be computed in chunks where rows_per_chunk asks for it. MemoryError from a
-    solver that needs the Hessian where that cannot fit. What the module or the loss raise is passed on.
+    solver that needs the Hessian where that cannot fit; RuntimeError from one that needs second derivatives which torch
+    computes wrongly (checked by their symmetry, on a few rows at the start). What the module or the loss raise is
+    passed on.
     """
 
     by_autograd = True
@@ -79,19 +81,21 @@ class ModuleObjective(Objective):
         self.module = copy.deepcopy(model)
         self.rows = common_rows(inputs, targets)
         self.parts: list[tuple[float, ModuleObjective]] = []  # the chunks with their weights; none: all rows at once
+        self.asymmetric = False
         x = self.start()
-        check_repeatable(self.module, lambda: self._few(x).scalar(x))
-        if rows_per_chunk is not None:
-            if self.rows is None:
-                raise ValueError(
-                    "rows_per_chunk needs rows: all tensors of inputs and targets must share their first dimension"
-                )
-            self._divide(x, whole("rows_per_chunk", rows_per_chunk))
-        elif self.rows is not None and (fitting := self._fitting_rows(x)) < self.rows:
-            try:
-                self._divide(x, fitting)
-            except ValueError:
-                self.parts = []  # of a loss that is computed over all rows or not at all
+        few = self._few(x)
+        check_repeatable(self.module, lambda: few.scalar(x))
+        chunk = self._fitting_rows(few, x) if rows_per_chunk is None else whole("rows_per_chunk", rows_per_chunk)
+        self.asymmetric = is_asymmetric(ModulePoint(few, x))
+        if self.rows is None and rows_per_chunk is not None:
+            raise ValueError(
+                "rows_per_chunk needs rows: all tensors of inputs and targets must share their first dimension"
+            )
+        try:
+            self._divide(x, chunk)
+        except ValueError:  # of a loss that is computed over all rows or not at all
+            if rows_per_chunk is not None:
+                raise
 
     @property
     def size(self) -> int:
@@ -197,13 +201,13 @@ class ModuleObjective(Objective):
             return self
         return few
 
-    def _fitting_rows(self, x: Tensor) -> int:
+    def _fitting_rows(self, few: ModuleObjective, x: Tensor) -> int:
         """How many rows fit the bytes that graphs may keep; all of them where that is not known."""
         rows, limit = self.rows or 0, GRAPH_BYTES if x.device.type == "cpu" else GRAPH_BYTES_ACCELERATOR
-        if self._few(x) is self:
+        if few is self:
             return rows
-        few, twice = (graph_bytes(ModulePoint(self.on_rows(slice(0, k * FEW)), x)) for k in (1, 2))
-        a_row = (twice - few) / FEW
+        once, twice = (graph_bytes(ModulePoint(self.on_rows(slice(0, k * FEW)), x)) for k in (1, 2))
+        a_row = (twice - once) / FEW
         return rows if a_row * rows <= limit else max(1, int(limit / a_row))
 
     def _divide(self, x: Tensor, size: int) -> None:

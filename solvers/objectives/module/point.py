@@ -23,6 +23,11 @@ NOT_CONVEX = (
     "this loss is not known to be convex in the outputs, so that there is no Gauss-Newton matrix: pass "
     "convex_loss=True if it is, or take a method that uses the Hessian, such as newton-cg or trust-region-steihaug"
 )
+ASYMMETRIC = (
+    "torch's second derivatives of this module are not symmetric, and so wrong (torch.nn.utils' weight_norm is a known "
+    "case): write that operation in others, or take a method of gradients with Stop(gap_tolerance=None, "
+    "gradient_tolerance=...)"
+)
 TOO_LARGE = (
     "a matrix of {0} x {0} weights takes {1:.3g} GiB, and the device has {2:.3g}: take a solver that needs products "
     "alone, such as newton-cg, trust-region-steihaug, kfac or lbfgs"
@@ -59,6 +64,12 @@ class ModulePoint(FunctionPoint):
         with torch.inference_mode(False), torch.enable_grad():
             value = f.scalar_of(outputs)
             return value + f.l2 / 2 * torch.dot(self.leaf, self.leaf) if f.l2 else value
+
+    @cached
+    def recorded_gradient(self) -> Tensor:
+        if self.objective.asymmetric:
+            raise RuntimeError(ASYMMETRIC)
+        return self.differentiated(create_graph=True)
 
     @cached
     def gradient(self) -> Tensor:
@@ -199,9 +210,7 @@ def backward(
         return [part.new_zeros((*shape, *part.shape)) for part in inputs]
     roots, seeds = zip(*known, strict=True)
     return list(
-        torch.autograd.grad(
-            roots, inputs, seeds, retain_graph=True, is_grads_batched=stack, materialize_grads=True
-        )
+        torch.autograd.grad(roots, inputs, seeds, retain_graph=True, is_grads_batched=stack, materialize_grads=True)
     )
 
 
