@@ -31,8 +31,8 @@ CONVEX_MODULES = (
 )
 NO_MEAN = (
     "the loss is neither a mean nor a sum over rows (checked on the first {} of them: {:.6g} for all, {:.6g} and "
-    "{:.6g} for the first {} and the rest), so that it cannot be computed in chunks of rows: give one with such a reduction, "
-    "or leave out rows_per_chunk"
+    "{:.6g} for the first {} and the rest), so that it cannot be computed in chunks of rows: give one with such a "
+    "reduction, or leave out rows_per_chunk"
 )
 
 

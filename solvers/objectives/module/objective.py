@@ -78,7 +78,13 @@ class ModuleObjective(Objective):
         others = {name: p for name, p in model.named_parameters() if name not in weights}
         buffers = dict(model.named_buffers())
         check_place(self.layout, tensors(parameters=others, buffers=buffers, inputs=inputs, targets=targets))
-        self.module = copy.deepcopy(model)
+        try:
+            self.module = copy.deepcopy(model)
+        except Exception as error:
+            raise TypeError(
+                f"the module cannot be copied ({error}): keep in it no tensor with a graph, nor what copy.deepcopy "
+                "does not know"
+            ) from error
         self.rows = common_rows(inputs, targets)
         self.parts: list[tuple[float, ModuleObjective]] = []  # the chunks with their weights; none: all rows at once
         self.asymmetric = False
