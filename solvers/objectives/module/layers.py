@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import Parameter, Signature
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_leaves
-
-if TYPE_CHECKING:
-    from .objective import ModuleObjective
 
 REMEDY = "freeze it with requires_grad_(False), or take a method that needs no layers, such as newton-cg or lbfgs"
 UNKNOWN = (
@@ -108,13 +105,13 @@ def patches(function: Any, h: Tensor, weight: Tensor, layer: dict[str, Any]) -> 
     return function(h, pick, None, groups=channels, **settings).movedim(1, -1).flatten(0, -2)
 
 
-def recorded(f: ModuleObjective, x: Tensor) -> tuple[Any, Recorder]:
+def recorded(f: Any, x: Tensor) -> tuple[Any, Recorder]:
     """The outputs at x with their graph, and the uses of the weights on the way."""
     with Recorder(f.parameters(x)) as recorder:
         return f.called(recorder.weights), recorder
 
 
-def used_layers(f: ModuleObjective, x: Tensor) -> Layers | str:
+def used_layers(f: Any, x: Tensor) -> Layers | str:
     """The layers of a module, found by calling it once, or why they do not hold all of its weights."""
     with torch.enable_grad():
         outputs, recorder = recorded(f, x.requires_grad_())
@@ -134,7 +131,7 @@ def used_layers(f: ModuleObjective, x: Tensor) -> Layers | str:
     return Layers(keys, torch.cat(order))
 
 
-def kronecker_factors(f: ModuleObjective, x: Tensor, layers: Layers) -> list[tuple[Tensor, Tensor]]:
+def kronecker_factors(f: Any, x: Tensor, layers: Layers) -> list[tuple[Tensor, Tensor]]:
     """Layer by layer the mean of h h^T over its uses, and the sum of J_i^T C_i J_i, by as many passes backwards as a
     row has outputs (Grosse & Martens 2016, arXiv:1602.01407, for convolutions: "expand" where a weight is shared)."""
     outputs, recorder = recorded(f, x)
@@ -156,7 +153,7 @@ def kronecker_factors(f: ModuleObjective, x: Tensor, layers: Layers) -> list[tup
     return found
 
 
-def curvature_roots(f: ModuleObjective, outputs: Tensor) -> Tensor:
+def curvature_roots(f: Any, outputs: Tensor) -> Tensor:
     """S (k, n, ...) with C_i = sum_k s_ki s_ki^T, the Hessian of the loss in the k outputs of row i."""
     free = outputs.detach().clone().requires_grad_()
     (slopes,) = torch.autograd.grad(f.scalar_of(free), free, create_graph=True)

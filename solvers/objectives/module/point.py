@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,9 +15,6 @@ from ...common.instrumentation import Ledger, current, timed
 from ...linalg.kronecker import KroneckerFactors
 from ..autograd import FEW, FunctionPoint
 from .layers import kronecker_factors
-
-if TYPE_CHECKING:
-    from .objective import ModuleObjective
 
 NOT_CONVEX = (
     "this loss is not known to be convex in the outputs, so that there is no Gauss-Newton matrix: pass "
@@ -51,7 +48,7 @@ class Linearised(NamedTuple):
 class ModulePoint(FunctionPoint):
     """f near x over all rows at once. The gradient alone keeps no graph of its own: products make it when asked."""
 
-    objective: ModuleObjective
+    objective: Any  # a ModuleObjective, whose module imports this one
 
     @cached
     def recorded_outputs(self) -> Any:

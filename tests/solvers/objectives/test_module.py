@@ -234,6 +234,16 @@ def test_kronecker_factors_of_a_convolution_are_exact_where_it_is_applied_once()
     close(linear(f, f.at(f.start()).kronecker_factors), f.at(f.start()).gauss_newton)
 
 
+def test_an_activation_in_place_does_not_change_the_factors_of_its_layer():
+    def factors(activation):
+        model = seeded(lambda: nn.Sequential(nn.Linear(5, 4), activation, nn.Linear(4, 3)))
+        f = ModuleObjective(model, nn.CrossEntropyLoss(), X, CLASSES)
+        return linear(f, f.at(f.start()).kronecker_factors)
+
+    for kind in (nn.ReLU, nn.ELU):
+        close(factors(kind(inplace=True)), factors(kind()))
+
+
 @pytest.mark.parametrize("frozen", ["weight", "bias"])
 def test_a_frozen_weight_or_bias_is_no_part_of_its_block(frozen):
     model = seeded(lambda: nn.Linear(5, 3))

@@ -9,6 +9,7 @@ import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import FunctionObjective, LogisticRegression
+from tests.simulated_cuda import SimulatedCuda
 from tests.solvers.helpers import close, normal
 
 A, B = normal(3, 2), normal(4, seed=1)
@@ -109,6 +110,11 @@ def test_an_example_that_is_no_tree_of_tensors_is_said(example, error, words):
     with pytest.raises(error) as found:
         FunctionObjective(total, example)
     assert all(word in str(found.value) for word in words)
+
+
+def test_an_example_on_two_devices_is_said():
+    with SimulatedCuda() as device, pytest.raises(ValueError, match=r"example\['b'\] .* on cuda:0 .*\.to\("):
+        FunctionObjective(total, {"a": ONE, "b": TWO.to(device.name)})
 
 
 def test_x_of_another_size_or_dtype_is_said():
