@@ -127,7 +127,8 @@ def _subject(given: str | Problem) -> Subject:
     if not isinstance(problem, Problem):
         raise TypeError(f"a problem is a name or a Problem, found {type(problem).__name__}: see problem_from_arrays")
     if problem.published is None and type(problem.objective) not in FAMILIES:
-        return Subject(problem, problem, uncertified(problem, "a foreign objective"))
+        exact = problem.in_float64() if hasattr(problem.objective, "to") else problem
+        return Subject(problem, exact, uncertified(problem, "a foreign objective"))
     exact = problem.in_float64()
     return Subject(problem, exact, certificate_of(exact))
 

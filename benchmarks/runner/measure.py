@@ -182,6 +182,6 @@ def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[s
     }
 
 
-def _accuracy(objective: Objective, x: torch.Tensor) -> float:
-    """NaN for an objective that classifies nothing."""
+def _accuracy(objective: Any, x: torch.Tensor) -> float:
+    """NaN for an objective that knows none, such as a user's own module."""
     return objective.accuracy(x) if hasattr(objective, "accuracy") else math.nan
