@@ -7,7 +7,7 @@ from typing import Any
 
 # Imported when they are first used: `python -m datasets --help` needs neither torch nor scikit-learn.
 _MODULES = {
-    "certificates.certificate": ("Certificate", "certificate", "certify"),
+    "certificates.certificate": ("Certificate", "certificate", "certificate_of", "certify", "uncertified"),
     "functions.cutest": ("CUTEST",),
     "functions.function": ("FUNCTIONS", "TestFunction"),
     "functions.nist": ("NIST", "correct_digits"),
@@ -17,6 +17,7 @@ _MODULES = {
     "loaders.multiclass": ("multiclass",),
     "loaders.storage": ("DataError",),
     "loaders.synthetic": ("synthetic",),
+    "own.arrays": ("problem_from_arrays",),
     "plugins": ("PluginError",),
     "problem": ("Problem", "Published"),
     "registry": ("PROBLEMS", "TEST_FUNCTIONS", "Recipe", "build", "present_device"),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from .own.options import L2, Data, Drop, Intercept, Model, Standardize, Target, TestSize, remembered
+
 if TYPE_CHECKING:
     from . import Certificate
 
@@ -45,13 +47,35 @@ def show(table: Any) -> None:
 @app.command("list")
 def list_problems(
     names: Annotated[list[str] | None, typer.Argument(help="Problems: all by default.")] = None,
+    data: Data = None,
+    target: Target = None,
+    model: Model = "logistic",
+    l2: L2 = 0.0,
+    intercept: Intercept = True,
+    standardize: Standardize = True,
+    test_size: TestSize = 0.3,
+    drop: Drop = [],  # noqa: B006
 ) -> None:
     """Every problem with its certificate: does a minimiser exist, how hard is it, what is f*.
 
     Computed once (half a minute, and some minutes more for each MNIST problem) and cached in the user's cache folder.
 
     Example: python -m datasets list breast-cancer mnist
+
+    Example: python -m datasets list --data patients.csv --target outcome --l2 1e-3
     """
+    arguments = locals()
+    try:
+        own = remembered(arguments)
+    except ValueError as error:
+        fail(error)
+    if own is not None:
+        names = [*(names or []), own]
+    raise typer.Exit(2 if print_certificates(names) else 0)
+
+
+def print_certificates(names: list[str] | None) -> bool:
+    """The table, and a sentence for each problem without a certificate; whether one that was named has none."""
     from rich.table import Table
 
     from . import PROBLEMS, DataError, certificate
@@ -72,7 +96,7 @@ def list_problems(
     show(table)
     for sentence in (*sentences(absent), *(f"error: {error}" for error in wrong.values())):
         typer.echo(sentence, err=True)
-    raise typer.Exit(2 if wrong or (names and absent) else 0)
+    return bool(wrong or (names and absent))
 
 
 LEGEND = (

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from solvers.objectives import Objective
@@ -30,8 +33,8 @@ class Published:
 class Problem:
     """An objective with its start, and the loss on held-out rows (without penalty, same reduction).
 
-    Objectives over rows, held out or not, have X (n, ...), `size` (the length of x) and `accuracy(x)`. A test function
-    has no rows and no held-out data, and its minimum is `published`.
+    Objectives over rows, held out or not, have X (n, ...) or `rows`, `size` (the length of x) and, if they classify,
+    `accuracy(x)`. A test function has no rows and no held-out data, and its minimum is `published`.
     """
 
     name: str
@@ -47,5 +50,23 @@ class Problem:
         """Rows (residuals, where there are no rows; else 1) and coefficients (intercepts and biases included)."""
         if hasattr(self.objective, "X"):
             return len(self.objective.X), len(self.x0)
+        if isinstance(rows := getattr(self.objective, "rows", None), int):
+            return rows, len(self.x0)
         residuals = getattr(self.objective.at(self.x0), "residuals", self.x0[:1])
         return len(residuals), len(self.x0)
+
+    def in_float64(self) -> Problem:
+        """The same numbers in float64 on the CPU, where values are computed and certificates are proved. Only for
+        objectives with `to(dtype, device)` or that are their constructor's arguments, as the linear models are."""
+        if self.x0.dtype == torch.float64 and self.x0.device.type == "cpu":
+            return self
+        parts = (None if part is None else _in_float64(part) for part in (self.objective, self.held_out))
+        return Problem(self.name, self.summary, *parts, self.x0.double().cpu(), self.checksum, self.published)
+
+
+def _in_float64(objective: Any) -> Any:
+    if hasattr(objective, "to"):
+        return objective.to(torch.float64, torch.device("cpu"))
+    arguments = {name: getattr(objective, name) for name in signature(type(objective)).parameters}
+    double = {name: value.double().cpu() for name, value in arguments.items() if isinstance(value, Tensor)}
+    return type(objective)(**arguments | double)

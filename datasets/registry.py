@@ -21,7 +21,9 @@ from .loaders.breast_cancer import breast_cancer
 from .loaders.dataset import Dataset
 from .loaders.libsvm import libsvm
 from .loaders.multiclass import multiclass
+from .loaders.storage import DataError
 from .loaders.synthetic import correlated_normal, synthetic
+from .own.recipe import recall
 from .problem import Problem
 from .two_view.mnist import mnist, odd_even
 
@@ -236,9 +238,12 @@ SIZED = re.compile(r"synthetic-(correlated-)?([1-9]\d*)x([1-9]\d*)")
 
 
 def recipe(name: str) -> Builder:
-    """The builder of a problem of PROBLEMS, or of "synthetic-NxD": N rows and D independent normal columns (correlated
-    ones for "synthetic-correlated-NxD"), 10 % of the labels wrong, penalty 1 on the sum scale. Raises ValueError."""
+    """The builder of a problem of PROBLEMS, of a user's own (`own/recipe.py`), or of "synthetic-NxD": N rows and D
+    independent normal columns (correlated ones for "synthetic-correlated-NxD"), 10 % of the labels wrong, penalty 1 on
+    the sum scale. Raises ValueError."""
     size = SIZED.fullmatch(name)
+    if name not in PROBLEMS and size is None and (own := recall(name)):
+        return own
     return _sized(int(size[2]), int(size[3]), bool(size[1])) if size else lookup(PROBLEMS, name, "problem")
 
 
@@ -257,7 +262,7 @@ def summary(name: str) -> str:
     """A problem in a line; empty for an unknown name, or a builder without a summary."""
     try:
         return getattr(recipe(name), "summary", "")
-    except ValueError:
+    except (ValueError, DataError):
         return ""
 
 

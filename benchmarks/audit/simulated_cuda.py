@@ -49,6 +49,9 @@ class CudaTensor(Tensor):
 
     __torch_function__ = torch._C._disabled_torch_function_impl
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> CudaTensor:
+        return CudaTensor(self.inner.clone(), self.simulation).requires_grad_(self.requires_grad)
+
     @property
     def device(self) -> torch.device:
         return CUDA

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from datasets.own.options import L2, Data, Drop, Intercept, Model, Standardize, Target, TestSize
+
 REPORTS = Path(__file__).resolve().parent.parent.parent / "reports"
 FORMER = {"--budget": "--time-limit", "--limit": "--timeout", "--again": "--force"}  # names of options that still work
 
@@ -32,6 +34,11 @@ def call(verb: str, arguments: dict[str, Any]) -> None:
     if "plugin" in arguments:
         import_module("benchmarks.command.cases").load_plugins(arguments.pop("plugin"))
     getattr(import_module(f"benchmarks.command.{verb}"), verb)(**arguments)
+
+
+def with_own_data(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a verb, with the problem that --data makes among its problems; its certificate comes first."""
+    return import_module("benchmarks.command.own").with_own_data(arguments)
 
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -92,6 +99,14 @@ def run(
         typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
     ] = None,
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
+    data: Data = None,
+    target: Target = None,
+    model: Model = "logistic",
+    l2: L2 = 0.0,
+    intercept: Intercept = True,
+    standardize: Standardize = True,
+    test_size: TestSize = 0.3,
+    drop: Drop = [],  # noqa: B006
 ) -> None:
     """Measure suites. Stored runs are not measured again: an interrupted command continues where it stopped.
 
@@ -106,8 +121,10 @@ def run(
     Example: python -m benchmarks run --suite full --isolate --timeout 120 --memory 4
 
     Example: python -m benchmarks run --problem iris --solver newton --solver torch:Adam:lr=1e-2 --plugin my_solver.py
+
+    Example: python -m benchmarks run --data patients.csv --target outcome --model logistic --l2 1e-3
     """
-    call("run", locals())
+    call("run", with_own_data(locals()))
 
 
 @app.command()
@@ -154,15 +171,25 @@ def profile(
         Path, typer.Option(help="Folder that --save writes to.", show_default="reports/profiles")
     ] = REPORTS / "profiles",
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
+    data: Data = None,
+    target: Target = None,
+    model: Model = "logistic",
+    l2: L2 = 0.0,
+    intercept: Intercept = True,
+    standardize: Standardize = True,
+    test_size: TestSize = 0.3,
+    drop: Drop = [],  # noqa: B006
 ) -> None:
     """Show where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and what
     limits the speed.
 
     Example: python -m benchmarks profile --problem breast-cancer-l2 --solver newton-cholesky
 
+    Example: python -m benchmarks profile --data patients.csv --target outcome --l2 1e-3
+
     Example: python -m benchmarks profile --n 200000 --d 100 --threads 2 --roofline roofline.png --trace trace.json
     """
-    call("profile", locals())
+    call("profile", with_own_data(locals()))
 
 
 @app.command(cls=Verb)
@@ -183,6 +210,14 @@ def peers(
     store: Annotated[Path, typer.Option(help="Folder of the results.", show_default="reports/peers")] = REPORTS
     / "peers",
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
+    data: Data = None,
+    target: Target = None,
+    model: Model = "logistic",
+    l2: L2 = 0.0,
+    intercept: Intercept = True,
+    standardize: Standardize = True,
+    test_size: TestSize = 0.3,
+    drop: Drop = [],  # noqa: B006
 ) -> None:
     """Time our solvers and those of other libraries to the same certified gap, each at its fastest setting, in turns.
 
@@ -191,8 +226,10 @@ def peers(
     Example: python -m benchmarks peers
 
     Example: python -m benchmarks peers --problem breast-cancer-l2 --peer scikit-learn:lbfgs --threads 1 --threads 2
+
+    Example: python -m benchmarks peers --data patients.csv --target outcome --l2 1e-3
     """
-    call("peers", locals())
+    call("peers", with_own_data(locals()))
 
 
 @app.command()

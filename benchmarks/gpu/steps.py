@@ -5,7 +5,6 @@ What a step returns, or the last line that it printed before it was ended, is to
 from __future__ import annotations
 
 import json
-import math
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 
 import torch
 
-from datasets import Certificate, DataError, build
+from datasets import Certificate, DataError, build, uncertified
 from solvers import Stop
 from solvers.common.sources import ROOT
 
@@ -122,8 +121,7 @@ def not_certified(problem: str) -> Certificate | None:
     """What is known of a problem whose certificate takes longer than the kit; None for the others."""
     if problem not in REAL:
         return None
-    n, d = build(problem, torch.float32, "cpu").shape
-    return Certificate(problem, n, d, "", None, math.nan, math.nan, "not computed within the minutes of the kit")
+    return uncertified(build(problem, torch.float32, "cpu"), "not computed within the minutes of the kit")
 
 
 def profiled(out: Path, device: str, until: float) -> str:

@@ -52,13 +52,14 @@ def problem_of(case: Case) -> Problem:
     return _problem(case.problem, case.dtype, case.device)
 
 
-def measure(case: Case, repeat: int = 0) -> Measurement:
+def measure(case: Case, repeat: int = 0, problem: Problem | None = None) -> Measurement:
     """Run a case once. The clock covers `minimize` and nothing else, including what a method computes from the data for
-    itself; what the solver raises becomes a message. Peers, which cannot be stepped: see `peers.py`."""
+    itself; what the solver raises becomes a message. Peers, which cannot be stepped: see `peers.py`. problem: in place
+    of the one of that name."""
     torch.set_num_threads(case.threads)
     torch.set_float32_matmul_precision(float32_products())
     torch.backends.cudnn.allow_tf32 = float32_products() != "highest"
-    problem, solver = problem_of(case), case.make_solver()
+    problem, solver = problem or problem_of(case), case.make_solver()
     if reason := why_too_large(solver, problem):
         return Measurement(case, repeat, None, reason)
     warm_up = replace(
@@ -103,7 +104,9 @@ def why_too_large(solver: Solver, problem: Problem) -> str:
     )
 
 
-def evaluate(measurement: Measurement, known: Certificate | None = None) -> list[dict[str, Any]]:
+def evaluate(
+    measurement: Measurement, known: Certificate | None = None, exact: Problem | None = None
+) -> list[dict[str, Any]]:
     """One row a recorded iterate, off the clock: everything in float64, at new points of the float64 problem.
 
     value, gap (f - f*, NaN where there is no minimiser or f* is not known; no_gap is the reason), gradient_norm
@@ -112,7 +115,8 @@ def evaluate(measurement: Measurement, known: Certificate | None = None) -> list
     solver_plugin, problem_plugin: the file and hash, or package and version, of what is no part of hessbench, or empty;
     deterministic: whether a run of the same code on the same machine must give the same bits. local_minimum: the known
     one at which the run ended, if it is not the lowest. A run that raised is one row without numbers. known: in place
-    of the certificate of the problem, where computing that would take too long.
+    of the certificate of the problem, where computing that would take too long. exact: in place of the float64 problem
+    of that name; values are in its precision.
     """
     case, result = measurement.case, measurement.result
     known = known or certificate(case.problem)
@@ -142,13 +146,13 @@ def evaluate(measurement: Measurement, known: Certificate | None = None) -> list
     }
     if result is None:
         return [common | {"iteration": 0, "seconds": 0.0, "iterate": ""}]
-    exact = _problem(case.problem, "float64", "cpu")
-    common |= {"local_minimum": known.local_minimum(float(exact.objective.at(result.x.double().cpu()).value))}
+    exact = exact or _problem(case.problem, "float64", "cpu")
+    common |= {"local_minimum": known.local_minimum(float(exact.objective.at(result.x.to(exact.x0)).value))}
     trace = result.trace
     return [
         common
         | {"iteration": iteration, "seconds": seconds, "iterate": digest(x)}
-        | _quantities(exact, known, x.double().cpu())
+        | _quantities(exact, known, x.to(exact.x0))
         | dict(zip(COUNTERS, counts, strict=True))
         for iteration, seconds, x, counts in zip(
             trace.iterations, trace.seconds, trace.iterates, trace.counts, strict=True
@@ -175,7 +179,12 @@ def _quantities(problem: Problem, known: Certificate, x: torch.Tensor) -> dict[s
         "gap": math.nan if known.no_gap else value - known.optimum,
         "gradient_norm": float(point.gradient.abs().max()),
         "test_loss": math.nan if held_out is None else float(held_out.at(x).value) + 0.0,
-        "train_accuracy": math.nan if held_out is None else problem.objective.accuracy(x),
-        "test_accuracy": math.nan if held_out is None else held_out.accuracy(x),
+        "train_accuracy": math.nan if held_out is None else _accuracy(problem.objective, x),
+        "test_accuracy": math.nan if held_out is None else _accuracy(held_out, x),
         "norm": float(x.norm()),
     }
+
+
+def _accuracy(objective: Any, x: torch.Tensor) -> float:
+    """NaN for an objective that knows none, such as a user's own module."""
+    return objective.accuracy(x) if hasattr(objective, "accuracy") else math.nan

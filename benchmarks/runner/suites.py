@@ -71,21 +71,23 @@ class Case:
 
     def describe(self) -> dict[str, Any]:
         """All of it as plain values. `plugins`: the versions of what is no part of hessbench, where there is any."""
-        solver = self.make_solver()
-        own = asdict(solver) if is_dataclass(solver) else {}
-        settings = {"class": type(solver).__name__} | {name: plain(value) for name, value in own.items()}
-        if self.solver in PEERS:
-            settings["version"] = installed(self.solver)
         foreign = {"solver": self.solver_plugin, "problem": self.problem_plugin}
         return ({"plugins": foreign} if any(foreign.values()) else {}) | {
             "problem": self.problem,
             "solver": self.solver,
-            "settings": settings,
+            "settings": self.all_settings(),
             "stop": asdict(self.stop),
             "dtype": self.dtype,
             "device": self.device,
             "threads": self.threads,
         }
+
+    def all_settings(self) -> dict[str, Any]:
+        """The class of the solver, and all of its settings."""
+        solver = self.make_solver()
+        own = asdict(solver) if is_dataclass(solver) else {}
+        version = {"version": installed(self.solver)} if self.solver in PEERS else {}
+        return {"class": type(solver).__name__} | {name: plain(value) for name, value in own.items()} | version
 
 
 def plain(value: Any) -> Any:

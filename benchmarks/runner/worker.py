@@ -104,7 +104,8 @@ class Worker:
         self.pipe, theirs = context.Pipe()
         watched, self.lifeline = context.Pipe(duplex=False)
         own = plugins.loaded() if (plugins := sys.modules.get("datasets.plugins")) else []
-        arguments = (theirs, watched, self.function, self.prepare, self.load, self.memory, own)
+        ends = theirs, watched
+        arguments = (*ends, self.function, self.prepare, self.load, self.memory, our_settings(), own)
         self.process = context.Process(target=_serve, args=arguments, name="hessbench worker", daemon=True)
         self.process.start()
         theirs.close()
@@ -140,9 +141,12 @@ def _serve(
     prepare: Callable[[], object] | None,
     load: Callable[..., object] | None,
     memory: int | None,
+    settings: dict[str, str],
     own: list[Any],
 ) -> None:
-    """In the worker: answer until the pipe is closed. own: plug-ins of the user, which it must load itself."""
+    """In the worker: answer until the pipe is closed. settings: variables of the environment. own: plug-ins of the user,
+    which it must load itself."""
+    os.environ.update(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with(lifeline)
@@ -169,6 +173,11 @@ def _serve(
             load(*arguments)
         pipe.send_bytes(STARTED)
         pipe.send_bytes(json.dumps(function(*arguments), default=lambda number: number.item()).encode())
+
+
+def our_settings() -> dict[str, str]:
+    """The variables of the environment that are ours: the fork server may have started before they were set."""
+    return {name: value for name, value in os.environ.items() if name.startswith("HESSBENCH_")}
 
 
 def end_with(lifeline: Connection) -> None:

@@ -31,11 +31,12 @@ MAGIC = b"PAR1"  # how a Parquet file ends
 ROOM = 2**20  # bytes: more than any run takes
 
 
-def run_key(case: Case, repeat: int) -> str:
-    """The hash of everything that determines a run: 20 hexadecimal digits, the name of its file."""
+def run_key(case: Case, repeat: int, data: str = "") -> str:
+    """The hash of everything that determines a run: 20 hexadecimal digits, the name of its file. data: the checksum of
+    its problem, where that has no name to be found by."""
     identity = case.describe() | {
         "schema": MEASURED,
-        "data": build(case.problem).checksum,
+        "data": data or build(case.problem).checksum,
         "seed": 0,
         "repeat": repeat,
         "code": code_version(),

@@ -186,16 +186,26 @@ def certificate(name: str) -> Certificate:
     Its file is named by the checksum of the data, the settings of the objective, the start, and the code that computes
     certificates: if any of them changes, it is computed again.
     """
-    problem = build(name)
+    return replace(certificate_of(build(name)), problem=name)
+
+
+def certificate_of(problem: Problem) -> Certificate:
+    """The certificate of any float64 problem on the CPU, cached likewise where its objective has settings and data."""
     if type(problem.objective) not in FAMILIES:  # a user's own function has no settings to identify it by
-        return replace(certify(problem), problem=name)
+        return certify(problem)
     path = _path(problem)
     known = _read(path) if path else None
     if known is None:
         known = certify(problem)
         if path:
             _write(path, known)
-    return replace(known, problem=name)
+    return replace(known, problem=problem.name)
+
+
+def uncertified(problem: Problem, reason: str) -> Certificate:
+    """What is known of a problem without computing anything: neither whether a minimiser exists nor f*."""
+    n, d = problem.shape
+    return Certificate(problem.name, n, d, type(problem.objective).__name__, None, math.nan, math.nan, reason)
 
 
 def _path(problem: Problem) -> Path | None:

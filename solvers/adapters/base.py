@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from ..core.arguments import default_start
 from ..linalg.kernels import is_sparse
 from ..objectives import LogisticRegression, Objective, SoftmaxRegression
 
@@ -85,7 +86,7 @@ def rebuilt(f: LogisticRegression) -> LogisticRegression:
 
 def starting_point(objective: Objective, start: Tensor | None) -> Tensor:
     """The start of a peer that takes any objective: a copy, since some work in place."""
-    return (objective.zeros() if start is None else start).clone()
+    return (default_start(objective) if start is None else start).clone()
 
 
 def logistic(objective: Any, start: Tensor | None, method: str) -> LogisticRegression:

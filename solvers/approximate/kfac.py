@@ -18,8 +18,8 @@ from ..newton.adaptive_shift import GROWTH, increased, nielsen
 from ..objectives.base import Point
 
 NO_LAYERS = (
-    "this objective has no Kronecker factors of its layers, as ResidualMLP and linear models do: take a method that "
-    "needs none, such as newton-cg or lbfgs"
+    "this objective has no Kronecker factors of its layers, as ModuleObjective, ResidualMLP and linear models do: take "
+    "a method that needs none, such as newton-cg or lbfgs"
 )
 FALL = 10.0  # of lambda where it makes the gain fall below rounding level
 PARALLEL = 1e-8  # a determinant below this share of the product of two curvatures is rounding
@@ -60,7 +60,7 @@ class KFAC(DirectionalSolver):
     momentum: bool = True
 
     def why_unsuited(self, point: Point) -> str:
-        return NO_LAYERS if type(point).kronecker_factors is Point.kronecker_factors else ""
+        return NO_LAYERS if type(point).kronecker_factors is Point.kronecker_factors else point.no_factors
 
     def init(self, point: Point) -> Memory:
         size = largest(point.kronecker_factors)

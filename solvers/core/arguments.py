@@ -39,24 +39,30 @@ def check_point(point: Any, x: Tensor) -> None:
         )
 
 
+def default_start(objective: Any) -> Tensor | None:
+    """Where a run begins that is given no start, (d,): the objective's `start()` or `zeros()`; None without one."""
+    begin = getattr(objective, "start", None) or getattr(objective, "zeros", None)
+    return begin() if callable(begin) else None
+
+
 def checked_start(objective: Any, x0: Any) -> Tensor:
     """A copy of x0, checked, in the dtype and on the device of the objective."""
     if not callable(getattr(objective, "at", None)):
         raise TypeError(f"an objective has at(x), found {objective!r}: wrap a function as FunctionObjective(f)")
-    zeros = objective.zeros() if hasattr(objective, "zeros") else None
+    default = default_start(objective)
     if x0 is None:
-        if zeros is None:
+        if default is None:
             raise ValueError(f"{type(objective).__name__} has no default start: pass x0, a tensor of shape (d,)")
-        return zeros
+        return default
     x0 = real_tensor("x0", x0)
     if x0.ndim != 1 or len(x0) == 0:
         raise ValueError(f"x0 must have shape (d,) with d > 0, found {tuple(x0.shape)}: pass x0.flatten()")
-    if zeros is not None:
-        if x0.shape != zeros.shape:
-            raise ValueError(f"x0 must have shape {tuple(zeros.shape)} for this objective, found {tuple(x0.shape)}")
-        if x0.device != zeros.device:
-            raise ValueError(f"x0 is on {x0.device} and the objective on {zeros.device}: move x0 with .to(...)")
-        x0 = x0.to(zeros.dtype)
+    if default is not None:
+        if x0.shape != default.shape:
+            raise ValueError(f"x0 must have shape {tuple(default.shape)} for this objective, found {tuple(x0.shape)}")
+        if x0.device != default.device:
+            raise ValueError(f"x0 is on {x0.device} and the objective on {default.device}: move x0 with .to(...)")
+        x0 = x0.to(default.dtype)
     elif isinstance(dtype := getattr(objective, "dtype", None), torch.dtype):
         x0 = x0.to(dtype)
     return finite_tensor("x0", x0).clone(memory_format=torch.contiguous_format)

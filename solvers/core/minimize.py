@@ -32,6 +32,7 @@ class Result:
     """How a run ended.
 
     x: the last finite iterate, (d,); value: f(x); iterations: the steps that led to it.
+    parameters: x in the shape of what f is a function of, where the objective has `parameters(x)`: views of x; else x.
     status: the rule that fired; message: the same in a sentence.
     gap_bound: half the squared Newton decrement at x, rounding error included; it bounds f - f* to second order if f is
         convex; None if the run ended by another test. bound: how it was computed.
@@ -48,6 +49,7 @@ class Result:
     trace: Trace
     gap_bound: float | None = None
     bound: str = ""
+    parameters: Any = None
 
 
 def minimize(
@@ -59,11 +61,11 @@ def minimize(
     clock: Clock | None = None,
     ledger: Ledger | None = None,
 ) -> Result:
-    """Minimise an objective from x0 (its `zeros()` if None) until one of the rules of `stop` fires.
+    """Minimise an objective from x0 (its `start()` or `zeros()` if None) until one of the rules of `stop` fires.
 
     solver: a solver, such as SOLVERS["newton-cholesky"], or any object with `init(point)` and `step(point, state)`.
-    objective: any object whose `at(x)` makes a Point; `zeros()`, `dtype` (of a start, where there are no zeros) and
-        `no_minimiser(point, direction)` are optional.
+    objective: any object whose `at(x)` makes a Point; `start()`, `zeros()`, `dtype` (of a start, where there is no
+        default), `parameters(x)` and `no_minimiser(point, direction)` are optional.
     clock: seconds, called at every iterate (default: one that waits for the device of x0).
     ledger: counters, and phase times if it has a clock of its own; give one to read it afterwards.
 
@@ -88,7 +90,7 @@ def minimize(
                 end = _run(known, objective, stop, x, record)
                 if end.status == Status.DIVERGED or not closed_form:
                     end = record.last_finite(end, objective)
-            return record.result(end)
+            return record.result(end, objective)
     finally:
         ledger.charge()
         current.reset(token)
@@ -222,14 +224,15 @@ class _Record:
         point = objective.at(x)
         return End(Iterate(point, point.float_value, iteration, seconds, counts), Status.DIVERGED, words)
 
-    def result(self, end: End) -> Result:
+    def result(self, end: End, objective: Any) -> Result:
         here, decrement = end.iterate, end.decrement
         seconds = self.clock() - self.began
         with self.ledger.phase("value"):
             value = here.point.refreshed().float_value  # from x alone, without the margins carried along
         self.trace.end_at(here.iteration, here.seconds, here.point.x, here.counts)
+        x = outside_inference(here.point.x)
         return Result(
-            x=outside_inference(here.point.x),
+            x=x,
             value=value + 0.0,  # -0.0 becomes 0.0
             status=end.status,
             message=f"{end.message} ({self.note})" if self.note else end.message,
@@ -239,4 +242,5 @@ class _Record:
             trace=self.trace,
             gap_bound=decrement.half if decrement else None,
             bound=decrement.bound if decrement else "",
+            parameters=objective.parameters(x) if hasattr(objective, "parameters") else x,
         )

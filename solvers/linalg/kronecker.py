@@ -25,22 +25,26 @@ class KroneckerFactors(NamedTuple):
 
     layers: list[tuple[Tensor, Tensor]]
     penalty: float = 0.0
+    order: Tensor | None = None  # (d,): where x has another order, x[order] is that of the layers
 
 
 class KroneckerInverse(NamedTuple):
     """The Cholesky factors of both sides of every layer's block."""
 
     layers: list[tuple[Tensor, Tensor]]
+    order: Tensor | None = None
 
     @timed("solve")
     def solve(self, b: Tensor) -> Tensor:
         """(L (x) R)^-1 b layer by layer, (d,): L^-1 V R^-1 for the part V (p, q) of b, row by row."""
+        b = b if self.order is None else b[self.order]
         parts, end = [], 0
         for left, right in self.layers:
             begin, end = end, end + len(left) * len(right)
             V = torch.cholesky_solve(b[begin:end].view(len(left), len(right)), left)
             parts.append(torch.cholesky_solve(V.mT, right).mT.flatten())
-        return torch.cat(parts)
+        solution = torch.cat(parts)
+        return solution if self.order is None else torch.empty_like(solution).index_copy_(0, self.order, solution)
 
 
 @timed("factorise", "kronecker_factorisations")
@@ -62,7 +66,7 @@ def kronecker_inverse(factors: KroneckerFactors, damping: float) -> KroneckerInv
             failed.append(info)
     if bool(torch.stack(failed).any()):
         return None
-    return KroneckerInverse(list(zip(lower[::2], lower[1::2], strict=True)))
+    return KroneckerInverse(list(zip(lower[::2], lower[1::2], strict=True)), factors.order)
 
 
 def balance(left: Tensor, right: Tensor) -> Tensor:

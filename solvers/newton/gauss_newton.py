@@ -11,14 +11,14 @@ from ..line_search.search import LineSearch
 from ..objectives.base import Point
 
 NO_MATRIX = (
-    "this objective has no Gauss-Newton matrix: give it as LeastSquares(residuals), or take a method that uses the "
-    "Hessian, such as newton-cholesky"
+    "this objective has no Gauss-Newton matrix: give it as LeastSquares(residuals) or ModuleObjective(model, loss, "
+    "...), or take a method that uses the Hessian, such as newton-cholesky"
 )
 
 
 def without_matrix(point: Point) -> str:
     """Why a method of this family cannot work on an objective; empty where it can."""
-    return NO_MATRIX if point.gauss_newton is None else ""
+    return point.no_gauss_newton or (NO_MATRIX if point.gauss_newton is None else "")
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,14 @@ from .base import Objective, Point, Ray
 from .least_squares import LeastSquares
 from .linear.logistic import LogisticRegression
 from .linear.softmax import SoftmaxRegression
+from .module.objective import ModuleObjective
 from .residual_mlp import ResidualMLP
 
 __all__ = [
     "FunctionObjective",
     "LeastSquares",
     "LogisticRegression",
+    "ModuleObjective",
     "Objective",
     "Point",
     "Ray",

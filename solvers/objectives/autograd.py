@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.utils._pytree import tree_leaves
 
 from ..common.cached import cached
 from .base import Objective, Point
+from .layout import Layout
 
 BATCH_BYTES = 1 << 28  # what the rows of one batched backward pass may take
 NEARBY = 2  # points at which rounding is measured where a derivative is as small as that
@@ -17,33 +20,54 @@ FEW = 4  # rows up to which one pass each is as fast as a batch, whose first use
 
 
 class FunctionObjective(Objective):
-    """f: a function of one flat tensor (d,) that returns a scalar tensor, written in torch operations.
+    """f: a function that returns a scalar tensor, written in torch operations.
 
-    There is no default start: pass x0 to `minimize`. What f raises is passed on. TypeError where f is not a function,
-    does not return a scalar, or returns one that does not depend on x through torch operations. Where only a part does
-    not (detach, item, no_grad), autograd takes it for constant: `minimize` says `stalled`, and that the gradient does
-    not match f, where the end of a run shows it.
+    example: what f is a function of, a tensor of any shape or a tree of tensors (dict, tuple, list, nested). It is the
+    default start, f is called with the same tree of other tensors, and `result.parameters` is one; x (d,) has its
+    tensors one after the other. Without an example, f is a function of one flat tensor (d,) and there is no default
+    start: pass x0 to `minimize`.
+
+    What f raises is passed on. TypeError or ValueError where f is not a function, does not return a scalar, or returns
+    one that does not depend on x through torch operations, and for an example that is no tree of tensors of one dtype
+    on one device. Where only a part does not (detach, item, no_grad), autograd takes it for constant: `minimize` says
+    `stalled`, and that the gradient does not match f, where the end of a run shows it.
     """
 
     by_autograd = True
 
-    def __init__(self, f: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, f: Callable[..., Tensor], example: Any = None) -> None:
         if not callable(f):
             raise TypeError(f"f must be a function of one tensor, found {type(f).__name__}")
         self.f = f
+        self.layout = None if example is None else Layout("example", example)
+        self.example = None if self.layout is None else self.layout.join(tree_leaves(example))
+
+    def start(self) -> Tensor | None:
+        """The example as one vector, (d,)."""
+        return None if self.example is None else self.example.clone()
+
+    def parameters(self, x: Tensor) -> Any:
+        """x (d,) in the shape of the example: a tree of views."""
+        return x if self.layout is None else self.layout.split(x)
 
     def at(self, x: Tensor) -> FunctionPoint:
+        if self.layout is not None:
+            self.layout.check(x)
         return FunctionPoint(self, x)
 
     def scalar(self, x: Tensor) -> Tensor:
         """f(x), or a TypeError if that is no scalar."""
-        value = self.f(x)
-        if not isinstance(value, Tensor) or value.ndim != 0:
-            found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
-            raise TypeError(f"f must return a scalar tensor, found {found}: end it with .sum() or .mean()")
-        if value.is_complex():
-            raise TypeError(f"f must return a real number, found {value.dtype}: take .real or .abs()")
-        return value
+        return scalar("f", self.f(self.parameters(x)))
+
+
+def scalar(name: str, value: Any) -> Tensor:
+    """The value that a function of that name returned, or a TypeError if it is no real scalar tensor."""
+    if not isinstance(value, Tensor) or value.ndim != 0:
+        found = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{name} must return a scalar tensor, found {found}: end it with .sum() or .mean()")
+    if value.is_complex():
+        raise TypeError(f"{name} must return a real number, found {value.dtype}: take .real or .abs()")
+    return value
 
 
 class FunctionPoint(Point):
@@ -80,9 +104,13 @@ class FunctionPoint(Point):
 
     @cached
     def recorded_gradient(self) -> Tensor:
-        """g, (d,), with its graph; TypeError where autograd does not know how f(x) was computed from x."""
+        """g, (d,), with its graph."""
+        return self.differentiated(create_graph=True)
+
+    def differentiated(self, create_graph: bool) -> Tensor:
+        """g, (d,); TypeError where autograd does not know how f(x) was computed from x."""
         value = self.recorded_value
-        slope = self.backward(value, create_graph=True) if value.requires_grad else None
+        slope = self.backward(value, create_graph) if value.requires_grad else None
         if slope is None:
             raise TypeError(
                 "f(x) does not depend on x through torch operations, so that it has no derivatives: compute it from x "
@@ -155,14 +183,18 @@ class FunctionPoint(Point):
         """How many rows fit BATCH_BYTES if each takes what the graphs of f and its gradient keep; found once a size."""
         known = self.objective.__dict__.setdefault("_graph_bytes", {})
         if len(self.x) not in known:
-            kept_bytes: list[int] = []
-
-            def note(saved: Tensor) -> Tensor:
-                kept_bytes.append(saved.numel() * saved.element_size())
-                return saved
-
-            again = type(self)(self.objective, self.x)
-            with saved_tensors_hooks(note, lambda saved: saved):
-                again.recorded_gradient  # noqa: B018
-            known[len(self.x)] = sum(kept_bytes)
+            known[len(self.x)] = graph_bytes(type(self)(self.objective, self.x))
         return max(1, BATCH_BYTES // max(known[len(self.x)], 1))
+
+
+def graph_bytes(point: FunctionPoint) -> int:
+    """What the graphs of f and its gradient keep, in bytes, at a point that has not computed them yet."""
+    kept_bytes: list[int] = []
+
+    def note(saved: Tensor) -> Tensor:
+        kept_bytes.append(saved.numel() * saved.element_size())
+        return saved
+
+    with saved_tensors_hooks(note, lambda saved: saved):
+        point.recorded_gradient  # noqa: B018
+    return sum(kept_bytes)

@@ -9,7 +9,14 @@ from ..linalg.kronecker import KroneckerFactors
 
 
 class CurvatureModels:
-    """Matrices that some solvers use in place of the Hessian: part of Point. None stands for one that is not known."""
+    """Matrices that some solvers use in place of the Hessian: part of Point. None stands for one that is not known.
+
+    no_gauss_newton, no_factors: why there is no Gauss-Newton matrix or no Kronecker factors, in a sentence that names
+    the remedy, where the class of the point has them in general; empty where they are there.
+    """
+
+    no_gauss_newton = ""
+    no_factors = ""
 
     @property
     def dual(self) -> tuple[Tensor, Tensor, Tensor, float] | None:

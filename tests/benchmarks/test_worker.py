@@ -80,3 +80,11 @@ def test_a_worker_ends_with_a_parent_that_is_killed_in_the_middle_of_a_question(
     while alive(pid) and time.monotonic() < end:
         time.sleep(0.05)
     assert not alive(pid)
+
+
+def test_variables_that_are_set_after_the_fork_server_started_reach_a_new_process(monkeypatch):
+    with Worker(os.getenv) as first:
+        assert first.ask("HESSBENCH_PLANTED", seconds=60) is None
+    monkeypatch.setenv("HESSBENCH_PLANTED", "there")
+    with Worker(os.getenv) as second:
+        assert second.ask("HESSBENCH_PLANTED", seconds=60) == "there"

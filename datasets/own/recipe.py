@@ -1,0 +1,165 @@
+"""A file and a model as a problem, found by its name in every process of a command, and in later ones."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from solvers.common.files import written_whole
+
+from ..loaders.storage import DataError, cache_folder, sha256
+from ..problem import Problem
+from .files import read
+from .models import check, problem, words
+from .prepare import Prepared, prepare
+
+VARIABLE = "HESSBENCH_OWN_DATA"  # a JSON object: the settings of each problem of this command, by name
+SMALL = 100_000  # entries of X
+LONGEST = 30  # letters of a file's stem in a name
+DIGITS = 6  # of the hash in a name
+
+
+@dataclass(frozen=True)
+class OwnData:
+    """A file of a user's own and the model to fit to it: call it with a dtype and a device. Raises ValueError.
+
+    The name ends in digits of a hash of the file and the settings, so that tables never mix runs on other data.
+    """
+
+    path: str
+    target: str | None = None
+    model: str = "logistic"
+    l2: float = 0.0
+    intercept: bool = True
+    standardize: bool = True
+    test_size: float = 0.3
+    drop: tuple[str, ...] = ()
+    needs = ""  # of the data sets that are fetched: none
+
+    @property
+    def prepared(self) -> Prepared:
+        check(self.model, self.l2, self.intercept)
+        return _prepared(self, _stamp(self.path))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the columns, a sentence each."""
+        return self.prepared.notes
+
+    @property
+    def name(self) -> str:
+        stem = re.sub(r"[^A-Za-z0-9_]+", "-", Path(self.path).name.split(".")[0]).strip("-")[:LONGEST] or "data"
+        return f"{stem}-{self.model}-{self._hash()[:DIGITS]}"
+
+    def _hash(self) -> str:
+        """Over the bytes of the file, not over the numbers made of them: those differ between processors."""
+        settings = {name: value for name, value in asdict(self).items() if name != "path"}
+        content = json.dumps([_file_hash(self.path, _stamp(self.path)), settings])
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def summary(self) -> str:
+        data, label = self.prepared.data, self.target or "the labels"
+        about = words(data, self.prepared.classes, label, self.model, self.l2, self.intercept)
+        return f"{Path(self.path).name}: {about}" + ", standardised" * self.standardize
+
+    @property
+    def small(self) -> bool:
+        return self.prepared.data.X.shape.numel() <= SMALL
+
+    def __call__(self, dtype: torch.dtype, device: torch.device) -> Problem:
+        settings = (self.model, self.l2, self.intercept, dtype, device)
+        return problem(self.prepared.data, self.prepared.classes, self.name, self.summary, *settings)
+
+
+def _stamp(path: str) -> tuple[int, int]:
+    """Time and size of a file, so that one that changed is read again; ValueError where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        raise ValueError(
+            f"there is no file {path!r}: give its path from the current folder, or an absolute one"
+        ) from None
+    return found.st_mtime_ns, found.st_size
+
+
+@lru_cache(maxsize=8)
+def _file_hash(path: str, stamp: tuple[int, int]) -> str:
+    return sha256(Path(path))
+
+
+@lru_cache(maxsize=8)
+def _prepared(own: OwnData, stamp: tuple[int, int]) -> Prepared:
+    table = read(own.path, own.target, own.drop)
+    try:
+        return prepare(table, own.path, model=own.model, standardise=own.standardize, test_size=own.test_size, seed=0)
+    except ValueError as error:
+        raise ValueError(f"{own.path}: {error}") from None
+
+
+def remember(own: OwnData) -> str:
+    """Make the problem known under its name, which is returned, in this process and those that it starts; and in later
+    ones, such as reports, by a file in the user's cache folder where that can be written to."""
+    own.prepared  # noqa: B018, what is wrong with the file is said before its name
+    settings = asdict(own) | {"path": os.path.abspath(own.path)}
+    name = own.name
+    os.environ[VARIABLE] = json.dumps(json.loads(os.environ.get(VARIABLE) or "{}") | {name: settings})
+    with suppress(OSError, DataError), written_whole(_file(name)) as file:
+        file.write(json.dumps(settings).encode())
+    return name
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Own data under the name it was measured by: a DataError where the file is gone or has changed since."""
+
+    name: str
+    own: OwnData
+    needs = ""
+
+    @property
+    def summary(self) -> str:
+        return self._found().summary
+
+    @property
+    def small(self) -> bool:
+        return self._found().small
+
+    def __call__(self, dtype: torch.dtype, device: torch.device) -> Problem:
+        return self._found()(dtype, device)
+
+    def _found(self) -> OwnData:
+        try:
+            now = self.own.name
+        except (ValueError, OSError) as error:
+            raise DataError(str(error)) from None
+        if now != self.name:
+            raise DataError(f"{self.own.path} has changed since it was {self.name}: name it again with --data")
+        return self.own
+
+
+@lru_cache(maxsize=64)
+def _remembered(name: str, settings: str) -> Remembered:
+    own = json.loads(settings)
+    return Remembered(name, OwnData(**own | {"drop": tuple(own["drop"])}))
+
+
+def recall(name: str) -> Remembered | None:
+    """The problem of a user's own that has this name; None where none has."""
+    with suppress(OSError, DataError, ValueError, TypeError, LookupError):
+        known = json.loads(os.environ.get(VARIABLE) or "{}")
+        settings = json.dumps(known[name]) if name in known else _file(name).read_text()
+        return _remembered(name, settings)
+    return None
+
+
+def _file(name: str) -> Path:
+    return cache_folder() / "own" / f"{name}.json"

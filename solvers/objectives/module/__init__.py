@@ -1,0 +1,1 @@
+"""A torch.nn.Module and a loss as an objective."""
