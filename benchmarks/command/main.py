@@ -8,37 +8,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
-REPORTS = Path(__file__).resolve().parent.parent.parent / "reports"
-FORMER = {"--budget": "--time-limit", "--limit": "--timeout", "--again": "--force"}  # names of options that still work
-
-
-class Verb(TyperCommand):
-    """A command whose options are also known by their former names, which the help does not show."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        known = {option for parameter in self.params for option in parameter.opts}
-        renamed = []
-        for word in args:
-            name, equals, value = word.partition("=")
-            new = FORMER.get(name, name)
-            renamed.append((new if new in known else name) + equals + value)
-        return super().parse_args(ctx, renamed)
+from datasets.command_line import Verb, Version, application
+from datasets.folders import RESULTS, shown
 
 
 def call(verb: str, arguments: dict[str, Any]) -> None:
-    getattr(import_module(f"benchmarks.command.{verb}"), verb)(**arguments)
+    getattr(import_module(f".{verb}", __package__), verb)(**arguments)
 
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-RUNS = typer.Option(help="Folder that holds the runs.", show_default="reports/runs")
+app = application()
+RUNS = typer.Option(help="Folder that holds the runs.", show_default=shown(RESULTS / "runs"))
 PROBLEMS = typer.Option(help="Only this problem; may be repeated.")
 FORCE = typer.Option("--force", help="Measure again, and replace, what is stored already.")
 
 
 @app.callback()
-def main() -> None:
+def main(version: Version = False) -> None:
     """Measure solvers and store every run. Example: python -m benchmarks run --suite quick"""
 
 
@@ -71,7 +57,7 @@ def run(
     threads: Annotated[list[int], typer.Option(help="Threads torch may use; may be repeated.")] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(help="Runs of each case; six or more give intervals.")] = 10,
     time_limit: Annotated[float | None, typer.Option(help="Seconds after which a solver is stopped.")] = None,
-    store: Annotated[Path, RUNS] = REPORTS / "runs",
+    store: Annotated[Path, RUNS] = RESULTS / "runs",
     isolate: Annotated[
         bool | None,
         typer.Option(help="Each run in another process, within limits.", show_default="where there are peers"),
@@ -99,7 +85,7 @@ def run(
     call("run", locals())
 
 
-@app.command()
+@app.command(cls=Verb)
 def counters(
     check: Annotated[bool, typer.Option("--check", help="Compare with the baseline; exit 1 on a change.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Rewrite the baseline.")] = False,
@@ -118,7 +104,7 @@ def counters(
     call("counters", locals())
 
 
-@app.command()
+@app.command(cls=Verb)
 def profile(
     problem: Annotated[
         str | None, typer.Option(help="Problem name; see `list`.", show_default="breast-cancer-l2")
@@ -140,8 +126,8 @@ def profile(
     json: Annotated[Path | None, typer.Option(help="Write all numbers as JSON.")] = None,
     save: Annotated[bool, typer.Option("--save", help="Store all numbers for the next report.")] = False,
     store: Annotated[
-        Path, typer.Option(help="Folder that --save writes to.", show_default="reports/profiles")
-    ] = REPORTS / "profiles",
+        Path, typer.Option(help="Folder that --save writes to.", show_default=shown(RESULTS / "profiles"))
+    ] = RESULTS / "profiles",
 ) -> None:
     """Show where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and what
     limits the speed.
@@ -168,7 +154,7 @@ def peers(
     repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 7,
     time_limit: Annotated[float, typer.Option(help="Seconds a fit may take.")] = 20.0,
     force: Annotated[bool, FORCE] = False,
-    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default="reports/peers")] = REPORTS
+    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default=shown(RESULTS / "peers"))] = RESULTS
     / "peers",
 ) -> None:
     """Time our solvers and those of other libraries to the same certified gap, each at its fastest setting, in turns.
@@ -195,8 +181,8 @@ def honesty(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a claim of ours is false.")] = False,
     force: Annotated[bool, FORCE] = False,
     store: Annotated[
-        Path, typer.Option(help="File of the verdicts.", show_default="reports/honesty/verdicts.parquet")
-    ] = REPORTS / "honesty" / "verdicts.parquet",
+        Path, typer.Option(help="File of the verdicts.", show_default=shown(RESULTS / "honesty" / "verdicts.parquet"))
+    ] = RESULTS / "honesty" / "verdicts.parquet",
 ) -> None:
     """Fit hard problems with every solver and every peer, and check what each reports against what is known.
 
@@ -211,7 +197,7 @@ def honesty(
     call("honesty", locals())
 
 
-@app.command()
+@app.command(cls=Verb)
 def gpu(
     out: Annotated[Path, typer.Option(help="Folder for the results, at most eight files.")] = Path("gpu-results"),
     minutes: Annotated[float, typer.Option(help="Time for all of it.")] = 8.0,
@@ -232,9 +218,9 @@ def gpu(
     call("gpu", locals())
 
 
-@app.command()
+@app.command(cls=Verb)
 def verify(
-    store: Annotated[Path, RUNS] = REPORTS / "runs",
+    store: Annotated[Path, RUNS] = RESULTS / "runs",
     count: Annotated[int | None, typer.Option(help="Verify at most this many runs.", show_default="all")] = None,
 ) -> None:
     """Run stored runs again, and compare iterates, losses and counters bit for bit. Exit 1 if one differs.
@@ -244,8 +230,8 @@ def verify(
     call("verify", locals())
 
 
-@app.command()
-def pack(store: Annotated[Path, RUNS] = REPORTS / "runs") -> None:
+@app.command(cls=Verb)
+def pack(store: Annotated[Path, RUNS] = RESULTS / "runs") -> None:
     """Combine finished runs into one file per suite. `run` and the reports read them like the rest.
 
     Example: python -m benchmarks pack --store my-runs

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.command.errors import fail
+from datasets.folders import shown
 
 from .output import GAP, RUNS, print_table, writing
 
@@ -20,7 +21,7 @@ def compare(
         ),
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="Second selection, of the same kind.")],
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default=shown(RUNS))] = RUNS,
     quantity: Annotated[
         list[str], typer.Option(help="run, gap or iteration; may be repeated.", show_default="all")
     ] = [],  # noqa: B006

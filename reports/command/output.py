@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.command.errors import fail
+from datasets.folders import RESULTS, TOOLS
 
+RUNS, PEERS, PROFILES, LATEST = (RESULTS / name for name in ("runs", "peers", "profiles", "latest"))
+VERDICTS = RESULTS / "honesty" / "verdicts.parquet"
+ASV, MICRO = TOOLS / ".asv" / "results", TOOLS / ".benchmarks"
 # Written out, so that `--help` need not import what measures; a test compares them with the defaults of the code.
-ROOT = Path(__file__).resolve().parent.parent.parent
-RUNS, PEERS, PROFILES = (ROOT / "reports" / name for name in ("runs", "peers", "profiles"))
-VERDICTS = ROOT / "reports" / "honesty" / "verdicts.parquet"
-ASV, MICRO = ROOT / ".asv" / "results", ROOT / ".benchmarks"
 GAP = 1e-6
 THRESHOLD = 0.05
 

@@ -8,19 +8,20 @@ from typing import Annotated
 import typer
 
 from benchmarks.command.errors import fail
+from datasets.folders import ROOT, shown
 
-from .output import PEERS, ROOT, RUNS, VERDICTS, writing
+from .output import PEERS, RUNS, VERDICTS, writing
 
 PUBLISHED = ROOT / "reports" / "published"
 README = ROOT / "README.md"
 
 
 def publish(
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default=shown(RUNS))] = RUNS,
     verdicts: Annotated[
-        Path, typer.Option(help="What `honesty` found.", show_default="reports/honesty/verdicts.parquet")
+        Path, typer.Option(help="What `honesty` found.", show_default=shown(VERDICTS))
     ] = VERDICTS,
-    peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default="reports/peers")] = PEERS,
+    peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default=shown(PEERS))] = PEERS,
 ) -> None:
     """Rebuild reports/published/ from the suites that `make report` measures, and what the README quotes from it.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.command.errors import fail
+from datasets.folders import shown
 
 from .output import GAP, RUNS, print_table
 
@@ -28,7 +29,7 @@ def recommend(
     check: Annotated[
         bool, typer.Option("--check", help="Test past advice: each stored problem is predicted from the others.")
     ] = False,
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default=shown(RUNS))] = RUNS,
 ) -> None:
     """Rank solvers by their predicted time to a gap: the iterations that similar stored problems needed, times the cost
     of one, by a model that is fitted to the stored runs and to what the machine reaches.

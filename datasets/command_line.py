@@ -1,0 +1,60 @@
+"""What the command lines of all packages share: --version, and former names of options."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import version as installed_version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from .folders import PACKAGE, ROOT
+
+FORMER = {  # names of options that still work
+    "--budget": "--time-limit",
+    "--seconds": "--time-limit",
+    "--limit": "--timeout",
+    "--again": "--force",
+    "--case": "--problem",
+    "--results": "--asv",
+    "--json": "--out",  # where that is a file
+}
+
+
+class Verb(TyperCommand):
+    """A command whose options are also known by their former names, which the help does not show."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        known = {option for parameter in self.params for option in parameter.opts}
+        renamed = []
+        for word in args:
+            name, equals, value = word.partition("=")
+            new = FORMER.get(name, name)
+            renamed.append((new if name not in known and new in known else name) + equals + value)
+        return super().parse_args(ctx, renamed)
+
+
+def application(*, completion: bool = False) -> typer.Typer:
+    """A command line without verbs. completion: with the options that install it for a shell."""
+    return typer.Typer(
+        no_args_is_help=True, add_completion=completion, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
+
+
+def version() -> str:
+    """Of the checkout, or of the installed package."""
+    if PACKAGE:
+        return installed_version("hessbench")
+    return re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hessbench {version()}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")
+]
