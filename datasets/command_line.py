@@ -4,35 +4,33 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import version as installed_version
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 from typer.core import TyperCommand
 
 from .folders import PACKAGE, ROOT
 
-FORMER = {  # names of options that still work
-    "--budget": "--time-limit",
-    "--seconds": "--time-limit",
-    "--limit": "--timeout",
-    "--again": "--force",
-    "--case": "--problem",
-    "--results": "--asv",
-    "--json": "--out",  # where that is a file
-}
-
 
 class Verb(TyperCommand):
     """A command whose options are also known by their former names, which the help does not show."""
+
+    former: ClassVar[dict[str, str]] = {"--budget": "--time-limit", "--limit": "--timeout", "--again": "--force"}
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         known = {option for parameter in self.params for option in parameter.opts}
         renamed = []
         for word in args:
             name, equals, value = word.partition("=")
-            new = FORMER.get(name, name)
-            renamed.append((new if name not in known and new in known else name) + equals + value)
+            new = self.former.get(name, name)
+            renamed.append((new if new in known else name) + equals + value)
         return super().parse_args(ctx, renamed)
+
+
+def formerly(**names: str) -> type[Verb]:
+    """A command with further former names, in place of the new ones: formerly(seconds="--time-limit")."""
+    former = {f"--{name}": new for name, new in names.items()}
+    return type("Verb", (Verb,), {"former": Verb.former | former})
 
 
 def application(*, completion: bool = False) -> typer.Typer:

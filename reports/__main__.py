@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datasets.command_line import Verb, Version, application
+from datasets.command_line import Version, application, formerly
 
 from .command.build import build
 from .command.compare import compare
@@ -11,8 +11,9 @@ from .command.recommend import recommend
 from .command.regressions import regressions
 
 app = application()
-for verb in (build, compare, recommend, regressions, publish):
-    app.command(cls=Verb)(verb)
+for verb in (build, compare, recommend, publish):
+    app.command()(verb)
+app.command(cls=formerly(results="--asv"))(regressions)
 
 
 @app.callback()

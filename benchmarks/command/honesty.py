@@ -54,13 +54,13 @@ def honesty(
         for name in solver:
             lookup(CONTENDERS, name, "solver")
         for name in case:
-            lookup(every, name, "case")
+            lookup(every, name, "problem")
         for name in model:
             lookup(MODELS, name, "model")
         for name in dtype:
             lookup(dict.fromkeys(DTYPES), name, "dtype")
         if not 0 < seconds < math.inf:
-            raise ValueError(f"--seconds must be a positive number, found {seconds}")
+            raise ValueError(f"--time-limit must be a positive number of seconds, found {seconds}")
         names = list(dict.fromkeys(solver)) or list(FEW if quick else CONTENDERS)
         chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
         asked = [
@@ -69,7 +69,7 @@ def honesty(
             if each.model in (model or MODELS) and precision in each.dtypes
         ]
         if not asked:
-            raise ValueError("no case is left of that model and dtype: leave --case, --model or --dtype away")
+            raise ValueError("no case is left of that model and dtype: leave --problem, --model or --dtype away")
         verdicts = Verdicts(store)
     except ValueError as error:
         fail(str(error))

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from datasets.command_line import Verb, Version, application
+from benchmarks.catalogue.completion import names
+from datasets.command_line import Verb, Version, application, formerly
 from datasets.folders import RESULTS, shown
 
 
@@ -17,9 +18,17 @@ def call(verb: str, arguments: dict[str, Any]) -> None:
     getattr(import_module(f".{verb}", __package__), verb)(**arguments)
 
 
+def contenders(solvers: list[str], peers: list[str]) -> list[str]:
+    """Solvers of ours and peers as library:method."""
+    return [*(name if ":" in name else f"hessbench:{name}" for name in solvers), *peers]
+
+
 app = application()
 RUNS = typer.Option(help="Folder that holds the runs.", show_default=shown(RESULTS / "runs"))
-PROBLEMS = typer.Option(help="Only this problem; may be repeated.")
+# Arguments of options, by the names that a shell completes.
+PROBLEM_NAMES = {"autocompletion": names("problems", "functions", "cutest")}
+SOLVER_NAMES, PEER_NAMES, SUITE_NAMES = ({"autocompletion": names(kind)} for kind in ("solvers", "peers", "suites"))
+PROBLEMS = typer.Option(help="Only this problem; may be repeated.", **PROBLEM_NAMES)
 FORCE = typer.Option("--force", help="Measure again, and replace, what is stored already.")
 
 
@@ -29,12 +38,14 @@ def main(version: Version = False) -> None:
 
 
 @app.command("list")
-def list_all() -> None:
+def list_all(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
+) -> None:
     """The solvers, the peers in other libraries, the problems, the test functions and the suites, a line each.
 
     Example: python -m benchmarks list
     """
-    call("listing", {})
+    call("listing", locals())
 
 
 @app.command(cls=Verb)
@@ -45,12 +56,14 @@ def run(
             help="classic, quick, peers (other libraries, sampled by iteration limit), full, real, sizes, sweep, "
             "functions, nist or cutest; may be repeated.",
             show_default="quick, or all of --problem",
+            **SUITE_NAMES,
         ),
     ] = [],  # noqa: B006
     problem: Annotated[list[str], PROBLEMS] = [],  # noqa: B006
-    solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.")] = [],  # noqa: B006
+    solver: Annotated[list[str], typer.Option(help="Only this solver; may be repeated.", **SOLVER_NAMES)] = [],  # noqa: B006
     peer: Annotated[
-        list[str], typer.Option(help="This method of another library, as library:method; may be repeated.")
+        list[str],
+        typer.Option(help="This method of another library, as library:method; may be repeated.", **PEER_NAMES),
     ] = [],  # noqa: B006
     device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float32 or float64; may be repeated.")] = [],  # noqa: B006
@@ -104,14 +117,14 @@ def counters(
     call("counters", locals())
 
 
-@app.command(cls=Verb)
+@app.command(cls=formerly(json="--out"))
 def profile(
     problem: Annotated[
-        str | None, typer.Option(help="Problem name; see `list`.", show_default="breast-cancer-l2")
+        str | None, typer.Option(help="Problem name; see `list`.", show_default="breast-cancer-l2", **PROBLEM_NAMES)
     ] = None,
     n: Annotated[int | None, typer.Option(help="Rows of a synthetic logistic problem, in place of --problem.")] = None,
     d: Annotated[int | None, typer.Option(help="Columns of the synthetic problem.")] = None,
-    solver: Annotated[str, typer.Option(help="Solver name; see `list`.")] = "newton-cholesky",
+    solver: Annotated[str, typer.Option(help="Solver name; see `list`.", **SOLVER_NAMES)] = "newton-cholesky",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
@@ -123,7 +136,7 @@ def profile(
     ] = 5,
     trace: Annotated[Path | None, typer.Option(help="Write one more run as a Chrome trace (JSON).")] = None,
     roofline: Annotated[Path | None, typer.Option(help="Draw the roofline figure (.png, .svg or .pdf).")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write all numbers as JSON.")] = None,
+    json: Annotated[Path | None, typer.Option("--out", help="Write all numbers as JSON (.json).")] = None,
     save: Annotated[bool, typer.Option("--save", help="Store all numbers for the next report.")] = False,
     store: Annotated[
         Path, typer.Option(help="Folder that --save writes to.", show_default=shown(RESULTS / "profiles"))
@@ -142,14 +155,21 @@ def profile(
 @app.command(cls=Verb)
 def peers(
     problem: Annotated[
-        list[str], typer.Option(help="Only this problem; may be repeated.", show_default="the seven of the scoreboard")
+        list[str],
+        typer.Option(
+            help="Only this problem; may be repeated.", show_default="the seven of the scoreboard", **PROBLEM_NAMES
+        ),
     ] = [],  # noqa: B006
     threads: Annotated[
         list[int], typer.Option(help="Threads each solver may use; may be repeated.", show_default="1")
     ] = [],  # noqa: B006
+    solver: Annotated[
+        list[str],
+        typer.Option(help="This solver of ours, too; alone, without peers. May be repeated.", **SOLVER_NAMES),
+    ] = [],  # noqa: B006
     peer: Annotated[
         list[str],
-        typer.Option(help="Only this peer, or hessbench:NAME, beside ours; may be repeated.", show_default="all"),
+        typer.Option(help="Only this peer, as library:method; may be repeated.", show_default="all", **PEER_NAMES),
     ] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 7,
     time_limit: Annotated[float, typer.Option(help="Seconds a fit may take.")] = 20.0,
@@ -165,18 +185,23 @@ def peers(
 
     Example: python -m benchmarks peers --problem breast-cancer-l2 --peer scikit-learn:lbfgs --threads 1 --threads 2
     """
-    call("peers", locals())
+    options = locals()
+    call("peers", options | {"peer": contenders(options.pop("solver"), options.pop("peer"))})
 
 
-@app.command(cls=Verb)
+@app.command(cls=formerly(seconds="--time-limit", case="--problem"))
 def honesty(
     solver: Annotated[
-        list[str], typer.Option(help="Only this solver, as library:method (ours: hessbench:NAME); may be repeated.")
+        list[str], typer.Option(help="Only this solver of ours; may be repeated.", show_default="all", **SOLVER_NAMES)
     ] = [],  # noqa: B006
-    case: Annotated[list[str], typer.Option(help="Only this hard problem; may be repeated.")] = [],  # noqa: B006
+    peer: Annotated[
+        list[str],
+        typer.Option(help="Only this peer, as library:method; may be repeated.", show_default="all", **PEER_NAMES),
+    ] = [],  # noqa: B006
+    case: Annotated[list[str], typer.Option("--problem", help="Only this hard problem; may be repeated.")] = [],  # noqa: B006
     model: Annotated[list[str], typer.Option(help="logistic or softmax; may be repeated.", show_default="both")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float64 or float32; may be repeated.", show_default="both")] = [],  # noqa: B006
-    seconds: Annotated[float, typer.Option(help="Time limit of a fit.")] = 2.0,
+    seconds: Annotated[float, typer.Option("--time-limit", help="Seconds a fit may take.")] = 2.0,
     quick: Annotated[bool, typer.Option("--quick", help="Fifteen cases, four solvers, for CI.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a claim of ours is false.")] = False,
     force: Annotated[bool, FORCE] = False,
@@ -192,9 +217,10 @@ def honesty(
 
     Example: python -m benchmarks honesty
 
-    Example: python -m benchmarks honesty --solver hessbench:newton-cholesky --case far-twins --dtype float32
+    Example: python -m benchmarks honesty --solver newton-cholesky --problem far-twins --dtype float32
     """
-    call("honesty", locals())
+    options = locals()
+    call("honesty", options | {"solver": contenders(options.pop("solver"), options.pop("peer"))})
 
 
 @app.command(cls=Verb)

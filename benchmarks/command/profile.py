@@ -100,7 +100,7 @@ def _case(
 
 def _writable(trace: Path | None, roofline: Path | None, json_file: Path | None) -> None:
     """Check the paths before anything is measured; ValueError for one that cannot be written."""
-    for option, path in (("--trace", trace), ("--roofline", roofline), ("--json", json_file)):
+    for option, path in (("--trace", trace), ("--roofline", roofline), ("--out", json_file)):
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
             raise ValueError(f"{option} must name a file in a folder that is there, found {str(path)!r}")
     if roofline is not None and roofline.suffix not in FIGURES:

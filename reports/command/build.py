@@ -28,9 +28,7 @@ def build(
     profiles: Annotated[Path, typer.Option(help="Profiled runs.", show_default=shown(PROFILES))] = PROFILES,
     verdicts: Annotated[
         Path,
-        typer.Option(
-            help="Verdicts written by `python -m benchmarks honesty`.", show_default=shown(VERDICTS)
-        ),
+        typer.Option(help="Verdicts written by `python -m benchmarks honesty`.", show_default=shown(VERDICTS)),
     ] = VERDICTS,
 ) -> None:
     """Write all tables (CSV, Markdown, LaTeX), all figures (SVG, PNG) and one HTML page that needs no network.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from benchmarks.command.errors import fail
 from datasets.folders import RESULTS, TOOLS
@@ -16,6 +20,7 @@ ASV, MICRO = TOOLS / ".asv" / "results", TOOLS / ".benchmarks"
 # Written out, so that `--help` need not import what measures; a test compares them with the defaults of the code.
 GAP = 1e-6
 THRESHOLD = 0.05
+Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")]
 
 
 @contextmanager
@@ -26,6 +31,13 @@ def writing(out: Path, remedy: str = ": name another folder with --out") -> Iter
         yield
     except OSError as error:
         fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}){remedy}")
+
+
+def print_json(value: Any) -> None:
+    """A plain value, with null for NaN and infinity."""
+    from benchmarks.store.records import without_nan
+
+    typer.echo(json.dumps(without_nan(value), indent=1, default=lambda number: number.item()))
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "", width: int = 200) -> None:

@@ -18,9 +18,7 @@ README = ROOT / "README.md"
 
 def publish(
     store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default=shown(RUNS))] = RUNS,
-    verdicts: Annotated[
-        Path, typer.Option(help="What `honesty` found.", show_default=shown(VERDICTS))
-    ] = VERDICTS,
+    verdicts: Annotated[Path, typer.Option(help="What `honesty` found.", show_default=shown(VERDICTS))] = VERDICTS,
     peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default=shown(PEERS))] = PEERS,
 ) -> None:
     """Rebuild reports/published/ from the suites that `make report` measures, and what the README quotes from it.

@@ -17,7 +17,7 @@ SHOWN = ["verdict", "commit", "against", "kind", "benchmark", "quantity", "ratio
 
 
 def regressions(
-    results: Annotated[Path, typer.Option(help="asv's folder of results.", show_default=shown(ASV))] = ASV,
+    results: Annotated[Path, typer.Option("--asv", help="asv's folder of results.", show_default=shown(ASV))] = ASV,
     baseline: Annotated[
         str | None, typer.Option(help="Commit that drift is measured from.", show_default="the oldest measured")
     ] = None,
