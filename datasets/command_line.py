@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from importlib.metadata import version as installed_version
 from typing import Annotated, Any, ClassVar
 
 import typer
@@ -43,7 +41,11 @@ def application(*, completion: bool = False) -> typer.Typer:
 def version() -> str:
     """Of the checkout, or of the installed package."""
     if PACKAGE:
+        from importlib.metadata import version as installed_version
+
         return installed_version("hessbench")
+    import re
+
     return re.search(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[1]
 
 

@@ -9,6 +9,9 @@ from datasets.__main__ import app as data
 from datasets.command_line import Version, application
 from reports.__main__ import app as report
 
+OURS = ("hessbench", "solvers", "datasets", "benchmarks", "reports")
+REMEDY = "python -m pip install -c constraints.txt -e '.[all]'"
+
 app = application(completion=True)
 app.registered_commands += measuring.registered_commands
 app.add_typer(report, name="report", help="Turn stored runs into tables and figures.")
@@ -30,6 +33,12 @@ def main() -> None:
         app(prog_name="hessbench")
     except KeyboardInterrupt:
         sys.exit(130)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in OURS:
+            raise
+        print(f"error: {missing} is not installed: {REMEDY}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .cached import catalogue
-
 Completion = Callable[[str], list[tuple[str, str]]]
 
 
@@ -13,6 +11,8 @@ def names(*kinds: str) -> Completion:
     """Completes an option by the names of these kinds of the catalogue, each with what it is."""
 
     def complete(incomplete: str) -> list[tuple[str, str]]:
+        from .cached import catalogue
+
         known = catalogue()
         entries = (entry for kind in kinds for entry in known[kind])
         return [(each["name"], each["summary"]) for each in entries if each["name"].startswith(incomplete)]

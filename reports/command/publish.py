@@ -28,6 +28,8 @@ def publish(
 
     Example: python -m reports publish
     """
+    if not README.is_file():
+        fail("publish rewrites a checkout of hessbench: run it in one, as `make publish`")
     from datasets import DataError
 
     from ..data.runs import load
