@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from .command_line import Version, application
 from .own.options import L2, Data, Drop, Intercept, Model, Standardize, Target, TestSize, remembered
 
 if TYPE_CHECKING:
     from . import Certificate
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+app = application()
 
 
 @app.callback()
-def main() -> None:
+def main(version: Version = False) -> None:
     """The problems, and what is certified about them. Example: python -m datasets list"""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import typer
+from datasets.command_line import Version, application, formerly
 
 from .command.build import build
 from .command.compare import compare
@@ -10,13 +10,14 @@ from .command.publish import publish
 from .command.recommend import recommend
 from .command.regressions import regressions
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-for verb in (build, compare, recommend, regressions, publish):
+app = application()
+for verb in (build, compare, recommend, publish):
     app.command()(verb)
+app.command(cls=formerly(results="--asv"))(regressions)
 
 
 @app.callback()
-def main() -> None:
+def main(version: Version = False) -> None:
     """Turn stored runs into tables and figures. Example: python -m reports build"""
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 
@@ -69,3 +72,8 @@ def left_out(skipped: dict[str, str]) -> str:
 def caption(function: Any) -> str:
     """A docstring as one line."""
     return re.sub(r"\s+", " ", function.__doc__ or "").strip()
+
+
+def records(table: pd.DataFrame) -> list[dict]:
+    """The rows for JSON: column names with underscores."""
+    return table.rename(columns=lambda name: name.replace(" ", "_")).to_dict("records")

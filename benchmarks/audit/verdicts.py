@@ -8,8 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets.folders import RESULTS
 from solvers.common.names import STEPPED
-from solvers.common.sources import ROOT, code_hash
+from solvers.common.sources import code_hash
 
 from ..runner.contenders import OURS as OWN
 from ..runner.contenders import versions
@@ -22,7 +23,7 @@ from .judge import FALSE, MISSED, MISSING, NAMED, OVER_TIME, RAISED, SILENT, SOL
 if TYPE_CHECKING:
     import pandas as pd
 
-DEFAULT = ROOT / "reports" / "honesty" / "verdicts.parquet"
+DEFAULT = RESULTS / "honesty" / "verdicts.parquet"
 COUNTED = (SOLVED, UNCLAIMED, MISSED, FALSE, RAISED, OVER_TIME)  # on problems with a finite optimum
 FALSE_THERE = "false (no minimiser)"  # a column of the table: on problems without a minimiser
 SHOWN = {  # verdicts as the table shows them, where that differs from what is stored

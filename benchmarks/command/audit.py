@@ -21,8 +21,8 @@ from benchmarks.audit.cases import QUICK, cases
 from benchmarks.audit.examine import Finding, descent, device, functions, repeats, units
 from benchmarks.audit.judge import CONTENDERS, FALSE, OVER_TIME, RAISED, SOLVED, UNABLE
 from benchmarks.audit.verdicts import Verdicts
-from benchmarks.command.errors import fail
-from benchmarks.command.progress import progress_bar
+from benchmarks.command.terminal.errors import fail
+from benchmarks.command.terminal.progress import progress_bar
 from benchmarks.runner.contenders import OURS
 from datasets import plugins
 from datasets.plugins import PluginError

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 import typer
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
 from benchmarks.runner.measure import problem_of
 from benchmarks.runner.peers import refusal
 from benchmarks.runner.suites import DTYPES, SUITES, Case, beside, every_solver, select, stepped

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.audit.conformance import Finding, check, passed
 from benchmarks.command.cases import load_plugins
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
 from datasets import plugins
 from solvers.named import canonical, label, solver_named
 

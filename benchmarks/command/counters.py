@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
 from benchmarks.profiling import counters as counting
 from benchmarks.profiling.processors import PROCESSORS
 

@@ -11,7 +11,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
 from benchmarks.gpu.kit import STEPS, Outcome, run
 from solvers.common.names import lookup
 

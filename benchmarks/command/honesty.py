@@ -18,8 +18,8 @@ from benchmarks.audit.case import DTYPES, MODELS
 from benchmarks.audit.cases import QUICK, cases
 from benchmarks.audit.judge import CONTENDERS, FALSE, RAISED
 from benchmarks.audit.verdicts import Verdicts, false_claims, false_rows, summary
-from benchmarks.command.errors import fail
-from benchmarks.command.progress import progress_bar
+from benchmarks.command.terminal.errors import fail
+from benchmarks.command.terminal.progress import progress_bar
 from solvers.common.names import lookup
 
 WIDTH = 165
@@ -42,13 +42,13 @@ def honesty(
     try:
         solver = CONTENDERS.known(solver, "solver")
         for name in case:
-            lookup(every, name, "case")
+            lookup(every, name, "problem")
         for name in model:
             lookup(MODELS, name, "model")
         for name in dtype:
             lookup(dict.fromkeys(DTYPES), name, "dtype")
         if not 0 < seconds < math.inf:
-            raise ValueError(f"--seconds must be a positive number, found {seconds}")
+            raise ValueError(f"--time-limit must be a positive number of seconds, found {seconds}")
         names = solver or list(FEW if quick else CONTENDERS)
         chosen = [every[name] for name in (dict.fromkeys(case) or (QUICK if quick else every))]
         asked = [
@@ -57,7 +57,7 @@ def honesty(
             if each.model in (model or MODELS) and precision in each.dtypes
         ]
         if not asked:
-            raise ValueError("no case is left of that model and dtype: leave --case, --model or --dtype away")
+            raise ValueError("no case is left of that model and dtype: leave --problem, --model or --dtype away")
         verdicts = Verdicts(store)
     except ValueError as error:
         fail(str(error))

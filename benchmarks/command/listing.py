@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
+import json as encoder
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from benchmarks.runner.peers import installed
-from benchmarks.runner.suites import SUITES
-from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS, plugins
-from datasets.functions.s2mpj import why_missing
-from datasets.registry import summary
-from solvers import SOLVERS
-from solvers.adapters import PEERS
+from benchmarks.catalogue.cached import catalogue
+from benchmarks.command.terminal.errors import fail
 
 
-def listing() -> None:
-    console, functions = Console(), [function.name for function in (*FUNCTIONS, *NIST)]
-    absent = f" ({why_missing()})" if why_missing() else ""
-    sizes = sorted({problem.n for problem in CUTEST})
+def listing(json: bool, plugin: Sequence[Path]) -> None:
+    try:
+        found = catalogue(plugin)
+    except ValueError as error:  # PluginError, without importing it
+        fail(str(error))
+    if json:
+        typer.echo(encoder.dumps(found, indent=1))
+        return
+    console, cutest = Console(), found["cutest"]
+    absent = f" ({found['cutest_missing']})" if found["cutest_missing"] else ""
     for title, rows in (
-        ("solvers", [(name, first_line(solver) + own("solver", name)) for name, solver in SOLVERS.items()]),
-        (
-            "peers",
-            [(name, first_line(peer) + own("peer", name), installed(name) or "no") for name, peer in PEERS.items()],
-        ),
-        ("problems", [(name, summary(name) + own("problem", name)) for name in PROBLEMS if name not in TEST_FUNCTIONS]),
-        ("test functions", [(name, summary(name)) for name in functions]),
+        ("solvers", pairs(found["solvers"])),
+        ("peers", [(each["name"], described(each), each["installed"] or "no") for each in found["peers"]]),
+        ("problems", pairs(found["problems"])),
+        ("test functions", pairs(found["functions"])),
         (
             f"CUTEst's unconstrained problems{absent}",
-            [(f"{n} variables", ", ".join(each.name for each in CUTEST if each.n == n)) for n in sizes],
+            [
+                (f"{n} variables", ", ".join(each["name"] for each in cutest if each["variables"] == n))
+                for n in sorted({each["variables"] for each in cutest})
+            ],
         ),
-        ("suites", [(name, f"{len(suite())} cases. {first_line(suite)}") for name, suite in SUITES.items()]),
+        ("suites", [(each["name"], f"{each['cases']} cases. {each['summary']}") for each in found["suites"]]),
     ):
         table = Table("name", "what it is", title=escape(title), title_justify="left")
         if title == "peers":
@@ -41,12 +47,11 @@ def listing() -> None:
         console.print(table)
 
 
-def own(kind: str, name: str) -> str:
-    """Where a plug-in comes from; empty for what is part of hessbench."""
-    source = plugins.origin(kind, name)
-    return f" (plug-in {source})" if source else ""
+def pairs(entries: list[dict[str, str]]) -> list[tuple[str, str]]:
+    return [(each["name"], described(each)) for each in entries]
 
 
-def first_line(thing: object) -> str:
-    """Of the docstring of a suite, or of the class of a solver or a peer."""
-    return ((thing if callable(thing) else type(thing)).__doc__ or "").split("\n")[0]
+def described(entry: dict[str, str]) -> str:
+    """What it is, and of a plug-in where it comes from."""
+    source = entry.get("plugin")
+    return f"{entry['summary']} (plug-in {source})" if source else entry["summary"]

@@ -8,42 +8,40 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
+from benchmarks.catalogue.completion import names
+from datasets.command_line import Verb, Version, application, formerly
+from datasets.folders import RESULTS, shown
 from datasets.own.options import L2, Data, Drop, Intercept, Model, Standardize, Target, TestSize
-
-REPORTS = Path(__file__).resolve().parent.parent.parent / "reports"
-FORMER = {"--budget": "--time-limit", "--limit": "--timeout", "--again": "--force"}  # names of options that still work
-
-
-class Verb(TyperCommand):
-    """A command whose options are also known by their former names, which the help does not show."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        known = {option for parameter in self.params for option in parameter.opts}
-        renamed = []
-        for word in args:
-            name, equals, value = word.partition("=")
-            new = FORMER.get(name, name)
-            renamed.append((new if new in known else name) + equals + value)
-        return super().parse_args(ctx, renamed)
 
 
 def call(verb: str, arguments: dict[str, Any]) -> None:
     """Run a verb; those with --plugin find in the registries what the files and the installed packages hold."""
     if "plugin" in arguments:
-        import_module("benchmarks.command.cases").load_plugins(arguments.pop("plugin"))
-    getattr(import_module(f"benchmarks.command.{verb}"), verb)(**arguments)
+        import_module(".cases", __package__).load_plugins(arguments.pop("plugin"))
+    getattr(import_module(f".{verb}", __package__), verb)(**arguments)
 
 
 def with_own_data(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a verb, with the problem that --data makes among its problems; its certificate comes first."""
-    return import_module("benchmarks.command.own").with_own_data(arguments)
+    return import_module(".own", __package__).with_own_data(arguments)
 
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-RUNS = typer.Option(help="Folder that holds the runs.", show_default="reports/runs")
-PROBLEMS = typer.Option(help="Only this problem; may be repeated.")
+def contenders(arguments: dict[str, Any]) -> list[str]:
+    """Solvers of ours and peers as library:method, out of the arguments of a verb."""
+    from solvers.common.names import STEPPED
+
+    foreign = [name for name in arguments["solver"] if ":" in name and not name.startswith(STEPPED)]
+    ours = [f"hessbench:{name}" for name in arguments.pop("solver") if name not in foreign]
+    return [*ours, *foreign, *arguments.pop("peer")]
+
+
+app = application()
+RUNS = typer.Option(help="Folder that holds the runs.", show_default=shown(RESULTS / "runs"))
+# Arguments of options, by the names that a shell completes.
+PROBLEM_NAMES = {"autocompletion": names("problems", "functions", "cutest")}
+SOLVER_NAMES, PEER_NAMES, SUITE_NAMES = ({"autocompletion": names(kind)} for kind in ("solvers", "peers", "suites"))
+PROBLEMS = typer.Option(help="Only this problem; may be repeated.", **PROBLEM_NAMES)
 PLUGIN = typer.Option(
     metavar="FILE.py", help="A file with SOLVERS, PROBLEMS or PEERS of your own (docs/plugins.md); may be repeated."
 )
@@ -51,17 +49,20 @@ FORCE = typer.Option("--force", help="Measure again, and replace, what is stored
 
 
 @app.callback()
-def main() -> None:
+def main(version: Version = False) -> None:
     """Measure solvers and store every run. Example: python -m benchmarks run --suite quick"""
 
 
 @app.command("list")
-def list_all(plugin: Annotated[list[Path], PLUGIN] = []) -> None:  # noqa: B006
+def list_all(
+    json: Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")] = False,
+    plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
+) -> None:
     """The solvers, the peers in other libraries, the problems, the test functions and the suites, a line each.
 
     Example: python -m benchmarks list
     """
-    call("listing", locals())
+    import_module(".listing", __package__).listing(json, plugin)
 
 
 @app.command(cls=Verb)
@@ -72,21 +73,24 @@ def run(
             help="classic, quick, peers (other libraries, sampled by iteration limit), full, real, sizes, sweep, "
             "functions, nist or cutest; may be repeated.",
             show_default="quick, or all of --problem",
+            **SUITE_NAMES,
         ),
     ] = [],  # noqa: B006
     problem: Annotated[list[str], PROBLEMS] = [],  # noqa: B006
     solver: Annotated[
-        list[str], typer.Option(help="Only this solver, or torch:Adam:lr=1e-3 and the like; may be repeated.")
+        list[str],
+        typer.Option(help="Only this solver, or torch:Adam:lr=1e-3 and the like; may be repeated.", **SOLVER_NAMES),
     ] = [],  # noqa: B006
     peer: Annotated[
-        list[str], typer.Option(help="This method of another library, as library:method; may be repeated.")
+        list[str],
+        typer.Option(help="This method of another library, as library:method; may be repeated.", **PEER_NAMES),
     ] = [],  # noqa: B006
     device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float32 or float64; may be repeated.")] = [],  # noqa: B006
     threads: Annotated[list[int], typer.Option(help="Threads torch may use; may be repeated.")] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(help="Runs of each case; six or more give intervals.")] = 10,
     time_limit: Annotated[float | None, typer.Option(help="Seconds after which a solver is stopped.")] = None,
-    store: Annotated[Path, RUNS] = REPORTS / "runs",
+    store: Annotated[Path, RUNS] = RESULTS / "runs",
     isolate: Annotated[
         bool | None,
         typer.Option(help="Each run in another process, within limits.", show_default="where there are peers"),
@@ -127,7 +131,7 @@ def run(
     call("run", with_own_data(locals()))
 
 
-@app.command()
+@app.command(cls=Verb)
 def counters(
     check: Annotated[bool, typer.Option("--check", help="Compare with the baseline; exit 1 on a change.")] = False,
     update: Annotated[bool, typer.Option("--update", help="Rewrite the baseline.")] = False,
@@ -146,14 +150,14 @@ def counters(
     call("counters", locals())
 
 
-@app.command()
+@app.command(cls=formerly(json="--out"))
 def profile(
     problem: Annotated[
-        str | None, typer.Option(help="Problem name; see `list`.", show_default="breast-cancer-l2")
+        str | None, typer.Option(help="Problem name; see `list`.", show_default="breast-cancer-l2", **PROBLEM_NAMES)
     ] = None,
     n: Annotated[int | None, typer.Option(help="Rows of a synthetic logistic problem, in place of --problem.")] = None,
     d: Annotated[int | None, typer.Option(help="Columns of the synthetic problem.")] = None,
-    solver: Annotated[str, typer.Option(help="Solver name; see `list`.")] = "newton-cholesky",
+    solver: Annotated[str, typer.Option(help="Solver name; see `list`.", **SOLVER_NAMES)] = "newton-cholesky",
     device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
     threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
@@ -165,11 +169,11 @@ def profile(
     ] = 5,
     trace: Annotated[Path | None, typer.Option(help="Write one more run as a Chrome trace (JSON).")] = None,
     roofline: Annotated[Path | None, typer.Option(help="Draw the roofline figure (.png, .svg or .pdf).")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write all numbers as JSON.")] = None,
+    json: Annotated[Path | None, typer.Option("--out", help="Write all numbers as JSON (.json).")] = None,
     save: Annotated[bool, typer.Option("--save", help="Store all numbers for the next report.")] = False,
     store: Annotated[
-        Path, typer.Option(help="Folder that --save writes to.", show_default="reports/profiles")
-    ] = REPORTS / "profiles",
+        Path, typer.Option(help="Folder that --save writes to.", show_default=shown(RESULTS / "profiles"))
+    ] = RESULTS / "profiles",
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
     data: Data = None,
     target: Target = None,
@@ -195,19 +199,26 @@ def profile(
 @app.command(cls=Verb)
 def peers(
     problem: Annotated[
-        list[str], typer.Option(help="Only this problem; may be repeated.", show_default="the seven of the scoreboard")
+        list[str],
+        typer.Option(
+            help="Only this problem; may be repeated.", show_default="the seven of the scoreboard", **PROBLEM_NAMES
+        ),
     ] = [],  # noqa: B006
     threads: Annotated[
         list[int], typer.Option(help="Threads each solver may use; may be repeated.", show_default="1")
     ] = [],  # noqa: B006
+    solver: Annotated[
+        list[str],
+        typer.Option(help="This solver of ours, too; alone, without peers. May be repeated.", **SOLVER_NAMES),
+    ] = [],  # noqa: B006
     peer: Annotated[
         list[str],
-        typer.Option(help="Only this peer, or hessbench:NAME, beside ours; may be repeated.", show_default="all"),
+        typer.Option(help="Only this peer, as library:method; may be repeated.", show_default="all", **PEER_NAMES),
     ] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 7,
     time_limit: Annotated[float, typer.Option(help="Seconds a fit may take.")] = 20.0,
     force: Annotated[bool, FORCE] = False,
-    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default="reports/peers")] = REPORTS
+    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default=shown(RESULTS / "peers"))] = RESULTS
     / "peers",
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
     data: Data = None,
@@ -229,10 +240,11 @@ def peers(
 
     Example: python -m benchmarks peers --data patients.csv --target outcome --l2 1e-3
     """
-    call("peers", with_own_data(locals()))
+    options = locals()
+    call("peers", with_own_data(options | {"peer": contenders(options)}))
 
 
-@app.command()
+@app.command(cls=Verb)
 def check(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[FILE.py]...", help="Files with SOLVERS.")] = None,
     solver: Annotated[
@@ -245,25 +257,29 @@ def check(
 
     Example: python -m benchmarks check --solver newton-cholesky --solver torch:Adam:lr=1e-2
     """
-    module = import_module("benchmarks.command.check")
+    module = import_module(".check", __package__)
     module.check_solvers(files or [], solver)
 
 
-@app.command(cls=Verb)
+@app.command(cls=formerly(seconds="--time-limit", case="--problem"))
 def honesty(
     solver: Annotated[
-        list[str], typer.Option(help="Only this solver, as library:method (ours: hessbench:NAME); may be repeated.")
+        list[str], typer.Option(help="Only this solver of ours; may be repeated.", show_default="all", **SOLVER_NAMES)
     ] = [],  # noqa: B006
-    case: Annotated[list[str], typer.Option(help="Only this hard problem; may be repeated.")] = [],  # noqa: B006
+    peer: Annotated[
+        list[str],
+        typer.Option(help="Only this peer, as library:method; may be repeated.", show_default="all", **PEER_NAMES),
+    ] = [],  # noqa: B006
+    case: Annotated[list[str], typer.Option("--problem", help="Only this hard problem; may be repeated.")] = [],  # noqa: B006
     model: Annotated[list[str], typer.Option(help="logistic or softmax; may be repeated.", show_default="both")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float64 or float32; may be repeated.", show_default="both")] = [],  # noqa: B006
-    seconds: Annotated[float, typer.Option(help="Time limit of a fit.")] = 2.0,
+    seconds: Annotated[float, typer.Option("--time-limit", help="Seconds a fit may take.")] = 2.0,
     quick: Annotated[bool, typer.Option("--quick", help="Fifteen cases, four solvers, for CI.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 if a claim of ours is false.")] = False,
     force: Annotated[bool, FORCE] = False,
     store: Annotated[
-        Path, typer.Option(help="File of the verdicts.", show_default="reports/honesty/verdicts.parquet")
-    ] = REPORTS / "honesty" / "verdicts.parquet",
+        Path, typer.Option(help="File of the verdicts.", show_default=shown(RESULTS / "honesty" / "verdicts.parquet"))
+    ] = RESULTS / "honesty" / "verdicts.parquet",
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
 ) -> None:
     """Fit hard problems with every solver and every peer, and check what each reports against what is known.
@@ -274,9 +290,10 @@ def honesty(
 
     Example: python -m benchmarks honesty
 
-    Example: python -m benchmarks honesty --solver hessbench:newton-cholesky --case far-twins --dtype float32
+    Example: python -m benchmarks honesty --solver newton-cholesky --problem far-twins --dtype float32
     """
-    call("honesty", locals())
+    options = locals()
+    call("honesty", options | {"solver": contenders(options)})
 
 
 @app.command(cls=Verb)
@@ -287,12 +304,12 @@ def audit(
     part: Annotated[
         list[str], typer.Option(help="Only this: claims, descent, units, device, repeats, functions; may be repeated.")
     ] = [],  # noqa: B006
-    seconds: Annotated[float, typer.Option(help="Time limit of one run.")] = 2.0,
+    seconds: Annotated[float, typer.Option("--time-limit", help="Seconds a run may take.")] = 2.0,
     quick: Annotated[bool, typer.Option("--quick", help="A few of the hard problems only.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the page to this .html, .txt or .json file, too.")] = None,
     store: Annotated[
-        Path, typer.Option(help="File of the verdicts.", show_default="reports/honesty/verdicts.parquet")
-    ] = REPORTS / "honesty" / "verdicts.parquet",
+        Path, typer.Option(help="File of the verdicts.", show_default=shown(RESULTS / "honesty" / "verdicts.parquet"))
+    ] = RESULTS / "honesty" / "verdicts.parquet",
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
 ) -> None:
     """Examine a solver: false reports of convergence, rises of f, other units, a GPU, repeats, test functions.
@@ -306,7 +323,7 @@ def audit(
     call("audit", locals())
 
 
-@app.command()
+@app.command(cls=Verb)
 def gpu(
     out: Annotated[Path, typer.Option(help="Folder for the results, at most eight files.")] = Path("gpu-results"),
     minutes: Annotated[float, typer.Option(help="Time for all of it.")] = 8.0,
@@ -327,9 +344,9 @@ def gpu(
     call("gpu", locals())
 
 
-@app.command()
+@app.command(cls=Verb)
 def verify(
-    store: Annotated[Path, RUNS] = REPORTS / "runs",
+    store: Annotated[Path, RUNS] = RESULTS / "runs",
     count: Annotated[int | None, typer.Option(help="Verify at most this many runs.", show_default="all")] = None,
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
 ) -> None:
@@ -340,8 +357,8 @@ def verify(
     call("verify", locals())
 
 
-@app.command()
-def pack(store: Annotated[Path, RUNS] = REPORTS / "runs") -> None:
+@app.command(cls=Verb)
+def pack(store: Annotated[Path, RUNS] = RESULTS / "runs") -> None:
     """Combine finished runs into one file per suite. `run` and the reports read them like the rest.
 
     Example: python -m benchmarks pack --store my-runs

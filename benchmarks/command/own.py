@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
 from datasets import DataError, certificate
 from datasets.__main__ import print_certificates
 from datasets.own.options import remembered

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
 from benchmarks.store.locks import Locks
 from benchmarks.store.packing import pack as fold
 from benchmarks.store.packing import packed_files

@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command.cases import check_counts, check_seconds, check_threads
-from benchmarks.command.errors import fail
-from benchmarks.command.interrupts import interruptible, report
-from benchmarks.command.progress import progress_bar
+from benchmarks.command.terminal.errors import fail
+from benchmarks.command.terminal.interrupts import interruptible, report
+from benchmarks.command.terminal.progress import progress_bar
 from benchmarks.runner.contenders import versions
 from benchmarks.scoreboard import scores
 from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, measure_problem, timed

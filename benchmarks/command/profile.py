@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.command.cases import check_counts, check_threads
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
 from benchmarks.profiling import recording as profiling
 from benchmarks.profiling.profile import SYNCHRONISATION, Profile, sums, verdict
 from benchmarks.profiling.store import save as save_profile
@@ -101,7 +101,7 @@ def _case(
 
 def _writable(trace: Path | None, roofline: Path | None, json_file: Path | None) -> None:
     """Check the paths before anything is measured; ValueError for one that cannot be written."""
-    for option, path in (("--trace", trace), ("--roofline", roofline), ("--json", json_file)):
+    for option, path in (("--trace", trace), ("--roofline", roofline), ("--out", json_file)):
         if path is not None and (path.is_dir() or not path.parent.is_dir()):
             raise ValueError(f"{option} must name a file in a folder that is there, found {str(path)!r}")
     if roofline is not None and roofline.suffix not in FIGURES:

@@ -13,9 +13,9 @@ import typer
 from rich.progress import TimeRemainingColumn
 
 from benchmarks.command.cases import cases_of, measurable
-from benchmarks.command.errors import fail
-from benchmarks.command.interrupts import interruptible, report
-from benchmarks.command.progress import progress_bar
+from benchmarks.command.terminal.errors import fail
+from benchmarks.command.terminal.interrupts import interruptible, report
+from benchmarks.command.terminal.progress import progress_bar
 from benchmarks.runner.environment import calibration
 from benchmarks.runner.environment import memory as total_memory
 from benchmarks.runner.isolation import IsolatedRuns, Limits

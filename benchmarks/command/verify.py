@@ -7,8 +7,8 @@ from pathlib import Path
 
 import typer
 
-from benchmarks.command.errors import fail
-from benchmarks.command.interrupts import interruptible
+from benchmarks.command.terminal.errors import fail
+from benchmarks.command.terminal.interrupts import interruptible
 from benchmarks.store.reading import read
 from benchmarks.store.verification import verify as run_again
 

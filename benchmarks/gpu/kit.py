@@ -17,8 +17,8 @@ from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
+from datasets.folders import IMPORTED_FROM
 from solvers.common.files import written_whole
-from solvers.common.sources import ROOT
 
 from ..store.packing import pack
 from ..store.runs import Store
@@ -61,8 +61,8 @@ class Outcome:
 
 def command(step: Step, out: Path, device: str, until: float) -> list[str]:
     """What runs a step. until: the time of day, in seconds, at which it is to end: its imports count."""
-    options = ["--step", step.name, "--out", str(out), "--device", device, "--until", f"{until:.1f}"]
-    return [sys.executable, "-u", "-m", "benchmarks", "gpu", *options]
+    options = ["--step", step.name, "--out", str(out.resolve()), "--device", device, "--until", f"{until:.1f}"]
+    return [sys.executable, "-u", "-m", __name__.removesuffix(".gpu.kit"), "gpu", *options]
 
 
 def run(
@@ -103,10 +103,10 @@ def pack_runs(out: Path) -> None:
 
 def run_step(step: Step, argv: list[str], seconds: float) -> Outcome:
     """One step in a process group of its own, which is ended whole."""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(IMPORTED_FROM), os.environ.get("PYTHONPATH", "")])}
     began = monotonic()
     process = subprocess.Popen(
-        argv, cwd=ROOT, env=environment, text=True, start_new_session=True,
+        argv, cwd=IMPORTED_FROM, env=environment, text=True, start_new_session=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace",
     )  # fmt: skip
     try:

@@ -8,11 +8,13 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..runner.environment import ROOT, provenance
+from datasets.folders import RESULTS
+
+from ..runner.environment import provenance
 from ..store.records import read_record, read_records, without_nan, write_record
 from .profile import Profile
 
-PROFILES = ROOT / "reports" / "profiles"
+PROFILES = RESULTS / "profiles"
 SCHEMA = 1
 
 

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from solvers.common.sources import ROOT, code_hash
+from datasets.folders import RESULTS
+from solvers.common.sources import code_hash
 
 from ..runner.environment import MEASURING, builds, calibration, environment, machine, provenance
 from ..runner.statistics import Interval, median_interval
 from ..store.records import read_record, read_records, write_record
 from .timing import REACHED
 
-DEFAULT = ROOT / "reports" / "peers"
+DEFAULT = RESULTS / "peers"
 SCHEMA = 1
 RACING = (*MEASURING, "benchmarks/scoreboard/contenders.py", "benchmarks/scoreboard/timing.py")
 PACKAGES = (

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from datasets import build
+from datasets.folders import RESULTS
 from solvers.common.files import PARTIAL, written_whole
 
 from ..runner.disturbance import is_disturbed, processor_tick
-from ..runner.environment import ROOT, builds, calibration, code_version, environment, machine, provenance
+from ..runner.environment import builds, calibration, code_version, environment, machine, provenance
 from ..runner.measure import Measurement, evaluate
 from ..runner.suites import Case
 from .parquet import SCHEMA, constant_columns, write_table
@@ -22,7 +23,7 @@ from .parquet import SCHEMA, constant_columns, write_table
 if TYPE_CHECKING:
     pass
 
-DEFAULT = ROOT / "reports" / "runs"
+DEFAULT = RESULTS / "runs"
 MEASURED = 2  # the schema since which runs are measured as they are now: later ones only store them differently
 SUFFIX = ".parquet"
 PACK = "pack-"  # how the names of files with many runs begin

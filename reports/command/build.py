@@ -8,29 +8,27 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
+from datasets.folders import shown
 
-from .output import ASV, MICRO, PEERS, PROFILES, ROOT, RUNS, VERDICTS, print_table, writing
+from .output import ASV, LATEST, MICRO, PEERS, PROFILES, RUNS, VERDICTS, print_table, writing
 
-LATEST = ROOT / "reports" / "latest"
 HIDDEN = ("best loss", "at iteration")  # columns of the summary that a terminal has no room for
 
 
 def build(
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
-    out: Annotated[Path, typer.Option(help="Folder for the report.", show_default="reports/latest")] = LATEST,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default=shown(RUNS))] = RUNS,
+    out: Annotated[Path, typer.Option(help="Folder for the report.", show_default=shown(LATEST))] = LATEST,
     data: Annotated[
         bool, typer.Option(help="Include the gradient check and the MNIST views (about 10 seconds).")
     ] = True,
-    asv: Annotated[Path, typer.Option(help="asv's folder of results.", show_default=".asv/results")] = ASV,
-    micro: Annotated[Path, typer.Option(help="pytest-benchmark's folder.", show_default=".benchmarks")] = MICRO,
-    peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default="reports/peers")] = PEERS,
-    profiles: Annotated[Path, typer.Option(help="Profiled runs.", show_default="reports/profiles")] = PROFILES,
+    asv: Annotated[Path, typer.Option(help="asv's folder of results.", show_default=shown(ASV))] = ASV,
+    micro: Annotated[Path, typer.Option(help="pytest-benchmark's folder.", show_default=shown(MICRO))] = MICRO,
+    peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default=shown(PEERS))] = PEERS,
+    profiles: Annotated[Path, typer.Option(help="Profiled runs.", show_default=shown(PROFILES))] = PROFILES,
     verdicts: Annotated[
         Path,
-        typer.Option(
-            help="Verdicts written by `python -m benchmarks honesty`.", show_default="reports/honesty/verdicts.parquet"
-        ),
+        typer.Option(help="Verdicts written by `python -m benchmarks honesty`.", show_default=shown(VERDICTS)),
     ] = VERDICTS,
     plugin: Annotated[
         list[Path], typer.Option(metavar="FILE.py", help="A file with PROBLEMS of your own; may be repeated.")
@@ -65,8 +63,8 @@ def build(
         typer.echo(f"{count} runs of older code or plug-ins on {machine} are left out", err=True)
     for machine, count in runs.disturbed.items():
         typer.echo(f"{count} runs that were measured while other work ran on {machine} are left out", err=True)
-    shown = readable(tables["summary"]).drop(columns=list(HIDDEN))
-    print_table(shown.columns, shown.itertuples(index=False), "Summary", width=180)
+    summary = readable(tables["summary"]).drop(columns=list(HIDDEN))
+    print_table(summary.columns, summary.itertuples(index=False), "Summary", width=180)
     claims = tables["claims"][["claim", "verdict"]]
     print_table(claims.columns, claims.itertuples(index=False), "The original claims, checked", width=180)
     typer.echo(f"\nThe page: {out / 'index.html'}")

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
+from datasets.folders import shown
 
-from .output import GAP, RUNS, print_table, writing
+from .output import GAP, RUNS, Json, print_json, print_table, writing
 
 
 def compare(
@@ -20,12 +21,13 @@ def compare(
         ),
     ],
     second: Annotated[str, typer.Argument(metavar="B", help="Second selection, of the same kind.")],
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default=shown(RUNS))] = RUNS,
     quantity: Annotated[
         list[str], typer.Option(help="run, gap or iteration; may be repeated.", show_default="all")
     ] = [],  # noqa: B006
     gap: Annotated[float, typer.Option(help="Target gap for --quantity gap, as a fraction of f(x0) - f*.")] = GAP,
     out: Annotated[Path | None, typer.Option(help="Folder for the whole list: CSV, Markdown, LaTeX.")] = None,
+    json: Json = False,
 ) -> None:
     """Compare A with B: cases that agree in everything else are paired, and each pair has a ratio of times with its
     interval and a verdict. The stored runs tell what A and B are; where a word may be several things, write device=cpu.
@@ -39,7 +41,7 @@ def compare(
     import pandas as pd
 
     from ..comparing.compare import COMPARE, QUANTITIES, SUMMARY
-    from ..comparing.lines import pair_lines, summary_lines, without_partner
+    from ..comparing.lines import pair_lines, plain, summary_lines, without_partner
     from ..comparing.partners import partners
     from ..comparing.selection import sides
     from ..page.write import write_table
@@ -55,7 +57,8 @@ def compare(
     table = COMPARE.make(chosen, quantities=quantity or tuple(QUANTITIES), gap=gap)
     _, alone = partners(chosen)
     a, b = (f"{chosen.kind} {name}" for name in chosen.names)
-    typer.echo(f"A: {a}\nB: {b}")
+    if not json:
+        typer.echo(f"A: {a}\nB: {b}")
     if table.empty:
         fail(f"no case of A has a partner in B that agrees in all but the {chosen.kind}: {without_partner(alone)}")
     if out is not None:
@@ -64,6 +67,8 @@ def compare(
                 write_table(found, f"A: {a}. B: {b}. {record.caption}", out / record.name)
             rest = pd.DataFrame(alone, columns=["side", "cell"])
             write_table(rest, "Cases without a partner on the other side.", out / "compare-without-partner")
+    if json:
+        return print_json(plain(chosen, table, alone, gap))
     for title, columns, lines in pair_lines(table, gap):
         print_table(columns, lines, title)
     for line in summary_lines(chosen, table):

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated, Any
 
-from benchmarks.command.errors import fail
+import typer
 
+from benchmarks.command.terminal.errors import fail
+from datasets.folders import RESULTS, TOOLS
+
+RUNS, PEERS, PROFILES, LATEST = (RESULTS / name for name in ("runs", "peers", "profiles", "latest"))
+VERDICTS = RESULTS / "honesty" / "verdicts.parquet"
+ASV, MICRO = TOOLS / ".asv" / "results", TOOLS / ".benchmarks"
 # Written out, so that `--help` need not import what measures; a test compares them with the defaults of the code.
-ROOT = Path(__file__).resolve().parent.parent.parent
-RUNS, PEERS, PROFILES = (ROOT / "reports" / name for name in ("runs", "peers", "profiles"))
-VERDICTS = ROOT / "reports" / "honesty" / "verdicts.parquet"
-ASV, MICRO = ROOT / ".asv" / "results", ROOT / ".benchmarks"
 GAP = 1e-6
 THRESHOLD = 0.05
+Json = Annotated[bool, typer.Option("--json", help="Print JSON in place of tables.")]
 
 
 @contextmanager
@@ -26,6 +31,13 @@ def writing(out: Path, remedy: str = ": name another folder with --out") -> Iter
         yield
     except OSError as error:
         fail(f"{str(error.filename or out)!r} cannot be written ({error.strerror}){remedy}")
+
+
+def print_json(value: Any) -> None:
+    """A plain value, with null for NaN and infinity."""
+    from benchmarks.store.records import without_nan
+
+    typer.echo(json.dumps(without_nan(value), indent=1, default=lambda number: number.item()))
 
 
 def print_table(columns: Iterable[str], rows: Iterable[Iterable[object]], title: str = "", width: int = 200) -> None:

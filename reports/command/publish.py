@@ -7,20 +7,19 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
+from datasets.folders import ROOT, shown
 
-from .output import PEERS, ROOT, RUNS, VERDICTS, writing
+from .output import PEERS, RUNS, VERDICTS, writing
 
 PUBLISHED = ROOT / "reports" / "published"
 README = ROOT / "README.md"
 
 
 def publish(
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
-    verdicts: Annotated[
-        Path, typer.Option(help="What `honesty` found.", show_default="reports/honesty/verdicts.parquet")
-    ] = VERDICTS,
-    peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default="reports/peers")] = PEERS,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default=shown(RUNS))] = RUNS,
+    verdicts: Annotated[Path, typer.Option(help="What `honesty` found.", show_default=shown(VERDICTS))] = VERDICTS,
+    peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default=shown(PEERS))] = PEERS,
 ) -> None:
     """Rebuild reports/published/ from the suites that `make report` measures, and what the README quotes from it.
 
@@ -29,6 +28,8 @@ def publish(
 
     Example: python -m reports publish
     """
+    if not README.is_file():
+        fail("publish rewrites a checkout of hessbench: run it in one, as `make publish`")
     from datasets import DataError
 
     from ..data.runs import load

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
+from datasets.folders import shown
 
-from .output import GAP, RUNS, print_table
+from .output import GAP, RUNS, Json, print_json, print_table
 
 DTYPES = ("float32", "float64")
 
@@ -28,7 +29,8 @@ def recommend(
     check: Annotated[
         bool, typer.Option("--check", help="Test past advice: each stored problem is predicted from the others.")
     ] = False,
-    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default="reports/runs")] = RUNS,
+    store: Annotated[Path, typer.Option(help="Folder that holds the runs.", show_default=shown(RUNS))] = RUNS,
+    json: Json = False,
 ) -> None:
     """Rank solvers by their predicted time to a gap: the iterations that similar stored problems needed, times the cost
     of one, by a model that is fitted to the stored runs and to what the machine reaches.
@@ -44,10 +46,11 @@ def recommend(
 
     from ..data.runs import load
     from ..recommend.experience import experience
-    from ..recommend.lines import check_lines, prediction_rows, question_title, regret_rows
+    from ..recommend.lines import check_lines, plain, prediction_rows, question_title, regret_rows
     from ..recommend.recommend import Question
     from ..recommend.recommend import recommend as answer
     from ..recommend.regret import MEASURE_MORE, regret, too_few
+    from ..text import records
 
     runs = load(store)
     if runs.frame.empty:
@@ -57,6 +60,8 @@ def recommend(
         table = regret(cells)
         if reason := too_few(table):
             fail(reason)
+        if json:
+            return print_json({"problems": records(table), "summary": check_lines(cells, table)})
         print_table(*regret_rows(table))
         typer.echo("\n".join(check_lines(cells, table)))
         return
@@ -65,6 +70,8 @@ def recommend(
         found = answer(runs, cells, question)
     except ValueError as error:
         fail(str(error))
+    if json:
+        return print_json(plain(found, question, gap))
     print_table(*prediction_rows(found), question_title(found, question, gap), width=140)
     typer.echo(
         f"Costs from {found.cells} measured cases. Ranked by expected time; a failure counts as ten times the "

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.command.errors import fail
+from benchmarks.command.terminal.errors import fail
+from datasets.folders import shown
 
 from .output import ASV, THRESHOLD, print_table, writing
 
@@ -16,7 +17,7 @@ SHOWN = ["verdict", "commit", "against", "kind", "benchmark", "quantity", "ratio
 
 
 def regressions(
-    results: Annotated[Path, typer.Option(help="asv's folder of results.", show_default=".asv/results")] = ASV,
+    results: Annotated[Path, typer.Option("--asv", help="asv's folder of results.", show_default=shown(ASV))] = ASV,
     baseline: Annotated[
         str | None, typer.Option(help="Commit that drift is measured from.", show_default="the oldest measured")
     ] = None,

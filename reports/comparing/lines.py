@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
 from ..statistics.estimate import Estimate, show
-from ..text import plural, show_ratio
+from ..text import plural, records, show_ratio
 from .compare import summaries
 from .partners import across_machines
 from .selection import STORE, Sides
@@ -16,6 +17,16 @@ from .selection import STORE, Sides
 FEW = 8  # cells without a partner that are named; the others are counted
 TITLES = {"run": "The whole run", "gap": "Time to a relative gap of {gap:g}", "iteration": "An iteration"}
 KEYS = ["machine", "problem", "solver", "label", "rules", "settings", "dtype", "device", "threads"]
+
+
+def plain(chosen: Sides, table: pd.DataFrame, alone: Sequence[tuple[str, str]], gap: float) -> dict[str, Any]:
+    """A comparison as plain values, for programs."""
+    summary = summaries(table).rename(columns={"B / A": "ratio"})
+    return {
+        **{"kind": chosen.kind, "A": chosen.names[0], "B": chosen.names[1], "gap": gap},
+        **{"pairs": records(table), "summary": records(summary)},
+        "without_partner": [{"side": side, "case": case} for side, case in alone],
+    }
 
 
 def pair_lines(table: pd.DataFrame, gap: float) -> list[tuple[str, list[str], list[list[str]]]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 
@@ -27,6 +29,19 @@ def prediction_rows(found: Answer) -> Rows:
         rows.append([one.solver, *times, one.part, iterations, arrived])
     rows += [[solver, reason, *["-"] * 5] for solver, reason in found.refused.items()]
     return ("solver", "time", "90 % of the time", "with failures", "mostly", "iterations", "got there"), rows
+
+
+def plain(found: Answer, question: Question, gap: float) -> dict[str, Any]:
+    """An answer as plain values, for programs. expected_seconds: what the ranking goes by, failures included."""
+    predictions = [
+        {key: value for key, value in asdict(one).items() if key != "record"}
+        | {"expected_seconds": one.score, "arrived": one.record.arrived, "tried": one.record.tried}
+        for one in found.predictions
+    ]
+    return {
+        **{"question": asdict(question) | {"machine": found.machine}, "gap": gap, "measured_cases": found.cells},
+        **{"predictions": predictions, "refused": found.refused, "remarks": found.remarks},
+    }
 
 
 def question_title(found: Answer, question: Question, gap: float) -> str:

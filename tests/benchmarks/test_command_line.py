@@ -150,7 +150,7 @@ BAD_INPUT = {  # verb -> options with what the sentence names
         (["--n", "2", "--d", "100"], "--n"),
         (["--n", "100", "--d", "5", "--problem", "iris"], "--problem"),
         (["--trace", "no/such/folder/trace.json"], "--trace"),
-        (["--json", "."], "--json"),
+        (["--out", "."], "--out"),
         (["--roofline", "figure.doc"], ".png"),
     ],
     "peers": [

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
+from datasets.folders import ROOT
 from reports.__main__ import app
 from reports.comparing.compare import compare, judged, summaries
 from reports.comparing.partners import partners
@@ -200,3 +203,18 @@ def test_the_command_names_both_sides_prints_every_pair_and_writes_the_list(tmp_
     assert "1 slower, 0 same" in text and "without a partner: 1 of A (wine" in text
     table = pd.read_csv(out / "compare.csv")
     assert list(table["runs"]) == [12, 12, 12] and (out / "compare.tex").exists() and (out / "compare.md").exists()
+
+
+def test_the_comparison_as_json_is_one_value_with_underscores_in_its_keys(tmp_path):
+    store = stored(tmp_path / "s", *repeats(), *repeats(2.0, solver="newton-cg"), *repeats(problem="wine"))
+    words = ["compare", "newton", "newton-cg", "--store", str(store)]
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert (found["kind"], found["A"], found["B"], found["gap"]) == ("solver", "newton", "newton-cg", 1e-6)
+    assert [row["quantity"] for row in found["pairs"]] == ["run", "gap", "iteration"]
+    assert found["pairs"][0]["B"] == pytest.approx(2 * found["pairs"][0]["A"]) and len(found["summary"]) == 3
+    assert [row["side"] for row in found["without_partner"]] == ["A"]
+    rows = [*found["pairs"], *found["summary"], *found["without_partner"]]
+    documented = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "command-line.md").read_text()))
+    assert set(found).union(*rows) <= documented
+    empty = CliRunner().invoke(app, [*words[:3], "absent", "--store", str(store), "--json"])
+    assert empty.exit_code == 2 and empty.stdout == "" and empty.stderr

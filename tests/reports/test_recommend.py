@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from benchmarks.profiling.work import Shape, linear_work, work_of
 from benchmarks.store.parquet import constant_columns, write_table
 from benchmarks.store.runs import SCHEMA
 from datasets import build
+from datasets.folders import ROOT
 from reports.__main__ import app
 from reports.data.runs import Runs, load
 from reports.recommend.cost_model import CACHE, Iteration, fit, floor, terms
@@ -520,6 +523,20 @@ def test_the_command_ranks_and_checks_itself(store):
     outcome = ask(store, "--check")
     assert outcome.exit_code == 0 and "regret of the model: median 1," in outcome.stdout
     assert "held out one by one, the 90 % intervals held" in outcome.stdout and "larger problem" in outcome.stdout
+
+
+@pytest.mark.slow
+def test_the_answers_as_json_are_one_value_each_with_documented_keys(store):
+    documented = set(re.findall(r"`(\w+)`", (ROOT / "docs" / "command-line.md").read_text()))
+    found = json.loads(ask(store, "--n", "300", "--d", "400", "--json").stdout)
+    assert (found["question"]["n"], found["question"]["machine"]) == (300, "A CPU")
+    assert found["predictions"][0]["solver"] == "newton-cg" and found["predictions"][0]["tried"] == 4
+    assert set(found).union(found["question"], *found["predictions"]) <= documented
+    checked = json.loads(ask(store, "--check", "--json").stdout)
+    assert "regret of the model: median 1," in checked["summary"][0] and len(checked["problems"]) == 4
+    assert set(checked).union(*checked["problems"]) <= documented
+    refused = ask(store, "--n", "9", "--d", "5", "--gap", "1", "--json")
+    assert refused.exit_code == 2 and refused.stdout == "" and "--gap" in refused.stderr
 
 
 BAD = {

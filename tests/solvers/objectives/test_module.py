@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 import torch
+from tests.simulated_cuda import SimulatedCuda
 from torch import nn
 from torch.autograd.functional import hessian, jacobian
 from torch.func import functional_call
@@ -18,7 +19,6 @@ from solvers.objectives import ModuleObjective, ResidualMLP
 from solvers.objectives.module import objective as module_objective
 from solvers.objectives.module.losses import is_convex
 from solvers.objectives.taylor_check import check_derivatives
-from tests.simulated_cuda import SimulatedCuda
 from tests.solvers.helpers import close, network, normal
 
 ROWS = 12

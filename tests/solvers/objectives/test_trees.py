@@ -6,10 +6,10 @@ from collections import namedtuple
 
 import pytest
 import torch
+from tests.simulated_cuda import SimulatedCuda
 
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import FunctionObjective, LogisticRegression
-from tests.simulated_cuda import SimulatedCuda
 from tests.solvers.helpers import close, normal
 
 A, B = normal(3, 2), normal(4, seed=1)
