@@ -148,7 +148,17 @@ class Noisy(torch.optim.SGD):
 
 class Fragile(torch.optim.SGD):
     def step(self, closure=None):
-        torch.linalg.eigh(torch.outer(*[self.param_groups[0]["params"][0].grad] * 2))
+        if not self.param_groups[0]["params"][0].grad.isfinite().all():
+            raise torch.linalg.LinAlgError("the matrix has entries that are not finite")
+        return super().step()
+
+
+class Writing(torch.optim.SGD):
+    """Changes the gradients that it is given, as clipping and centring do."""
+
+    def step(self, closure=None):
+        with torch.no_grad():
+            self.param_groups[0]["params"][0].grad.mul_(2.0)
         return super().step()
 
 
@@ -180,6 +190,12 @@ def test_a_gradient_that_is_differentiated_again_gives_counted_products_with_the
     assert result.counters["hessian_vector_products"] == 4
 
 
+def test_an_optimiser_that_writes_to_its_gradients_leaves_those_of_the_point_as_they_are():
+    point, solver = BOWL.at(vector(3.0, -2.0)), TorchOptimizer(Writing, lr=0.1)
+    arrived, _ = solver.step(point, solver.init(point))
+    assert point.gradient.tolist() == [6.0, -4.0] and torch.allclose(arrived.x, vector(1.8, -1.2))
+
+
 def test_a_step_that_only_prepares_is_no_stall():
     assert minimize(TorchOptimizer(Idle, lr=0.4), BOWL, vector(3.0, -2.0)).status == Status.CONVERGED
 
@@ -190,6 +206,8 @@ def test_random_numbers_are_a_runs_own_and_those_of_the_caller_stay():
     before = torch.get_rng_state(), np.random.get_state()[1].copy()
     runs = [minimize(TorchOptimizer(Noisy, seed=seed), BOWL, vector(3.0, -2.0), FEW).x for seed in (0, 0, 1)]
     assert torch.equal(runs[0], runs[1]) and not torch.equal(runs[0], runs[2])
+    x = minimize(TorchOptimizer(Noisy), BOWL, vector(3.0, -2.0), FEW).trace.iterates
+    assert not torch.allclose(x[1] - x[0], x[2] - x[1])  # the second step draws other numbers than the first
     assert torch.equal(before[0], torch.get_rng_state()) and (before[1] == np.random.get_state()[1]).all()
 
 
