@@ -144,8 +144,8 @@ def _serve(
     settings: dict[str, str],
     own: list[Any],
 ) -> None:
-    """In the worker: answer until the pipe is closed. settings: variables of the environment; own: plug-ins of the user,
-    both of the parent."""
+    """In the worker: answer until the pipe is closed. settings: variables of the environment; own: plug-ins, both
+    of the parent."""
     os.environ.update(settings)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

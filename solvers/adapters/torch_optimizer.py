@@ -132,7 +132,8 @@ class Running:
         own = type(optimizer).__module__.startswith("torch.optim")
         # torch's own need none but where they say so; those of others may raise without one.
         self.takes_closure = step is not None and (step.default is Parameter.empty or not own)
-        self.generators = None if own else _Generators(solver.seed)  # torch's own draw no random numbers
+        # torch's own draw no random numbers.
+        self.generators = None if own else _Generators(solver.seed, parameters[0].device)
 
     def advance(self, point: Point) -> Point:
         """The point after one step of the optimiser; the same point where x has not changed."""
@@ -186,25 +187,30 @@ class _Gradient(torch.autograd.Function):
 class _Generators:
     """The global generators of torch, NumPy and Python, as a run of its own would have them."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, device: torch.device) -> None:
+        self.device = device
         before = self.swap(None)
         torch.random.default_generator.manual_seed(seed)
-        if torch.cuda.is_initialized():
-            torch.cuda.manual_seed(seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
         np.random.seed(seed)
         random.seed(seed)
         self.state = self.swap(before)
 
-    @staticmethod
-    def swap(state: Any) -> Any:
+    def swap(self, state: Any) -> Any:
         """Put a state in the place of the present one, which is returned."""
-        there = torch.cuda.is_initialized()
-        device = torch.cuda.get_rng_state() if there else None
-        found = torch.get_rng_state(), device, np.random.get_state(), random.getstate()
+        there = self.device.type == "cuda"
+        found = (
+            torch.get_rng_state(),
+            torch.cuda.get_rng_state(self.device) if there else None,
+            np.random.get_state(),
+            random.getstate(),
+        )
         if state is not None:
             torch.set_rng_state(state[0])
-            if state[1] is not None:
-                torch.cuda.set_rng_state(state[1])
+            if there:
+                torch.cuda.set_rng_state(state[1], self.device)
             np.random.set_state(state[2])
             random.setstate(state[3])
         return found

@@ -168,7 +168,7 @@ def test_a_command_with_a_bad_file_ends_with_2(tmp_path):
 
 def test_an_import_that_does_not_end_is_told(tmp_path, monkeypatch):
     monkeypatch.setattr(plugins, "PATIENCE", 0.2)
-    endless = "def f(): pass\nwhile 1:\n    try:\n        [f() for _ in "many"]\n    except Exception:\n        pass\n"
+    endless = "def f(): pass\nwhile 1:\n    try:\n        [f() for _ in 'many']\n    except Exception:\n        pass\n"
     with pytest.raises(plugins.PluginError, match=r"line \d+: its import takes more than 0.2 s"):
         plugins.load([written(tmp_path, endless)])
 
