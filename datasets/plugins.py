@@ -102,10 +102,10 @@ def names(kind: str) -> list[str]:
     return [name for known, name in _origins if known == kind]
 
 
-def solvers_of(files: Iterable[Path | str]) -> list[str]:
-    """The solvers of files that are loaded."""
+def names_in(files: Iterable[Path | str], kind: str) -> list[str]:
+    """The plug-ins of a kind in files that are loaded."""
     sources = {_source(_files[str(Path(path).resolve())]) for path in files}
-    return [name for (kind, name), source in _origins.items() if kind == "solver" and source in sources]
+    return [name for (known, name), source in _origins.items() if known == kind and source in sources]
 
 
 def _source(file: File) -> str:

@@ -22,6 +22,7 @@ from ..runner.isolation import IsolatedRuns, Limits
 from ..runner.measure import sentence
 from ..runner.peers import refusal
 from ..runner.suites import Case
+from .conformance import check
 from .simulated_cuda import SimulatedCuda
 
 ROUNDING = 64  # units in the last place of f by which two evaluations may differ
@@ -34,7 +35,7 @@ MEMORY = 4 << 30  # bytes
 
 
 @dataclass(frozen=True)
-class Finding:
+class Outcome:
     """An answer to a question. passed: None for a fact that is neither good nor bad."""
 
     part: str
@@ -70,17 +71,27 @@ def fit(name: str, objective: Any, x0: Tensor, seconds: float, iterations: int =
         return Fitted(None, False, sentence(error), 0)
 
 
-def descent(name: str, seconds: float) -> list[Finding]:
+def promises(name: str, seconds: float) -> list[Outcome]:
+    """What every registered solver promises: the checks of the verb `check`."""
+    if name in PEERS:
+        return []
+    return [
+        Outcome("promises", each.name, each.passed, f"{each.number:g}", each.sentence)
+        for each in check(solver_named(parts(name)[0]))
+    ]
+
+
+def descent(name: str, seconds: float) -> list[Outcome]:
     """How often f rises from an iterate to the next, and whether it ends above the start."""
     findings = []
     for problem in DESCENT:
         built = build(problem)
         if name in PEERS and (reason := refusal(name, built, Stop())):
-            findings.append(Finding("descent", f"f along a run on {problem}", None, "-", reason))
+            findings.append(Outcome("descent", f"f along a run on {problem}", None, "-", reason))
             continue
         found = fit(name, built.objective, built.x0, seconds, ITERATIONS)
         if found.x is None:
-            findings.append(Finding("descent", f"f along a run on {problem}", False, "-", found.words))
+            findings.append(Outcome("descent", f"f along a run on {problem}", False, "-", found.words))
             continue
         values = [float(built.objective.at(x.double().reshape(-1)).value) for x in found.iterates]
         noise = ROUNDING * torch.finfo(torch.float64).eps
@@ -90,7 +101,7 @@ def descent(name: str, seconds: float) -> list[Finding]:
             number = f"{values[0]:.3g} at the start, {values[-1]:.3g} at the end"
         higher = not values[-1] <= values[0]
         detail = f"it ends at {values[-1]:.3g}, above the start, {values[0]:.3g}" if higher else ""
-        findings.append(Finding("descent", f"f along a run on {problem}", not higher, number, detail))
+        findings.append(Outcome("descent", f"f along a run on {problem}", not higher, number, detail))
     return findings
 
 
@@ -104,7 +115,7 @@ def rows(scaled: str = "") -> LogisticRegression:
     return LogisticRegression(X, y, fit_intercept=True, reduction="sum" if scaled == "f" else "mean")
 
 
-def units(name: str, seconds: float) -> list[Finding]:
+def units(name: str, seconds: float) -> list[Outcome]:
     """Whether the same problem in other units is as easy: no penalty, so that the minimum is the same."""
     findings, usual = [], None
     for words, scaled in SCALES.items():
@@ -113,7 +124,7 @@ def units(name: str, seconds: float) -> list[Finding]:
         found = fit(name, f, start, seconds)
         question = f"logistic regression, 300 x 6, {words}"
         if found.x is None:
-            findings.append(Finding("units", question, False, "-", found.words))
+            findings.append(Outcome("units", question, False, "-", found.words))
             continue
         best = minimize(SOLVERS["newton-levenberg"], f, stop=Stop(gap_tolerance=1e-13)).value
         gap = (float(f.at(found.x.double()).value) - best) / (float(f.at(start).value) - best)
@@ -123,15 +134,15 @@ def units(name: str, seconds: float) -> list[Finding]:
         if usual is not None and passed and usual and found.iterations > 2 * usual + 2:
             detail = f"{found.iterations / max(usual, 1):.1f} times as many iterations as in the usual units"
         usual = found.iterations if usual is None else usual
-        findings.append(Finding("units", question, passed, number, detail))
+        findings.append(Outcome("units", question, passed, number, detail))
     return findings
 
 
-def device(name: str, seconds: float) -> list[Finding]:
+def device(name: str, seconds: float) -> list[Outcome]:
     """On a simulated CUDA device: does it mix devices, how often does the host wait, and is the end the same?"""
     question = "a run on a simulated CUDA device"
     if name in PEERS:
-        return [Finding("device", question, None, "-", "a method of another library is measured on the CPU alone")]
+        return [Outcome("device", question, None, "-", "a method of another library is measured on the CPU alone")]
     f = rows()
     here = fit(name, f, f.zeros(), seconds, 10)
     with SimulatedCuda() as simulated:
@@ -142,29 +153,29 @@ def device(name: str, seconds: float) -> list[Finding]:
         reads, late = sum(simulated.reads.values()), len(simulated.pending)
         x = None if there.x is None else there.x.detach().cpu()
     if x is None or here.x is None:
-        return [Finding("device", question, False, "-", there.words if x is None else here.words)]
+        return [Outcome("device", question, False, "-", there.words if x is None else here.words)]
     same = torch.allclose(x, here.x, rtol=1e-6, atol=1e-9)
     late_words = f"; {late} copies to the host that nobody waited for" if late else ""
     number = f"{reads / max(1, there.iterations):.1f} reads by the host an iteration{late_words}"
     words = "" if same else "it ends elsewhere than on the CPU: does it read the device without waiting?"
-    return [Finding("device", question, same, number, words)]
+    return [Outcome("device", question, same, number, words)]
 
 
-def repeats(name: str, seconds: float) -> list[Finding]:
+def repeats(name: str, seconds: float) -> list[Outcome]:
     """Whether two runs give the same bits."""
     f = rows()
     first, second = (fit(name, f, f.zeros(), seconds, 20) for _ in range(2))
     if first.x is None or second.x is None:
-        return [Finding("repeats", "two runs", False, "-", first.words)]
+        return [Outcome("repeats", "two runs", False, "-", first.words)]
     same = first.iterations == second.iterations and torch.equal(first.x, second.x)
     difference = float((first.x.double() - second.x.double()).abs().max())
     words = "" if same else "it draws random numbers without a seed of its own, or keeps a state between runs"
-    return [Finding("repeats", "two runs", same, f"they differ by {difference:.1e}", words)]
+    return [Outcome("repeats", "two runs", same, f"they differ by {difference:.1e}", words)]
 
 
 def functions(
     name: str, seconds: float, step: Callable[[str], None] = lambda words: None
-) -> tuple[list[Finding], list[dict[str, Any]]]:
+) -> tuple[list[Outcome], list[dict[str, Any]]]:
     """The test functions: how many minima it finds, and claims where there is none. The findings, and a row each."""
     solver, results = name if name in PEERS else parts(name)[0], []
     with IsolatedRuns(Limits(seconds + 10.0, MEMORY)) as runs:
@@ -178,16 +189,16 @@ def functions(
     ends = [row["end"] for row in results]
     asked = len(ends) - ends.count("cannot express")
     if not asked:
-        return [Finding("functions", "test functions", None, "-", results[0]["status"])], results
+        return [Outcome("functions", "test functions", None, "-", results[0]["status"])], results
     found = ends.count("minimum") + ends.count("local minimum")
     false = [row["function"] for row in results if row["end"] == "false claim"]
     raised = [row["function"] for row in results if row["end"] == "raised"]
     iterations = [row["iterations"] for row in results if row["end"] == "minimum"]
     number = f"{found} of {asked}" + (f", in {median(iterations):.0f} iterations (median)" if iterations else "")
     return [
-        Finding("functions", "minima found of the test functions", None, number),
-        Finding("functions", "false reports of convergence there", not false, str(len(false)), ", ".join(false)),
-        Finding("functions", "runs that raised", not raised, str(len(raised)), ", ".join(raised)),
+        Outcome("functions", "minima found of the test functions", None, number),
+        Outcome("functions", "false reports of convergence there", not false, str(len(false)), ", ".join(false)),
+        Outcome("functions", "runs that raised", not raised, str(len(raised)), ", ".join(raised)),
     ], results
 
 

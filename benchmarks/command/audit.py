@@ -18,7 +18,7 @@ from rich.table import Table
 
 from benchmarks.audit.asking import ask_all
 from benchmarks.audit.cases import QUICK, cases
-from benchmarks.audit.examine import Finding, descent, device, functions, repeats, units
+from benchmarks.audit.examine import Outcome, descent, device, functions, promises, repeats, units
 from benchmarks.audit.judge import CONTENDERS, FALSE, OVER_TIME, RAISED, SOLVED, UNABLE
 from benchmarks.audit.verdicts import Verdicts
 from benchmarks.command.terminal.errors import fail
@@ -32,6 +32,7 @@ from solvers.common.names import STEPPED
 WIDTH = 150
 PARTS = {
     "claims": "Are its reports of convergence true, on hard problems whose minimum is known to 80 digits?",
+    "promises": "Does it keep what every solver of ours promises?",
     "descent": "Does it raise f?",
     "units": "Does it depend on the units of the data?",
     "device": "What would it do on a GPU?",
@@ -48,7 +49,7 @@ def audit(subject: list[str], part: list[str], seconds: float, quick: bool, out:
         if unknown := next((each for each in part if each not in PARTS), None):
             raise ValueError(f"--part must be one of {', '.join(PARTS)}, found {unknown!r}")
         if not 0 < seconds < math.inf:
-            raise ValueError(f"--seconds must be a positive number, found {seconds}")
+            raise ValueError(f"--time-limit must be a positive number of seconds, found {seconds}")
         if out is not None and out.suffix not in SUFFIXES:
             raise ValueError(f"--out must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, found {str(out)!r}")
         verdicts = Verdicts(store)
@@ -81,13 +82,7 @@ def subjects(each: str) -> list[str]:
     path = Path(each)
     if path.suffix == ".py" or path.is_file():
         plugins.load([path])
-        source = f"{path.resolve().name} "
-        found = [
-            OURS * (kind == "solver") + name
-            for kind in ("solver", "peer")
-            for name in plugins.names(kind)
-            if plugins.origin(kind, name).startswith(source)
-        ]
+        found = [OURS + name for name in plugins.names_in([path], "solver")] + plugins.names_in([path], "peer")
         if not found:
             raise ValueError(f"{path.name} has no SOLVERS and no PEERS: there is nothing to audit")
         return found
@@ -113,7 +108,7 @@ def _examined(
     name: str, wanted: list[str], seconds: float, quick: bool, verdicts: Verdicts, step: Callable[[str], None]
 ) -> dict[str, Any]:
     page: dict[str, Any] = {"findings": [], "hard problems": [], "test functions": []}
-    parts = {"descent": descent, "units": units, "device": device, "repeats": repeats}
+    parts = {"promises": promises, "descent": descent, "units": units, "device": device, "repeats": repeats}
     for part in wanted:
         step(f"{part}: {name}")
         if part == "claims":
@@ -133,11 +128,11 @@ def _examined(
     return page
 
 
-def claims(found: pd.DataFrame) -> list[Finding]:
+def claims(found: pd.DataFrame) -> list[Outcome]:
     """How many reports of convergence were made, and how many of them are false."""
     asked = found[found["verdict"] != UNABLE]
     if asked.empty:
-        return [Finding("claims", "hard problems", None, "-", found["message"].iloc[0])]
+        return [Outcome("claims", "hard problems", None, "-", found["message"].iloc[0])]
     without = asked[~asked["minimiser"].astype(bool)]
     false = asked[asked["verdict"] == FALSE]
     there = false["minimiser"].astype(bool)
@@ -145,22 +140,22 @@ def claims(found: pd.DataFrame) -> list[Finding]:
     raised = int((asked["verdict"] == RAISED).sum())
     names = ", ".join(dict.fromkeys(false["case"]))
     return [
-        Finding(
+        Outcome(
             "claims",
             f"false reports where the minimum was not reached, of {len(solved)} problems that have one",
             not there.any(),
             str(int(there.sum())),
         ),
-        Finding(
+        Outcome(
             "claims",
             f"false reports on {len(without)} problems without a minimum",
             bool(there.all()),
             str(int((~there).sum())),
             names,
         ),
-        Finding("claims", "problems solved and reported", None, f"{int((solved['verdict'] == SOLVED).sum())}"),
-        Finding("claims", "runs that raised", raised == 0, str(raised)),
-        Finding("claims", "runs over time", None, str(int((asked["verdict"] == OVER_TIME).sum()))),
+        Outcome("claims", "problems solved and reported", None, f"{int((solved['verdict'] == SOLVED).sum())}"),
+        Outcome("claims", "runs that raised", raised == 0, str(raised)),
+        Outcome("claims", "runs over time", None, str(int((asked["verdict"] == OVER_TIME).sum()))),
     ]
 
 
@@ -187,7 +182,7 @@ def show(name: str, page: dict[str, Any], console: Console) -> None:
             console.print(table)
 
 
-def cells(finding: Finding) -> Iterator[str]:
+def cells(finding: Outcome) -> Iterator[str]:
     yield {True: "passed", False: "FAILED", None: ""}[finding.passed]
     yield from (finding.question, finding.number, finding.detail)
 

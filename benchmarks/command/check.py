@@ -24,7 +24,7 @@ def check_solvers(files: Sequence[Path], solvers: Sequence[str]) -> None:
     """A table for each solver of the files and each that is named; exit 1 if one fails a check."""
     load_plugins(files)
     try:
-        names = [*plugins.solvers_of(files), *map(canonical, solvers)]
+        names = [*plugins.names_in(files, "solver"), *map(canonical, solvers)]
         if not names:
             fail("no solver is named: give a file with SOLVERS, or --solver NAME")
         made = {name: solver_named(name) for name in dict.fromkeys(names)}

@@ -302,7 +302,8 @@ def audit(
         list[str], typer.Argument(help="A file of your own (FILE.py), a solver, torch:CLASS, or a peer library:method.")
     ],
     part: Annotated[
-        list[str], typer.Option(help="Only this: claims, descent, units, device, repeats, functions; may be repeated.")
+        list[str],
+        typer.Option(help="Only claims, promises, descent, units, device, repeats or functions; may be repeated."),
     ] = [],  # noqa: B006
     seconds: Annotated[float, typer.Option("--time-limit", help="Seconds a run may take.")] = 2.0,
     quick: Annotated[bool, typer.Option("--quick", help="A few of the hard problems only.")] = False,

@@ -13,9 +13,7 @@ import multiprocessing
 import os
 import resource
 import signal
-import sys
 from collections.abc import Callable
-from importlib import import_module
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -103,9 +101,10 @@ class Worker:
         context.set_forkserver_preload([self.function.__module__, *SLOW_IMPORTS])
         self.pipe, theirs = context.Pipe()
         watched, self.lifeline = context.Pipe(duplex=False)
-        own = plugins.loaded() if (plugins := sys.modules.get("datasets.plugins")) else []
+        from datasets import plugins
+
         ends = theirs, watched
-        arguments = (*ends, self.function, self.prepare, self.load, self.memory, our_settings(), own)
+        arguments = (*ends, self.function, self.prepare, self.load, self.memory, our_settings(), plugins.loaded())
         self.process = context.Process(target=_serve, args=arguments, name="hessbench worker", daemon=True)
         self.process.start()
         theirs.close()
@@ -155,7 +154,9 @@ def _serve(
     os.dup2(quiet, 2)
     try:
         if own:
-            import_module("datasets.plugins").load_same(own)
+            from datasets.plugins import load_same
+
+            load_same(own)
         if prepare is not None:
             prepare()
         if memory is not None:

@@ -14,6 +14,7 @@ from benchmarks.audit.simulated_cuda import SimulatedCuda
 from benchmarks.command.main import app
 from datasets import plugins
 from solvers import SOLVERS
+from solvers.adapters import PEERS
 
 PLANTS = '''
 """Solvers that do what a solver must not, and a peer that claims success at once."""
@@ -80,9 +81,12 @@ PEERS = {"plants:liar": LyingPeer()}
 def plants(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("plants") / "plants.py"
     path.write_text(PLANTS)
+    before = [(registry, dict(registry)) for registry in (SOLVERS, PEERS, plugins._files, plugins._origins)]
     plugins.load([path])
     yield path
-    plugins.unload(path)
+    for registry, entries in before:
+        registry.clear()
+        registry.update(entries)
 
 
 def failed(findings) -> list[str]:
@@ -131,7 +135,7 @@ def run(*arguments: str):
 def test_a_peer_that_claims_success_at_once_is_found_out(plants, tmp_path):
     out = tmp_path / "page.json"
     store = ["--store", str(tmp_path / "v.parquet"), "--quick", "--part", "claims", "--part", "functions"]
-    ended = run("plants:liar", *store, "--out", str(out), "--seconds", "1")
+    ended = run("plants:liar", *store, "--out", str(out), "--time-limit", "1")
     assert ended.exit_code == 1, ended.output
     page = json.loads(out.read_text())["plants:liar"]
     numbers = {finding["question"]: finding for finding in page["findings"]}
@@ -143,7 +147,7 @@ def test_a_peer_that_claims_success_at_once_is_found_out(plants, tmp_path):
 @pytest.mark.slow
 def test_torchs_lbfgs_reports_success_where_there_is_no_minimum_and_as_a_solver_of_ours_it_does_not(tmp_path):
     """By its own tolerances it ends on separable data; stepped by our loop, which proves, it claims nothing false."""
-    store = ["--store", str(tmp_path / "v.parquet"), "--quick", "--part", "claims", "--seconds", "1"]
+    store = ["--store", str(tmp_path / "v.parquet"), "--quick", "--part", "claims", "--time-limit", "1"]
     theirs, ours = tmp_path / "theirs.json", tmp_path / "ours.json"
     assert run("torch.optim:LBFGS", *store, "--out", str(theirs)).exit_code == 1
     assert run("torch:LBFGS", *store, "--out", str(ours)).exit_code == 0
@@ -162,7 +166,7 @@ def test_torchs_lbfgs_reports_success_where_there_is_no_minimum_and_as_a_solver_
     [
         (["newton-colesky"], "newton-cholesky"),
         (["newton", "--part", "everything"], "--part must be one of"),
-        (["newton", "--seconds", "0"], "--seconds must be"),
+        (["newton", "--time-limit", "0"], "--time-limit must be"),
         (["newton", "--out", "page.pdf"], ".html, .txt or .json"),
         (["nothing.py"], "cannot be read"),
         (["torch:Adan"], "Adam"),
