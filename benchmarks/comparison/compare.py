@@ -19,11 +19,11 @@ from benchmarks.runner.measure import evaluate, measure
 from benchmarks.runner.suites import Case
 from benchmarks.store.locks import Locks
 from benchmarks.store.runs import Store, run_key, was_disturbed
-from datasets import Certificate, Problem, build, certificate_of, uncertified
+from datasets import Certificate, Problem, build, certificate_of, plugins, uncertified
 from datasets.certificates.certificate import FAMILIES
 from solvers import SOLVERS, Solver, Stop
 from solvers.adapters import PEERS
-from solvers.common.names import lookup
+from solvers.named import canonical, solver_named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,6 +83,7 @@ def compare(
     """
     import pandas as pd
 
+    plugins.load()  # what installed packages and HESSBENCH_PLUGINS offer
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, found {repeats}")
     subjects = [_subject(each) for each in _several(problems, (str, Problem))]
@@ -147,10 +148,11 @@ def _contenders(solvers: Any) -> list[Case]:
 
 def _contender(solver: Any, name: str = "") -> Case:
     if isinstance(solver, str):
-        registered = lookup({**SOLVERS, **PEERS}, solver, "solver")
+        if solver not in PEERS:
+            solver = canonical(solver)
         if name in ("", solver) or solver in PEERS:
             return Case("", solver, variant="" if name == solver else name)
-        solver = registered
+        solver = solver_named(solver)
     if isinstance(solver, type) or not (hasattr(solver, "init") and hasattr(solver, "step")):
         raise TypeError(
             f"a solver is a name, or an object with init and step, found {solver!r}: peers go by their names"

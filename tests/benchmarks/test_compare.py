@@ -172,3 +172,10 @@ def test_importing_the_package_imports_nothing_else():
     process = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "[]"
     assert not hasattr(benchmarks, "setup")  # which asv would ask for
+
+
+def test_an_optimiser_of_torch_goes_by_its_name():
+    frame = compare("breast-cancer-l2", ["torch:SGD:lr=1.0", "newton"], repeats=1, stop=Stop(iterations=3))
+    assert set(frame["label"]) == {"SGD lr=1.0", "newton"}
+    with pytest.raises(ValueError, match="Adam"):
+        compare("breast-cancer-l2", "torch:Adan")

@@ -7,12 +7,12 @@ from functools import partial
 
 import pytest
 import torch
-from tests.simulated_cuda import SimulatedCuda
 from torch import nn
 from torch.autograd.functional import hessian, jacobian
 from torch.func import functional_call
 from torch.nn import functional
 
+from benchmarks.audit.simulated_cuda import SimulatedCuda
 from solvers import SOLVERS, Ledger, Status, Stop, minimize
 from solvers.common.instrumentation import current
 from solvers.objectives import ModuleObjective, ResidualMLP

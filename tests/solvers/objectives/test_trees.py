@@ -6,8 +6,8 @@ from collections import namedtuple
 
 import pytest
 import torch
-from tests.simulated_cuda import SimulatedCuda
 
+from benchmarks.audit.simulated_cuda import SimulatedCuda
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.objectives import FunctionObjective, LogisticRegression
 from tests.solvers.helpers import close, normal
