@@ -171,6 +171,9 @@ class LinearPoint(Point):
         return 0.5 * f.scale * math.sqrt(f.norm_squared) * float(torch.linalg.vector_norm(self.drift.double()))
 
     def along(self, direction: Tensor) -> LinearRay:
+        ray = self.__dict__.get("newton_ray")  # where its margins came with the direction
+        if ray is not None and ray.direction is direction:
+            return ray
         return LinearRay(self, self.objective.centred(direction))
 
     def __add__(self, step: Tensor) -> LinearPoint:
