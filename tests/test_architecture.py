@@ -163,7 +163,7 @@ def test_a_folder_holds_about_a_dozen_files():
 
 
 def test_solvers_imports_torch_and_the_standard_library_alone():
-    """But for `solvers/adapters`, where optional peers live, a kernel for Triton, which a CUDA torch brings, and those for
+    """But for `solvers/adapters`, where optional peers live, and kernels for Triton, which a CUDA torch brings, and for
     Numba, which works on NumPy's arrays."""
     allowed = {"torch", "solvers", *sys.stdlib_module_names}
     found = [

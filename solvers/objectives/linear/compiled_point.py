@@ -19,6 +19,7 @@ from .logistic_point import LogisticPoint
 from .margins import REFRESH, LinearPoint, LinearRay
 
 MOST_ENTRIES = 1 << 18  # of X: one thread of compiled code was faster up to here
+MOST_ROWS = 10_000  # beyond, torch's vectors of sigmoids and logarithms are as fast as these, made one by one
 WIDEST = 128  # coefficients: the factorisation has no blocks
 
 
@@ -27,7 +28,6 @@ class Columns(NamedTuple):
 
     columns: np.ndarray  # (size, m), of sign_i X, with the intercept's ones last
     penalties: np.ndarray  # (size,)
-    scale: Any  # in the precision of X
     work: np.ndarray  # (2, m)
     n: int
     length: int  # of the block of a point
@@ -49,7 +49,8 @@ def kernels() -> Any:
 def columns_of(objective: Any) -> Columns | None:
     """None where compiled kernels are not for that problem, or not there."""
     X, size = objective.X, objective.size
-    small = not is_sparse(X) and X.device.type == "cpu" and X.numel() <= MOST_ENTRIES and size <= WIDEST
+    small = not is_sparse(X) and X.device.type == "cpu" and X.numel() <= MOST_ENTRIES
+    small = small and len(X) <= MOST_ROWS and size <= WIDEST
     if not (small and objective.binary) or kernels() is None:
         return None
     m = kernels().padded(len(X))
@@ -60,7 +61,7 @@ def columns_of(objective: Any) -> Columns | None:
     kind = columns.numpy().dtype.type
     _warm_up(kind)
     penalties, work = objective.penalties.numpy(), np.empty((2, m), kind)
-    return Columns(columns.numpy(), penalties, kind(objective.scale), work, len(X), 3 + 2 * size + 3 * m)
+    return Columns(columns.numpy(), penalties, work, len(X), 3 + 2 * size + 3 * m)
 
 
 @cache
@@ -90,7 +91,7 @@ class CompiledLogisticPoint(LogisticPoint):
         size, n = len(data.columns), data.n
         block[3 : 3 + size] = self.x.numpy()
         block[3 + 2 * size : 3 + 2 * size + n] = self.margins.numpy()
-        kernels().evaluate(data.columns, data.penalties, data.scale, n, block)
+        kernels().evaluate(data.columns, data.penalties, self.objective.compiled_scale, n, block)
         return block
 
     @cached
@@ -146,7 +147,7 @@ class CompiledLogisticPoint(LogisticPoint):
         data, size = self.objective.columns, self.objective.size
         found = np.empty((size, size), data.columns.dtype)
         weights = self.block[3 + 2 * size + 2 * data.columns.shape[1] :]
-        kernels().gram(data.columns, weights, data.penalties, data.scale, data.work, found)
+        kernels().gram(data.columns, weights, data.penalties, self.objective.compiled_scale, data.work, found)
         return torch.from_numpy(found)
 
     def newton_solution(self) -> tuple[Factor | None, Tensor | None, float]:
@@ -156,7 +157,8 @@ class CompiledLogisticPoint(LogisticPoint):
         if (hessian := known.get("hessian")) is None:
             count("hessians")
             hessian = np.empty((size, size), kind)
-            kernels().newton(data.columns, data.penalties, data.scale, data.work, self.block, hessian, lower, out)
+            scale = self.objective.compiled_scale
+            kernels().newton(data.columns, data.penalties, scale, data.work, self.block, hessian, lower, out)
             known["hessian"] = torch.from_numpy(hessian)
         else:
             gradient = self.block[3 + size : 3 + 2 * size]
@@ -175,12 +177,18 @@ class CompiledLogisticPoint(LogisticPoint):
         root = torch.from_numpy(out[1 + size : 1 + 2 * size])
         return Factor(torch.from_numpy(lower), root, 0.0), direction, slope
 
+    def at(self, x: Tensor, margins: Tensor, age: int) -> LogisticPoint:
+        kind = LogisticPoint if x.requires_grad else CompiledLogisticPoint
+        return kind(self.objective, x, margins, age)
+
     def third_derivative(self, moves: Tensor) -> Tensor:
+        if moves.requires_grad:
+            return super().third_derivative(moves)
         data, found = self.objective.columns, np.empty(self.objective.size, self.objective.columns.columns.dtype)
         size, m = data.columns.shape
         rows = self.block[3 + 2 * size :]
         kernels().third_derivative(
-            data.columns, moves.numpy(), rows[m : 2 * m], rows[2 * m :], data.scale, data.work, found
+            data.columns, moves.numpy(), rows[m : 2 * m], rows[2 * m :], self.objective.compiled_scale, data.work, found
         )
         return torch.from_numpy(found)
 
@@ -201,9 +209,8 @@ class CompiledRay(LinearRay):
         if point.age >= REFRESH or abs(t) > LARGEST_FACTOR:
             return super().at(t)
         block, kind = data.new_block(), data.columns.dtype.type
-        kernels().advance(
-            data.columns, data.penalties, data.scale, data.n, point.block, self.block, kind(t), block
-        )
+        scale = point.objective.compiled_scale
+        kernels().advance(data.columns, data.penalties, scale, data.n, point.block, self.block, kind(t), block)
         x = torch.from_numpy(block[3 : 3 + len(data.columns)])
         reached = CompiledLogisticPoint(point.objective, x, None, point.age + 1)
         reached.block = block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -126,6 +127,11 @@ class LogisticRegression(LinearModel):
         """-scale, a scalar: converting a Python number at each call takes longer than the multiplication."""
         with torch.inference_mode(False):
             return torch.tensor(-self.scale, dtype=self.X.dtype, device=self.X.device)
+
+    @cached
+    def compiled_scale(self) -> Any:
+        """scale as the compiled kernels take it; not a field of `columns`, for a sample has another."""
+        return self.columns.columns.dtype.type(self.scale)
 
     @cached
     def penalty_matrix(self) -> Tensor:

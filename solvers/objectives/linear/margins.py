@@ -176,6 +176,10 @@ class LinearPoint(Point):
             return ray
         return LinearRay(self, self.objective.centred(direction))
 
+    def at(self, x: Tensor, margins: Tensor, age: int) -> LinearPoint:
+        """The point x, with margins that were carried along for so many steps."""
+        return type(self)(self.objective, x, margins, age)
+
     def __add__(self, step: Tensor) -> LinearPoint:
         return self.objective.at(self.x + self.objective.centred(step))
 
@@ -215,7 +219,7 @@ class LinearRay(Ray):
         if point.age >= REFRESH:
             return type(point)(point.objective, x)
         margins = point.margins + self.moves if whole else add_scaled(point.margins, self.moves, t)
-        reached = type(point)(point.objective, x, margins, point.age + 1)
+        reached = point.at(x, margins, point.age + 1)
         if (scratch := point.__dict__.get("scratch")) is not None:
             reached.scratch = scratch
         return reached

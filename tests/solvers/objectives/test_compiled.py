@@ -12,7 +12,7 @@ from solvers import SOLVERS, Ledger, Status, Stop, minimize
 from solvers.core.decrement import exact_decrement
 from solvers.objectives import LogisticRegression
 from solvers.objectives.linear import compiled_point
-from solvers.objectives.linear.compiled_point import MOST_ENTRIES, WIDEST, CompiledLogisticPoint
+from solvers.objectives.linear.compiled_point import MOST_ENTRIES, MOST_ROWS, WIDEST, CompiledLogisticPoint
 from solvers.objectives.newton_system import newton_direction, newton_factor, slope_along
 
 pytestmark = pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed: the extra `fast` brings it")
@@ -131,7 +131,8 @@ def test_large_wide_sparse_and_fractional_problems_are_left_to_torch():
     assert LogisticRegression(X, 0.3 + 0.4 * y).columns is None
     assert LogisticRegression(X.to_sparse_csr(), y).columns is None
     assert LogisticRegression(torch.ones(20, WIDEST + 1), y).columns is None
-    assert LogisticRegression(torch.ones(MOST_ENTRIES // 3 + 1, 3), torch.ones(MOST_ENTRIES // 3 + 1)).columns is None
+    for n, d in ((MOST_ROWS + 1, 1), (MOST_ENTRIES // WIDEST + 1, WIDEST)):
+        assert LogisticRegression(torch.ones(n, d), torch.ones(n)).columns is None
 
 
 def test_autograd_through_a_point_takes_the_plain_way():
