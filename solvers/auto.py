@@ -70,12 +70,14 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
     X, n = f.X, len(f.X)
     if is_sparse(X) and f.hessian_price > EXPENSIVE:
         return "newton-cg", f"a sparse X whose Hessian takes as long as {f.hessian_price:.0f} gradients", NewtonCG()
+    sampled, reason = SampledNewton(), f"{n} rows and {size} coefficients"
+    if f.wide:
+        return "newton-sampled", f"{reason}: first in the coordinates of the rows", sampled
     if getattr(f, "columns", None) is not None:
-        return exact(f, f"{n} rows and {size} coefficients", CHEAP_COMPILED)
-    sampled = SampledNewton()
+        return exact(f, reason, CHEAP_COMPILED)
     if not fits_one_block(X) and (m := sampled.sample_size(n, size)):
         return "newton-sampled", f"{n} rows, of which {m} are a sample for {size} coefficients", sampled
-    return exact(f, f"{n} rows and {size} coefficients")
+    return exact(f, reason)
 
 
 def exact(objective: Any, reason: str, cheap: float = CHEAP) -> tuple[str, str, DirectionalSolver]:

@@ -151,11 +151,11 @@ class CompiledLogisticPoint(LogisticPoint):
         return torch.from_numpy(found)
 
     def newton_solution(self) -> tuple[Factor | None, Tensor | None, float]:
-        data, known = self.objective.columns, self.__dict__
+        data, known, counts = self.objective.columns, self.__dict__, current.get().counts
         (size, m), kind = data.columns.shape, data.columns.dtype
         lower, out = np.empty((size, size), kind), np.empty(1 + 2 * size + m, kind)
         if (hessian := known.get("hessian")) is None:
-            count("hessians")
+            counts["hessians"] += 1
             hessian = np.empty((size, size), kind)
             scale = self.objective.compiled_scale
             kernels().newton(data.columns, data.penalties, scale, data.work, self.block, hessian, lower, out)
@@ -163,14 +163,14 @@ class CompiledLogisticPoint(LogisticPoint):
         else:
             gradient = self.block[3 + size : 3 + 2 * size]
             kernels().newton_step(hessian.numpy(), gradient, data.columns, lower, out)
-        count("factorisations")
+        counts["factorisations"] += 1
         slope = float(out[0])
         if slope != slope:
             return None, None, slope
-        count("solves")
-        count("margins")
+        counts["solves"] += 1
+        counts["margins"] += 1
         if "gradient" not in known:
-            count("gradients")
+            counts["gradients"] += 1
             known["gradient"] = torch.from_numpy(self.block[3 + size : 3 + 2 * size])
         direction = torch.from_numpy(out[1 : 1 + size])
         known["newton_ray"] = CompiledRay(self, direction, out)

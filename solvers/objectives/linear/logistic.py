@@ -150,6 +150,19 @@ class LogisticRegression(LinearModel):
         with torch.inference_mode(False):
             return self.X @ self.X.T
 
+    def in_row_space(self) -> LogisticRegression | None:
+        """The same f over u (n,), with w = X^T L^-T u, X X^T = L L^T: X w = L u, and ||w|| = ||u||.
+
+        The minimiser of a `wide` f lies there, for its gradient vanishes at l2 w = -scale X^T (p - y). X of this
+        objective is L. None where the rows are dependent to rounding.
+        """
+        lower, info = torch.linalg.cholesky_ex(self.row_products)
+        if info.item():
+            return None
+        reduced = LogisticRegression(lower, self.y, self.l2)
+        reduced.scale = self.scale
+        return reduced
+
     def over(self, X: Tensor) -> LogisticRegression:
         return LogisticRegression(X, self.y.to(X.dtype), self.l2, self.fit_intercept, self.reduction)
 
