@@ -180,7 +180,7 @@ def test_in_the_coordinates_of_the_rows_f_is_the_same(options):
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_a_wide_problem_is_solved_in_the_first_step(dtype):
     f = wide(dtype)
-    result = minimize(SampledNewton(), f)
+    result = minimize(SOLVERS["newton-sampled"], f)
     assert result.status is Status.CONVERGED and result.iterations <= 2 and result.counters["hessians"] == 0
     assert result.value == pytest.approx(minimize(SOLVERS["newton-cholesky"], f).value, rel=1e-6)
     assert "coordinates of the rows" in minimize(SOLVERS["auto"], f).message
@@ -191,6 +191,6 @@ def test_dependent_rows_another_start_and_an_intercept_take_the_usual_way():
     twice = LogisticRegression(torch.cat([f.X, f.X]), torch.cat([f.y, f.y]), l2=1e-2)
     assert twice.in_row_space() is None
     for problem, start in ((twice, None), (f, torch.ones(60, dtype=torch.float64)), (wide(fit_intercept=True), None)):
-        result = minimize(SampledNewton(), problem, start)
+        result = minimize(SOLVERS["newton-sampled"], problem, start)
         assert result.status is Status.CONVERGED and result.counters["sample_hessians"] == 0
         assert result.value == pytest.approx(minimize(SOLVERS["newton-cholesky"], problem).value, rel=1e-9)
