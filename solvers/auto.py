@@ -15,6 +15,7 @@ from .newton.newton_cg import NewtonCG
 from .objectives.base import Point
 
 CHEAP = 1.0  # gradients: a Hessian that takes less time does not justify a correction that saves Hessians
+CHEAP_COMPILED = 3.0  # the same where a compiled kernel makes it: 1,000 x 60 is level, on 1,000 x 128 a tenth is saved
 EXPENSIVE = 100.0  # gradients: a Hessian that takes longer is not formed
 COEFFICIENTS = 500  # of a network or of several classes: with more, their Hessian takes longer than its products
 
@@ -69,14 +70,18 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
     X, n = f.X, len(f.X)
     if is_sparse(X) and f.hessian_price > EXPENSIVE:
         return "newton-cg", f"a sparse X whose Hessian takes as long as {f.hessian_price:.0f} gradients", NewtonCG()
-    sampled = SampledNewton()
+    sampled, reason = SampledNewton(), f"{n} rows and {size} coefficients"
+    if f.wide:
+        return "newton-sampled", f"{reason}: first in the coordinates of the rows", sampled
+    if getattr(f, "columns", None) is not None:
+        return exact(f, reason, CHEAP_COMPILED)
     if not fits_one_block(X) and (m := sampled.sample_size(n, size)):
         return "newton-sampled", f"{n} rows, of which {m} are a sample for {size} coefficients", sampled
-    return exact(f, f"{n} rows and {size} coefficients")
+    return exact(f, reason)
 
 
-def exact(objective: Any, reason: str) -> tuple[str, str, DirectionalSolver]:
+def exact(objective: Any, reason: str, cheap: float = CHEAP) -> tuple[str, str, DirectionalSolver]:
     """The method for the price of the Hessian, which is not known for a user's own objective."""
-    if getattr(objective, "hessian_price", 0.0) >= CHEAP:
+    if getattr(objective, "hessian_price", 0.0) >= cheap:
         return "newton-chebyshev", reason, ChebyshevNewton()
     return "newton-cholesky", reason, CholeskyNewton()

@@ -12,6 +12,7 @@ from benchmarks.audit.nasty import overlapping
 from datasets import DataError, Problem, build
 from datasets.loaders.storage import VARIABLE, data_folder
 from datasets.registry import _loaded as loaded
+from solvers.objectives.linear import compiled_point
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -34,6 +35,12 @@ def alone_on_the_machine():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benchmarks.store.runs, "is_disturbed", lambda *_: False)
         yield
+
+
+@pytest.fixture
+def without_numba(monkeypatch):
+    """Linear models are computed by torch, as where Numba is not installed."""
+    monkeypatch.setattr(compiled_point, "kernels", lambda: None)
 
 
 @pytest.fixture

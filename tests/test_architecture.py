@@ -163,12 +163,13 @@ def test_a_folder_holds_about_a_dozen_files():
 
 
 def test_solvers_imports_torch_and_the_standard_library_alone():
-    """But for `solvers/adapters`, where optional peers live, and a kernel for the Triton that a CUDA torch brings."""
+    """But for `solvers/adapters`, where optional peers live, and kernels for Triton, which a CUDA torch brings, and for
+    Numba, which works on NumPy's arrays."""
     allowed = {"torch", "solvers", *sys.stdlib_module_names}
     found = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in sources("solvers")
-        if "adapters" not in path.parts and path.name != "triton_gram.py"
+        if "adapters" not in path.parts and path.name not in ("triton_gram.py", "compiled.py", "compiled_point.py")
         for name, _ in of(path)
         if name.split(".")[0] not in allowed
     ]

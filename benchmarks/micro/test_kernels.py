@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib.util import find_spec
 
 import pytest
 import torch
 from torch import Tensor
 
+from solvers import SOLVERS, Stop, minimize
 from solvers.linalg.cholesky import factor
 from solvers.linalg.kernels import transposed, weighted_gram
-from solvers.objectives import LogisticRegression
+from solvers.objectives import LogisticRegression, Point
+from solvers.objectives.linear import compiled_point
+from solvers.objectives.newton_system import newton_direction
 
 SIZES = ((398, 30), (20_000, 100), (200_000, 100))
 GRAMS = ((398, 30), (200_000, 100), (20_000, 500))
@@ -97,3 +101,31 @@ def test_line_search_trial(benchmark, size, how):
     torch.testing.assert_close(ways["trial on a ray"](), ways["fresh value"](), rtol=1e-12, atol=0)
     benchmark.group = f"line-search trial, {n} x {d}"
     benchmark(ways[how])
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed: the extra `fast` brings it")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [(398, 30), (1_000, 60), (3_000, 4)], ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("what", ["point", "newton step", "run"])
+@pytest.mark.parametrize("how", ["compiled", "torch"])
+def test_a_small_problem(benchmark, monkeypatch, how, what, size, dtype):
+    """f and its gradient; Hessian and Newton direction, too; a run of newton-cholesky to a relative gap of 1e-6."""
+    X, y = rows(size, getattr(torch, dtype))
+    if how == "torch":
+        monkeypatch.setattr(compiled_point, "kernels", lambda: None)
+    f = LogisticRegression(X, y, l2=1 / size[0])
+    x = torch.full_like(f.zeros(), 0.01)
+
+    def near(x: Tensor) -> Point:
+        point = f.at(x)
+        _ = point.float_value
+        return point
+
+    ways = {
+        "point": lambda: near(x).gradient,
+        "newton step": lambda: newton_direction(near(x)),
+        "run": lambda: minimize(SOLVERS["newton-cholesky"], f, stop=Stop(gap_tolerance=1e-6)),
+    }
+    benchmark.group = f"{what}, {size[0]} x {size[1]}, {dtype}"
+    with torch.inference_mode(what != "run"):
+        benchmark(ways[what])

@@ -23,7 +23,7 @@ MEASURING = (
     *(f"benchmarks/runner/{name}.py" for name in ("measure", "peers", "deadline", "disturbance")),
 )
 TF32 = "HESSBENCH_TF32"
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")
+PACKAGES = ("torch", "numba", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow")
 
 
 def code_version() -> str:

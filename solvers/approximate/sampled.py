@@ -9,25 +9,26 @@ import torch
 from torch import Tensor
 
 from ..common.instrumentation import separately_counted
-from ..common.validation import fraction, whole
+from ..common.validation import EPS, fraction, whole
 from ..core.solver import Proposal, newton_proposal, setting, towards
 from ..linalg.cholesky import Factor
 from ..linalg.kernels import is_sparse
 from ..newton.chebyshev import ChebyshevNewton
 from ..newton.cholesky import CholeskyNewton
 from ..objectives.base import Point
-from ..objectives.newton_system import newton_direction, newton_factor
+from ..objectives.newton_system import newton_direction, newton_factor, safe_newton_direction, slope_along
 from .limited_memory import Pair, remember, two_loop
 
 EXPENSIVE = 20.0  # gradients: a Hessian of all rows that takes longer is not formed
 STEPS = 20  # on a sample: without a penalty it may be separable, and have no minimiser
+QUADRATIC = 0.1  # of sqrt(eps) |f|: a decrement from which one Newton step leaves about eps |f|
 FINER = 16  # a sample is solved from the minimiser of a sixteenth of it
 
 
 class Curvature(NamedTuple):
     """A factor of a Hessian near by, and the steps since it was made."""
 
-    factor: Factor
+    factor: Factor | None  # None: every direction is the exact one
     pairs: tuple[Pair, ...] = ()
     last: Point | None = None  # the last iterate, once one was left with this factor
 
@@ -40,7 +41,8 @@ class SampledNewton(CholeskyNewton):
     d / (2 m). There its Hessian is factored, once: all further steps cost one product with X and one with X^T. Where
     `memory` of them were not enough the whole Hessian is factored; if that is too expensive, as for a sparse X, the
     oldest update is dropped. Where a sample would be more than a quarter of the rows, or the objective has no rows,
-    this is CholeskyNewton, the method without a sample.
+    this is CholeskyNewton, the method without a sample; but where there are more columns than rows, and all are
+    penalised, the first step from 0 goes to the minimiser of f itself, found in the coordinates of the rows.
 
     m = max(share n, rows_per_coefficient d); seed: of the draw. Sources: Byrd, Chin, Neveitt & Nocedal 2011, SIAM J.
     Optim. 21, p. 977 (Hessians of samples); Nocedal & Wright, Alg. 7.4.
@@ -57,7 +59,7 @@ class SampledNewton(CholeskyNewton):
     def propose(self, point: Point, state: Curvature | None) -> Proposal | None:
         if state is None:
             return self.first(point)
-        if state.last is point:  # the last search failed: take the exact direction
+        if state.factor is None or state.last is point:  # no sample, or the last search failed: the exact direction
             proposal = super().propose(point, None)
             return None if proposal is None else proposal._replace(state=state)
         pairs = state.pairs
@@ -75,6 +77,9 @@ class SampledNewton(CholeskyNewton):
 
     def first(self, point: Point) -> Proposal | None:
         """From the start to the minimiser of the sample; CholeskyNewton's step where there is no sample."""
+        if getattr(point.objective, "wide", False) and (x := minimiser_in_row_space(point)) is not None:
+            proposal = towards(point, x - point.x, Curvature(None))
+            return proposal if proposal.slope < 0 else super().propose(point, None)
         rows = self.rows(point)
         x, factor = (point.x, None) if rows is None else self.solved(point, rows)
         if factor is None:
@@ -114,6 +119,28 @@ class SampledNewton(CholeskyNewton):
                     error = f.scale * len(f.X) * f.size / (2 * len(part))
                     x, factor = newton(f.sample(part), x, error)
         return x, factor
+
+
+def minimiser_in_row_space(point: Point) -> Tensor | None:
+    """The minimiser of a wide f to rounding, (d,); None where x is not 0, or the rows are dependent."""
+    f = point.objective
+    with separately_counted("sample", "sample_hessians"):
+        if bool(point.x.any()) or (reduced := f.in_row_space()) is None:
+            return None
+        solver, near = CholeskyNewton(), reduced.at(reduced.zeros())
+        for _ in range(STEPS):
+            direction = safe_newton_direction(near)
+            if direction is None:
+                return None
+            slope = slope_along(near, direction)
+            if -slope / 2 <= QUADRATIC * EPS[point.x.dtype] ** 0.5 * abs(point.float_value):
+                break  # one more step squares what is left
+            moved, _ = solver.move(near, Proposal(direction, slope))
+            if moved is near:
+                return None
+            near = moved
+        u = near.x + direction
+        return f.X.T @ torch.linalg.solve_triangular(reduced.X.T, u.unsqueeze(1), upper=True).squeeze(1)
 
 
 def newton(objective: Any, x: Tensor, tolerance: float) -> tuple[Tensor, Factor | None]:

@@ -72,7 +72,7 @@ def strongly_convex_decrement(point: Point, noise: float = 0.0) -> float:
     mu = getattr(point.objective, "strong_convexity", 0.0)
     if mu <= 0:
         return math.inf
-    norm = float(torch.linalg.vector_norm(point.gradient.double()))  # in float32 small squares would vanish
+    norm = point.gradient_norm
     if norm == 0 and bool(point.gradient.any()):
         return math.inf
     return squared((norm + noise) / math.sqrt(2) / math.sqrt(mu))  # 2 mu may overflow

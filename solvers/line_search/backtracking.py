@@ -38,7 +38,7 @@ def approximate_wolfe(point: Point, trial: Point, direction: Tensor, slope: floa
 def trial_step(point: Point, step: Tensor, predicted: float) -> tuple[Point, float | None]:
     """x + s, and the decrease of f over the predicted one; None where the latter is below rounding level."""
     trial = point.along(step).at(1.0)
-    _ = trial.value  # in any case computed here, as a part of the search
+    _ = trial.float_value  # in any case computed here, as a part of the search
     if not predicted > resolution(point):
         return trial, None
     return trial, (point.float_value - trial.float_value) / predicted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..linalg.cholesky import Factor
 from ..linalg.kronecker import KroneckerFactors
 
 
@@ -25,6 +26,10 @@ class CurvatureModels:
 
     def sketched_hessian(self, size: int, generator: torch.Generator) -> Tensor | None:
         """A^T S^T S A + the rest of H, (d, d), with H = A^T A + the rest and a random S of `size` rows."""
+        return None
+
+    def newton_solution(self) -> tuple[Factor | None, Tensor | None, float] | None:
+        """The Cholesky factor of H, -H^-1 g and its slope, where one call gives all of them; None where none does."""
         return None
 
     def coarse_hessian(self, precision: str) -> Tensor:

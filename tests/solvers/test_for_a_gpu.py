@@ -88,7 +88,7 @@ def test_trials_made_together_are_read_at_once():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 @pytest.mark.parametrize("options", PROBLEMS)
-def test_a_captured_point_is_the_point_itself(options, dtype):
+def test_a_captured_point_is_the_point_itself(options, dtype, without_numba):
     X, y = data(dtype=dtype)
     usual = minimize(NEWTON, LogisticRegression(X, y, **options))
     f = CapturedLogisticRegression(X, y, **options)

@@ -113,15 +113,10 @@ class CapturedPoint(LogisticPointOnDevice):
         known["hessian"] = hessian.view(f.size, f.size)
         known["_newton_factor"] = None if info else Factor(lower.view(f.size, f.size), scale, 0.0)
         known["_newton_direction"] = None if info else direction
-        known["_newton_slope"], known["_newton_moves"] = slope, moves
+        known["_newton_slope"], known["newton_ray"] = slope, LinearRay(self, direction, moves)
         return scalars[0]
 
     @cached
     def float_value(self) -> float:
         _ = self.value
         return self.__dict__["float_value"]
-
-    def along(self, direction: Tensor) -> LinearRay:
-        known = self.__dict__
-        moves = known.get("_newton_moves") if direction is known.get("_newton_direction") else None
-        return LinearRay(self, direction, moves)

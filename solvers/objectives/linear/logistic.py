@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from ...common.cached import cached
 from ...common.validation import design_matrix, row_labels
 from ...linalg.kernels import fits_one_block, is_sparse, take_rows, transposed
 from ..base import NewtonDirection
+from .compiled_point import CompiledLogisticPoint, columns_of
 from .logistic_point import LogisticPoint, LogisticPointOnDevice
 from .model import LinearModel
 from .separation import MOST_ENTRIES, may_weakly_separate, separates, strictly_separates
@@ -56,10 +58,15 @@ class LogisticRegression(LinearModel):
             # Where a kernel takes no longer than its call: rows times their sign save two products an iteration.
             self._signed = self.signs.unsqueeze(1) * X
             self._signed_transposed = transposed(self._signed)
+        self.columns = columns_of(self)
 
     def at(self, x: Tensor) -> LogisticPoint:
         # At the usual start no product is needed; where X is small, the test takes as long as the product.
-        if fits_one_block(self.X) or x.requires_grad or bool(x.any()):
+        if x.requires_grad:
+            return LogisticPoint(self, x)
+        if self.columns is not None:
+            return CompiledLogisticPoint(self, x)
+        if fits_one_block(self.X) or bool(x.any()):
             return self._point(self, x)
         point = self._point(self, x, self.y.new_zeros(1).expand_as(self.y))
         point.error_probability = self.y.new_full((1,), 0.5).expand_as(self.y)
@@ -122,12 +129,17 @@ class LogisticRegression(LinearModel):
             return torch.tensor(-self.scale, dtype=self.X.dtype, device=self.X.device)
 
     @cached
+    def compiled_scale(self) -> Any:
+        """scale as the compiled kernels take it; not a field of `columns`, for a sample has another."""
+        return self.columns.columns.dtype.type(self.scale)
+
+    @cached
     def penalty_matrix(self) -> Tensor:
         """l2 I over the features, (d, d)."""
         with torch.inference_mode(False):
             return torch.eye(self.X.shape[1], dtype=self.X.dtype, device=self.X.device).mul_(self.l2)
 
-    @property
+    @cached
     def wide(self) -> bool:
         """Whether there are more columns than rows, and all are penalised."""
         return len(self.y) < self.size and self.strong_convexity > 0 and not is_sparse(self.X)
@@ -137,6 +149,19 @@ class LogisticRegression(LinearModel):
         """X X^T, (n, n)."""
         with torch.inference_mode(False):
             return self.X @ self.X.T
+
+    def in_row_space(self) -> LogisticRegression | None:
+        """The same f over u (n,), with w = X^T L^-T u, X X^T = L L^T: X w = L u, and ||w|| = ||u||.
+
+        The minimiser of a `wide` f lies there, for its gradient vanishes at l2 w = -scale X^T (p - y). X of this
+        objective is L. None where the rows are dependent to rounding.
+        """
+        lower, info = torch.linalg.cholesky_ex(self.row_products)
+        if info.item():
+            return None
+        reduced = LogisticRegression(lower, self.y, self.l2)
+        reduced.scale = self.scale
+        return reduced
 
     def over(self, X: Tensor) -> LogisticRegression:
         return LogisticRegression(X, self.y.to(X.dtype), self.l2, self.fit_intercept, self.reduction)

@@ -171,7 +171,14 @@ class LinearPoint(Point):
         return 0.5 * f.scale * math.sqrt(f.norm_squared) * float(torch.linalg.vector_norm(self.drift.double()))
 
     def along(self, direction: Tensor) -> LinearRay:
+        ray = self.__dict__.get("newton_ray")  # where its margins came with the direction
+        if ray is not None and ray.direction is direction:
+            return ray
         return LinearRay(self, self.objective.centred(direction))
+
+    def at(self, x: Tensor, margins: Tensor, age: int) -> LinearPoint:
+        """The point x, with margins that were carried along for so many steps."""
+        return type(self)(self.objective, x, margins, age)
 
     def __add__(self, step: Tensor) -> LinearPoint:
         return self.objective.at(self.x + self.objective.centred(step))
@@ -212,7 +219,7 @@ class LinearRay(Ray):
         if point.age >= REFRESH:
             return type(point)(point.objective, x)
         margins = point.margins + self.moves if whole else add_scaled(point.margins, self.moves, t)
-        reached = type(point)(point.objective, x, margins, point.age + 1)
+        reached = point.at(x, margins, point.age + 1)
         if (scratch := point.__dict__.get("scratch")) is not None:
             reached.scratch = scratch
         return reached

@@ -154,3 +154,43 @@ def test_a_pair_of_no_size_in_the_metric_changes_no_length():
     s = normal(3)
     pairs = (Pair(s, s, 1.0),)
     assert bool(two_loop(s, pairs, lambda v: 0 * v).isfinite().all())
+
+
+# --- more columns than rows
+
+
+def wide(dtype: torch.dtype = torch.float64, n: int = 20, d: int = 60, **options) -> LogisticRegression:
+    generator = torch.Generator().manual_seed(2)
+    X = torch.randn(n, d, generator=generator, dtype=torch.float64)
+    y = torch.bernoulli(torch.sigmoid(X[:, 0]), generator=generator)
+    return LogisticRegression(X.to(dtype), y.to(dtype), l2=1e-2, **options)
+
+
+@pytest.mark.parametrize("options", [{}, {"reduction": "sum"}])
+def test_in_the_coordinates_of_the_rows_f_is_the_same(options):
+    f = wide(**options)
+    reduced = f.in_row_space()
+    u = torch.linspace(-1, 1, 20, dtype=torch.float64)
+    w = f.X.T @ torch.linalg.solve(reduced.X.T, u)
+    torch.testing.assert_close(reduced.at(u).value, f.at(w).value)
+    torch.testing.assert_close(u.norm(), w.norm())
+    torch.testing.assert_close(reduced.logits(u), f.logits(w))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_a_wide_problem_is_solved_in_the_first_step(dtype):
+    f = wide(dtype)
+    result = minimize(SOLVERS["newton-sampled"], f)
+    assert result.status is Status.CONVERGED and result.iterations <= 2 and result.counters["hessians"] == 0
+    assert result.value == pytest.approx(minimize(SOLVERS["newton-cholesky"], f).value, rel=1e-6)
+    assert "coordinates of the rows" in minimize(SOLVERS["auto"], f).message
+
+
+def test_dependent_rows_another_start_and_an_intercept_take_the_usual_way():
+    f = wide()
+    twice = LogisticRegression(torch.cat([f.X, f.X]), torch.cat([f.y, f.y]), l2=1e-2)
+    assert twice.in_row_space() is None
+    for problem, start in ((twice, None), (f, torch.ones(60, dtype=torch.float64)), (wide(fit_intercept=True), None)):
+        result = minimize(SOLVERS["newton-sampled"], problem, start)
+        assert result.status is Status.CONVERGED and result.counters["sample_hessians"] == 0
+        assert result.value == pytest.approx(minimize(SOLVERS["newton-cholesky"], problem).value, rel=1e-9)

@@ -1,0 +1,193 @@
+"""Kernels of linear models compiled by Numba, for one thread of a CPU; imported only where Numba is.
+
+A row of `columns` is a column of X: (d, m), with zeros behind its n entries up to a multiple of PADDING, so that loops
+over it need no remainder. Everything is written into arrays that the caller gives. Sums may be reordered (fastmath
+without the assumption that all numbers are finite), in the same way at each call.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numba
+import numpy as np
+
+PADDING = 16  # numbers: two vectors of float32, or four of float64, of a CPU with AVX2
+_compiled = numba.njit(
+    cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, boundscheck=False
+)
+
+
+def padded(n: int) -> int:
+    """n up to the next multiple of PADDING."""
+    return -(-n // PADDING) * PADDING
+
+
+@_compiled
+def advance(columns, penalties, scale, n, start, step, t, out):
+    """`evaluate` at x + t step, from the blocks of the point x and of its Newton step."""
+    d = len(columns)
+    for j in range(d):
+        out[3 + j] = start[3 + j] + t * step[1 + j]
+    old, new, moves = start[3 + 2 * d :], out[3 + 2 * d :], step[1 + 2 * d :]
+    for i in range(n):
+        new[i] = old[i] + t * moves[i]
+    evaluate(columns, penalties, scale, n, out)
+
+
+@_compiled
+def evaluate(columns, penalties, scale, n, out):
+    """Logistic regression near x. out: [f, least margin, ||gradient||, x (d), gradient (d), margins (m), p (m), c (m)].
+
+    x and the n margins sign_i z_i are given, the rest is written: p = sigmoid(-margin), c = p (1 - p), and the gradient
+    penalties x - scale X^T p, with sign_i X in the columns. The sums of f and of the norm are in float64.
+    """
+    d, m = columns.shape
+    x, gradient = out[3 : 3 + d], out[3 + d : 3 + 2 * d]
+    rows = out[3 + 2 * d :]
+    margins, p, c = rows[:m], rows[m : 2 * m], rows[2 * m :]
+    loss, least = 0.0, np.inf
+    one = scale / scale
+    for i in range(n):
+        margin = margins[i]
+        e = math.exp(-abs(margin))
+        large = one / (one + e)
+        small = e * large
+        p[i] = small if margin >= 0 else large
+        c[i] = large * small
+        loss += math.log1p(e) - min(margin, 0.0)
+        least = min(least, margin)
+    for i in range(n, m):
+        p[i] = 0
+        c[i] = 0
+    penalty, squares = 0.0, 0.0
+    for j in range(d):
+        total = scale - scale  # 0 in the precision of the data
+        for i in range(m):
+            total += columns[j, i] * p[i]
+        gradient[j] = penalties[j] * x[j] - scale * total
+        penalty += penalties[j] * x[j] * x[j]
+        squares += np.float64(gradient[j]) * gradient[j]
+    out[0], out[1], out[2] = scale * loss + 0.5 * penalty, least, math.sqrt(squares)
+
+
+@_compiled
+def gram(columns, weights, penalties, scale, work, out):
+    """out = scale X^T diag(weights) X + diag(penalties), (d, d).
+
+    Two rows of the result by four columns at a time: eight sums for six loads. work: (2, m).
+    """
+    d, m = columns.shape
+    zero = scale - scale
+    first, second = work[0], work[1]
+    for j in range(0, d, 2):
+        jj = min(j + 1, d - 1)
+        for i in range(m):
+            first[i] = columns[j, i] * weights[i]
+            second[i] = columns[jj, i] * weights[i]
+        for k in range(0, jj + 1, 4):
+            k1, k2, k3 = min(k + 1, d - 1), min(k + 2, d - 1), min(k + 3, d - 1)
+            x0, x1, x2, x3 = columns[k], columns[k1], columns[k2], columns[k3]
+            s0, s1, s2, s3 = zero, zero, zero, zero
+            t0, t1, t2, t3 = zero, zero, zero, zero
+            for i in range(m):
+                u, v = first[i], second[i]
+                s0 += u * x0[i]
+                s1 += u * x1[i]
+                s2 += u * x2[i]
+                s3 += u * x3[i]
+                t0 += v * x0[i]
+                t1 += v * x1[i]
+                t2 += v * x2[i]
+                t3 += v * x3[i]
+            out[j, k], out[j, k1], out[j, k2], out[j, k3] = scale * s0, scale * s1, scale * s2, scale * s3
+            out[jj, k], out[jj, k1], out[jj, k2], out[jj, k3] = scale * t0, scale * t1, scale * t2, scale * t3
+    for j in range(d):
+        out[j, j] += penalties[j]
+        for k in range(j):
+            out[k, j] = out[j, k]
+
+
+@_compiled
+def newton(columns, penalties, scale, work, point, hessian, lower, out):
+    """`gram`, which writes the Hessian (d, d), and `newton_step`, from the block of a point."""
+    d, m = columns.shape
+    gram(columns, point[3 + 2 * d + 2 * m :], penalties, scale, work, hessian)
+    newton_step(hessian, point[3 + d : 3 + 2 * d], columns, lower, out)
+
+
+@_compiled
+def newton_step(hessian, gradient, columns, lower, out):
+    """out: [g^T step, step (d), D^-1/2 (d), moves (m)], with step = -H^-1 g and moves = X step.
+
+    The slope g^T step is NaN where H has no Cholesky factor. lower: L, (d, d), of `linalg.cholesky.Factor`.
+    """
+    d = len(gradient)
+    step, root, moves = out[1 : 1 + d], out[1 + d : 1 + 2 * d], out[1 + 2 * d :]
+    for j in range(d):
+        root[j] = 1 / math.sqrt(hessian[j, j])
+    for j in range(d):
+        for k in range(j + 1):
+            entry = hessian[j, k] * root[j] * root[k]
+            for i in range(k):
+                entry -= lower[j, i] * lower[k, i]
+            if k < j:
+                lower[j, k] = entry / lower[k, k]
+            elif entry > 0:
+                lower[j, j] = math.sqrt(entry)
+            else:  # NaN, too
+                out[0] = np.nan
+                return
+        for k in range(j + 1, d):
+            lower[j, k] = 0
+    solve(lower, root, gradient, step)
+    slope = 0.0
+    for j in range(d):
+        step[j] = -step[j]
+        slope += step[j] * gradient[j]
+    out[0] = slope
+    product(columns, step, moves)
+
+
+@_compiled
+def solve(lower, root, b, out):
+    """out = D^-1/2 (L L^T)^-1 D^-1/2 b, (d,)."""
+    d = len(b)
+    for j in range(d):
+        entry = root[j] * b[j]
+        for k in range(j):
+            entry -= lower[j, k] * out[k]
+        out[j] = entry / lower[j, j]
+    for j in range(d - 1, -1, -1):
+        out[j] /= lower[j, j]
+        for k in range(j):
+            out[k] -= lower[j, k] * out[j]
+    for j in range(d):
+        out[j] *= root[j]
+
+
+@_compiled
+def product(columns, v, out):
+    """out = X v, (m,)."""
+    d, m = columns.shape
+    for i in range(m):
+        out[i] = 0
+    for j in range(d):
+        entry = v[j]
+        for i in range(m):
+            out[i] += entry * columns[j, i]
+
+
+@_compiled
+def third_derivative(columns, moves, p, c, scale, work, out):
+    """out = -scale X^T (c (1 - 2 p) u^2), (d,), for moves u (n,); work: (2, m)."""
+    bends = work[0]
+    for i in range(len(moves)):
+        bends[i] = c[i] * (1 - 2 * p[i]) * moves[i] * moves[i]
+    for i in range(len(moves), len(p)):
+        bends[i] = 0
+    for j in range(len(out)):
+        total = scale - scale
+        for i in range(len(p)):
+            total += columns[j, i] * bends[i]
+        out[j] = -scale * total
