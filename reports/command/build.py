@@ -1,4 +1,4 @@
-"""The verb `build`: every table and figure, and the page."""
+"""The verb `build`: every table and figure, and the page; the terminal gets the findings."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import typer
 
 from benchmarks.command.errors import fail
 
-from .output import ASV, MICRO, PEERS, PROFILES, ROOT, RUNS, VERDICTS, print_table, writing
+from .output import ASV, MICRO, PEERS, PROFILES, ROOT, RUNS, VERDICTS, writing
 
 LATEST = ROOT / "reports" / "latest"
-HIDDEN = ("best loss", "at iteration")  # columns of the summary that a terminal has no room for
 
 
 def build(
@@ -41,7 +40,7 @@ def build(
 
     from ..build import build as build_report
     from ..data.runs import load
-    from ..page.write import readable
+    from ..page.drawing import other_processes
 
     runs = load(store)
     for name, reason in runs.skipped.items():
@@ -52,15 +51,20 @@ def build(
         (out / ".probe").write_bytes(b"")
         (out / ".probe").unlink()
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
-    with writing(out), console.status("reading") as status:
+    with writing(out), other_processes(), console.status("reading") as status:
         sources = {"asv": asv, "micro": micro, "peers": peers, "profiles": profiles, "verdicts": verdicts}
         tables = build_report(runs, out, status.update, data=data, **sources)
     for machine, count in runs.older.items():
         typer.echo(f"{count} runs of older code on {machine} are left out", err=True)
     for machine, count in runs.disturbed.items():
         typer.echo(f"{count} runs that were measured while other work ran on {machine} are left out", err=True)
-    shown = readable(tables["summary"]).drop(columns=list(HIDDEN))
-    print_table(shown.columns, shown.itertuples(index=False), "Summary", width=180)
-    claims = tables["claims"][["claim", "verdict"]]
-    print_table(claims.columns, claims.itertuples(index=False), "The original claims, checked", width=180)
-    typer.echo(f"\nThe page: {out / 'index.html'}")
+    print_findings((out / "tables" / "findings.md").read_text())
+    typer.echo(f"{len(runs.metadata):,} runs, {len(tables)} tables. The page: {out / 'index.html'}")
+
+
+def print_findings(markdown: str) -> None:
+    """The first findings, as a list; nothing where there is none."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(width=None if sys.stdout.isatty() else 120).print(Markdown(markdown), end="\n" * bool(markdown))

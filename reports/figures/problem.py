@@ -18,6 +18,7 @@ from .highlight import draw_grey, highlighted
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 BAND = "Time is the median over the repeats; the band holds the middle half of them."
+DRAWN = ("seconds", "value", "gap", "test_loss", "test_accuracy")  # columns
 NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption, where a page has one of the two
 
 
@@ -38,7 +39,7 @@ def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str
     variants: dict[str, int] = {}
     for (solver, label), cell in frame.groupby(["solver", "label"], sort=False):
         variant = variants[solver] = variants.get(solver, -1) + 1
-        by_iteration = cell.groupby("iteration")
+        by_iteration = cell[["iteration", *DRAWN]].groupby("iteration")
         path = by_iteration.first()
         path["seconds"] = by_iteration["seconds"].median()
         path["early"] = by_iteration["seconds"].quantile(0.25)

@@ -45,7 +45,7 @@ class Sources:
 
     def anchor(self, keys: Iterable[str]) -> str:
         """The narrowest part of the list that holds these runs: a case, the cases of a problem, or all."""
-        chosen = self.runs.loc[sorted(set(keys))]
+        chosen = self.runs[["entry", "group"]].loc[sorted(set(keys))]
         if chosen["entry"].nunique() == 1:
             return f"case-{chosen['entry'].iloc[0]}"
         return f"cases-{chosen['group'].iloc[0]}" if chosen["group"].nunique() == 1 else APPENDIX

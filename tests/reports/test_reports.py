@@ -29,7 +29,7 @@ from reports.data.targets import times_to_target
 from reports.figures.problem import FIGURES
 from reports.findings.finding import BELIEVED, FASTEST
 from reports.findings.findings import SHOWN, findings
-from reports.page.write import unique_ids
+from reports.page.drawing import unique_ids
 from reports.sections.data import data_sections
 from reports.statistics.estimate import Estimate, estimate, show
 from reports.tables.claims import claims
