@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -51,6 +52,7 @@ def build(
         (out / ".probe").write_bytes(b"")
         (out / ".probe").unlink()
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
+    warnings.filterwarnings("ignore", "overflow", RuntimeWarning, "matplotlib")  # of an axis, where a solver diverged
     with writing(out), other_processes(), console.status("reading") as status:
         sources = {"asv": asv, "micro": micro, "peers": peers, "profiles": profiles, "verdicts": verdicts}
         tables = build_report(runs, out, status.update, data=data, **sources)

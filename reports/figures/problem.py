@@ -36,15 +36,16 @@ class Figure:
 
 def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
     """Label, look, line style and, by iteration, the values and the quartiles of the times over the repeats."""
+    curve = ["solver", "label"]
+    by_iteration = frame[[*curve, "iteration", *DRAWN]].groupby([*curve, "iteration"])
+    paths = by_iteration.first()
+    paths["seconds"] = by_iteration["seconds"].median()
+    paths["early"] = by_iteration["seconds"].quantile(0.25)
+    paths["late"] = by_iteration["seconds"].quantile(0.75)
     variants: dict[str, int] = {}
-    for (solver, label), cell in frame.groupby(["solver", "label"], sort=False):
+    for solver, label in frame[curve].drop_duplicates().itertuples(index=False, name=None):
         variant = variants[solver] = variants.get(solver, -1) + 1
-        by_iteration = cell[["iteration", *DRAWN]].groupby("iteration")
-        path = by_iteration.first()
-        path["seconds"] = by_iteration["seconds"].median()
-        path["early"] = by_iteration["seconds"].quantile(0.25)
-        path["late"] = by_iteration["seconds"].quantile(0.75)
-        yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), path
+        yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), paths.loc[(solver, label)]
 
 
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
