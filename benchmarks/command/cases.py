@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 import typer
 
+from benchmarks.display.doing import doing
 from benchmarks.runner.measure import problem_of
 from benchmarks.runner.peers import refusal
 from benchmarks.runner.suites import DTYPES, SUITES, Case, beside, every_solver, select
@@ -37,10 +38,10 @@ def cases_of(
     for name in problems:
         recipe(name)
     if problems and not suites:
-        pool = every_solver(problems)
+        pools = {"": every_solver(problems)}
     else:
         suites = suites or ["quick"]
-        pool = [case for suite in suites for case in lookup(SUITES, suite, "suite")()]
+        pools = {suite: lookup(SUITES, suite, "suite")() for suite in suites}
     for names, registry, kind in (
         (solvers, SOLVERS, "solver"),
         (peers, PEERS, "peer"),
@@ -54,21 +55,46 @@ def cases_of(
     check_threads(threads or [torch.get_num_threads()])
     if time_limit is not None:
         check_seconds("--time-limit", time_limit)
+    ours = any(case.solver in SOLVERS for pool in pools.values() for case in pool)
     if peers:  # alone, unless solvers are named, too
-        pool = [*(pool if solvers else ()), *beside(pool, peers)]
-    cases = select(
-        pool,
-        problems=problems,
-        solvers=[*solvers, *peers],
-        dtypes=dtypes,
-        devices=devices,
-        threads=threads,
-        time_limit=time_limit,
-    )
+        pools = {suite: [*(pool if solvers else ()), *beside(pool, peers)] for suite, pool in pools.items()}
+    chosen = {
+        suite: select(
+            pool,
+            problems=problems,
+            solvers=[*solvers, *peers],
+            dtypes=dtypes,
+            devices=devices,
+            threads=threads,
+            time_limit=time_limit,
+        )
+        for suite, pool in pools.items()
+    }
+    cases = list(dict.fromkeys(case for found in chosen.values() for case in found))
     if not cases:
         quoted = " and ".join(repr(suite) for suite in suites)
         raise ValueError(f"suite {quoted} has no such problem with such a solver: name them without --suite")
+    _tell_what_is_dropped(chosen, problems, [*solvers, *peers], bool(suites and peers and not solvers and ours))
     return cases
+
+
+def _tell_what_is_dropped(
+    chosen: dict[str, list[Case]], problems: Sequence[str], solvers: Sequence[str], peers_alone: bool
+) -> None:
+    """A line for each suite, problem, solver or peer that was named, and of which the other options leave nothing."""
+    for suite, cases in chosen.items():
+        if not cases:
+            typer.echo(f"left out suite {suite!r}: it has no such problem with such a solver", err=True)
+    for kind, names, there in (
+        ("problem", problems, {case.problem for cases in chosen.values() for case in cases}),
+        ("solver", solvers, {case.solver for cases in chosen.values() for case in cases}),
+    ):
+        for name in dict.fromkeys(names):
+            if name not in there:
+                word = "peer" if name in PEERS else kind
+                typer.echo(f"left out {word} {name!r}: no suite that was named has a case of it", err=True)
+    if peers_alone:
+        typer.echo("left out our solvers, because --peer is there: name those you want with --solver", err=True)
 
 
 def check_counts(**counts: int) -> None:
@@ -102,7 +128,8 @@ def _with_data(cases: list[Case], named: Sequence[str]) -> list[Case]:
     absent: dict[str, str] = {}
     for name in dict.fromkeys(case.problem for case in cases):
         try:
-            build(name)
+            with doing(f"loading {name}"):
+                build(name)
         except DataError as error:
             if name in named:
                 raise

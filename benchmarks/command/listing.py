@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from benchmarks.display.durations import expected
 from benchmarks.runner.peers import installed
 from benchmarks.runner.suites import SUITES
 from datasets import CUTEST, FUNCTIONS, NIST, PROBLEMS, TEST_FUNCTIONS
@@ -28,11 +29,19 @@ def listing() -> None:
             f"CUTEst's unconstrained problems{absent}",
             [(f"{n} variables", ", ".join(each.name for each in CUTEST if each.n == n)) for n in sizes],
         ),
-        ("suites", [(name, f"{len(suite())} cases. {first_line(suite)}") for name, suite in SUITES.items()]),
+        (
+            "suites",
+            [
+                (name, f"{len(suite())} cases. {first_line(suite)}", expected(name, suite))
+                for name, suite in SUITES.items()
+            ],
+        ),
     ):
         table = Table("name", "what it is", title=escape(title), title_justify="left")
         if title == "peers":
             table.add_column("installed")
+        if title == "suites":
+            table.add_column("how long it takes")
         for row in rows:
             table.add_row(*row)
         console.print(table)
