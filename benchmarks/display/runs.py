@@ -69,8 +69,9 @@ class Display:
         return ", ".join([case.label, *(words[name] for name in self.varying)])
 
     def progress(self) -> str:
-        left = f", about {rough(self.pace.seconds())} left" if 0 < self.done < self.total else ""
-        return f"{self.done} of {self.total}{left}"
+        seconds = rough(self.pace.seconds()) if 0 < self.done < self.total else ""
+        about = "about " * seconds[:1].isdigit()
+        return f"{self.done} of {self.total}" + f", {about}{seconds} left" * bool(seconds)
 
     def _draw(self, running: str) -> None:
         if not self.live:

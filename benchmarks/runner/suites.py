@@ -94,11 +94,11 @@ def classic() -> list[Case]:
     return cases + every_solver(["breast-cancer-l2"])
 
 
-BRIEF = {"mlp-breast-cancer-mean10": 0.2}  # seconds in `quick`, where 1,000 iterations take up to 13
+BRIEF = {"mlp-breast-cancer-mean10": 0.1}  # seconds in `quick`, where 1,000 iterations take up to 13
 
 
 def quick() -> list[Case]:
-    """Every solver on every small problem in float64, 1,000 iterations at most, 0.2 s on the network: a smoke run.
+    """Every solver on every small problem in float64, 1,000 iterations at most, 0.1 s on the network: a smoke run.
 
     On breast-cancer-l2 2,000 iterations at most, as in `classic`: the two suites share these runs.
     """
