@@ -72,8 +72,8 @@ def run(
     repeats = default_repeats(suite, problem) if repeats is None else repeats
     try:
         cases = cases_of(suite, problem, solver, device, dtype, threads, repeats, time_limit, peer)
-        cases = measurable(cases, problem)
         limits = _limits(timeout, memory, time_limit)
+        cases = measurable(cases, problem)
     except (ValueError, DataError) as error:
         fail(str(error))
     except MemoryError as error:

@@ -9,9 +9,19 @@ from benchmarks.runner.suites import Case, default_repeats
 
 from .output import rough
 
-# suite -> cases, and seconds that one repeat of them took in all: processor time of
-# `python -m benchmarks run --suite NAME --repeats 1` with an empty store, on AMD EPYC, one thread a run; 2026-11-29.
-MEASURED: dict[str, tuple[int, float]] = {}
+# suite -> cases, and seconds that a repeat of them took in all: processor time of
+# `python -m benchmarks run --suite NAME` into an empty store (quick: a sixth of 6 repeats, the others: 1 repeat; peers,
+# which have processes of their own: time on the clock), on AMD EPYC, 2 cores, one thread a run, beside other work;
+# 2026-11-29.
+MEASURED: dict[str, tuple[int, float]] = {
+    "classic": (39, 4.9),
+    "quick": (341, 16.8),
+    "peers": (120, 34.9),
+    "sizes": (20, 8.5),
+    "sweep": (64, 28.8),
+    "functions": (1178, 191.2),
+    "nist": (930, 177.9),
+}
 
 
 def expected(suite: str, make: Callable[[], Sequence[Case]]) -> str:

@@ -18,7 +18,6 @@ from .highlight import draw_grey, highlighted
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 BAND = "Time is the median over the repeats; the band holds the middle half of them."
-DRAWN = ("seconds", "value", "gap", "test_loss", "test_accuracy")  # columns
 NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption, where a page has one of the two
 
 
@@ -34,10 +33,10 @@ class Figure:
     rows: bool = False  # one row per case instead of a curve: all are in colour
 
 
-def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
-    """Label, look, line style and, by iteration, the values and the quartiles of the times over the repeats."""
+def curves(frame: pd.DataFrame, quantity: str) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
+    """Label, look, line style and, by iteration, a column's values and the quartiles of the times over the repeats."""
     curve = ["solver", "label"]
-    by_iteration = frame[[*curve, "iteration", *DRAWN]].groupby([*curve, "iteration"])
+    by_iteration = frame[[*curve, "iteration", "seconds", quantity]].groupby([*curve, "iteration"])
     paths = by_iteration.first()
     paths["seconds"] = by_iteration["seconds"].median()
     paths["early"] = by_iteration["seconds"].quantile(0.25)
@@ -50,7 +49,7 @@ def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str
 
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
     front, count = highlighted(frame), frame["label"].nunique()
-    for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
+    for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame, quantity)):
         path = path[np.isfinite(path[quantity])]
         if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
             path = path[path["seconds"] > 0]

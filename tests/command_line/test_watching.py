@@ -24,6 +24,7 @@ from benchmarks.display.output import exact, rough, say
 from benchmarks.display.pace import Pace
 from benchmarks.display.results import ROWS, Results, to_gap
 from benchmarks.display.runs import Display
+from benchmarks.runner import measure as measuring
 from benchmarks.runner.environment import ROOT
 from benchmarks.runner.suites import MANY, REPEATS, SUITES, Case, classic, default_repeats, quick
 from benchmarks.store import runs as store_module
@@ -70,9 +71,7 @@ def test_each_stored_run_has_a_line_and_the_form_of_all_is_that_of_the_guide(fol
     line = re.compile(r"(\S+) on (\S+): [\d.]+ m?s, \d+ iterations?, [a-z ]+ \((\d) of 8(, .* left)?\)")
     told = list(filter(None, map(line.fullmatch, errors)))
     assert [found[3] for found in told] == [str(k) for k in range(1, 9)]
-    assert {(found[1], found[2]) for found in told} == set(
-        product(("newton", "kfac"), ("iris", "breast-cancer"))
-    )
+    assert {(found[1], found[2]) for found in told} == set(product(("newton", "kfac"), ("iris", "breast-cancer")))
     assert line.fullmatch(next(text for text in GUIDE.splitlines() if text.startswith("newton on iris: ")))
     assert [found[4] is None for found in told] == [False] * 7 + [True]  # nothing is left after the last
 
@@ -264,13 +263,25 @@ def test_quick_shares_its_runs_with_classic_and_is_short():
     assert default_repeats([], ["iris"]) == default_repeats(["quick", "classic"]) == MANY
 
 
-def test_a_run_beyond_its_budget_is_a_row_with_the_status_time_limit():
-    from benchmarks.runner.measure import evaluate, measure
+def test_repeats_with_the_same_iterates_are_evaluated_once_to_the_same_numbers(monkeypatch):
+    calls, real = [], measuring._quantities
+    monkeypatch.setattr(measuring, "_evaluated", {})
+    monkeypatch.setattr(measuring, "_quantities", lambda *a: calls.append(a) or real(*a))
+    columns = ("iteration", "value", "gap", "gradient_norm", "test_loss", "norm", "iterate")
+    first, second = (
+        [[row[name] for name in columns] for row in measuring.evaluate(measuring.measure(A, repeat))]
+        for repeat in (0, 1)
+    )
+    assert first == second and len(calls) == len(first)
+    measuring.evaluate(measuring.measure(B))  # other iterates are evaluated, but for the start
+    assert len(calls) > len(first)
 
+
+def test_a_run_beyond_its_budget_is_a_row_with_the_status_time_limit():
     case = Case("mlp-breast-cancer-mean10", "trust-region-steihaug", stop=next(
         case.stop for case in quick() if case.problem == "mlp-breast-cancer-mean10"
     ))  # fmt: skip
-    found = evaluate(measure(case))
+    found = measuring.evaluate(measuring.measure(case))
     assert found[0]["status"] == Status.TIME_LIMIT and found[-1]["iteration"] > 0
 
 
