@@ -53,13 +53,15 @@ def write_figure(canvas: Figure, stem: Path, source: str = "") -> Callable[[], s
     written, and gives the SVG for the page, without its XML prologue."""
     if pool := _pool.get():
         with suppress(BrokenExecutor):
-            drawn = pool.submit(_draw, mpl.rcParams.copy(), canvas, stem, source)
+            settings = dict.copy(mpl.rcParams)
+            del settings["backend"]  # an object of this process, where none was chosen
+            drawn = pool.submit(_draw, settings, canvas, stem, source)
             return lambda: _result(drawn, canvas, stem, source)
     svg = draw(canvas, stem, source)
     return lambda: svg
 
 
-def _draw(settings: mpl.RcParams, *figure: Any) -> str:
+def _draw(settings: dict[str, Any], *figure: Any) -> str:
     with mpl.rc_context(settings):
         return draw(*figure)
 

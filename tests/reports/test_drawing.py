@@ -25,8 +25,9 @@ def two_cores(monkeypatch):
     style.apply()
 
 
-def test_other_processes_draw_the_same_bytes(tmp_path):
+def test_other_processes_draw_the_same_bytes(tmp_path, monkeypatch):
     here = write_figure(figure(), tmp_path / "here", "6 runs")()
+    monkeypatch.setattr(drawing, "draw", lambda *_: pytest.fail("drawn in this process"))
     with other_processes():
         there = write_figure(figure(), tmp_path / "there", "6 runs")
     assert there() == here.replace("here-", "there-")
