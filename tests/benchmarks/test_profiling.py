@@ -32,6 +32,8 @@ from solvers.common.instrumentation import current
 from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
 from tests.fakes import FakeDevice, QueuedSquare
 
+pytestmark = pytest.mark.usefixtures("without_numba")  # torch's operations are counted: a compiled kernel has none
+
 GENERAL = {
     "gemm_gflops": 100.0,
     "potrf_gflops": 20.0,
