@@ -58,7 +58,6 @@ honesty: $(READY) ## false reports of convergence, by our solvers and other libr
 	$(RUN) benchmarks honesty
 
 asv: $(READY) ## the asv benchmarks on the newest commit, in an environment of its own
-	$(VENV)/bin/asv machine --yes
 	$(VENV)/bin/asv run 'HEAD^!'
 
 clean: ## all that can be made again, except what was measured

@@ -183,7 +183,8 @@ def test_a_disk_that_fills_up_ends_the_command_in_a_sentence_and_keeps_what_is_t
         outcome = run("--repeats", "5", "--store", str(tmp_path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    (sentence,) = outcome.stderr.splitlines()
+    *runs, sentence = outcome.stderr.splitlines()
+    assert len(runs) == 2
     assert outcome.exit_code == 1 and sentence.startswith("error: a run could not be stored in ")
     assert "(File too large); 2 of 5 runs are stored" in sentence
     assert len(list(tmp_path.glob("*.parquet"))) == 2 and not list(tmp_path.glob(".*.partial"))

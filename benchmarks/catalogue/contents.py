@@ -10,6 +10,7 @@ from datasets.registry import summary
 from solvers import SOLVERS
 from solvers.adapters import PEERS
 
+from ..display.durations import expected
 from ..runner.peers import installed
 from ..runner.suites import SUITES
 
@@ -17,7 +18,8 @@ from ..runner.suites import SUITES
 def contents() -> dict[str, Any]:
     """A list for each kind: solvers, peers, problems, functions, cutest and suites. Each entry has a name and a
     summary; solvers, peers and problems also the file or package of a plug-in ("" for ours), a peer the version of its
-    library ("" where it is not installed), a problem of CUTEst its number of variables, a suite its number of cases.
+    library ("" where it is not installed), a problem of CUTEst its number of variables, a suite its number of cases
+    and how long it is expected to take, in words.
     cutest_missing: why these problems are not there; empty where they are."""
     functions = [function.name for function in (*FUNCTIONS, *NIST)]
     return {
@@ -32,7 +34,10 @@ def contents() -> dict[str, Any]:
         "functions": [named(name, summary(name)) for name in functions],
         "cutest": [named(problem.name, summary(problem.name)) | {"variables": problem.n} for problem in CUTEST],
         "cutest_missing": why_missing(),
-        "suites": [named(name, first_line(suite)) | {"cases": len(suite())} for name, suite in SUITES.items()],
+        "suites": [
+            named(name, first_line(suite)) | {"cases": len(suite()), "expected": expected(name, suite)}
+            for name, suite in SUITES.items()
+        ],
     }
 
 

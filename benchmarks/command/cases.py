@@ -10,12 +10,14 @@ import torch
 import typer
 
 from benchmarks.command.terminal.errors import fail
+from benchmarks.display.doing import doing
 from benchmarks.runner.measure import problem_of
 from benchmarks.runner.peers import refusal
 from benchmarks.runner.suites import DTYPES, SUITES, Case, beside, every_solver, select, stepped
 from datasets import DataError, build, plugins, present_device
 from datasets.loaders.storage import sentences
 from datasets.registry import recipe
+from solvers import SOLVERS
 from solvers.adapters import PEERS
 from solvers.common.names import STEPPED, lookup
 from solvers.named import canonical
@@ -49,12 +51,13 @@ def cases_of(
     for name in problems:
         recipe(name)
     if problems and not suites:
-        pool = every_solver(problems)
+        pools = {"": every_solver(problems)}
     else:
         suites = suites or ["quick"]
-        pool = [case for suite in suites for case in lookup(SUITES, suite, "suite")()]
+        pools = {suite: lookup(SUITES, suite, "suite")() for suite in suites}
     solvers = [canonical(name) for name in solvers]
-    pool += stepped(pool, [name for name in solvers if name.startswith(STEPPED)])
+    optimisers = [name for name in solvers if name.startswith(STEPPED)]
+    pools = {suite: [*pool, *stepped(pool, optimisers)] for suite, pool in pools.items()}
     for names, registry, kind in (
         (peers, PEERS, "peer"),
         (dtypes, dict.fromkeys(DTYPES), "dtype"),
@@ -67,21 +70,46 @@ def cases_of(
     check_threads(threads or [torch.get_num_threads()])
     if time_limit is not None:
         check_seconds("--time-limit", time_limit)
+    ours = any(case.solver in SOLVERS for pool in pools.values() for case in pool)
     if peers:  # alone, unless solvers are named, too
-        pool = [*(pool if solvers else ()), *beside(pool, peers)]
-    cases = select(
-        pool,
-        problems=problems,
-        solvers=[*solvers, *peers],
-        dtypes=dtypes,
-        devices=devices,
-        threads=threads,
-        time_limit=time_limit,
-    )
+        pools = {suite: [*(pool if solvers else ()), *beside(pool, peers)] for suite, pool in pools.items()}
+    chosen = {
+        suite: select(
+            pool,
+            problems=problems,
+            solvers=[*solvers, *peers],
+            dtypes=dtypes,
+            devices=devices,
+            threads=threads,
+            time_limit=time_limit,
+        )
+        for suite, pool in pools.items()
+    }
+    cases = list(dict.fromkeys(case for found in chosen.values() for case in found))
     if not cases:
         quoted = " and ".join(repr(suite) for suite in suites)
         raise ValueError(f"suite {quoted} has no such problem with such a solver: name them without --suite")
+    _tell_what_is_dropped(chosen, problems, [*solvers, *peers], bool(suites and peers and not solvers and ours))
     return cases
+
+
+def _tell_what_is_dropped(
+    chosen: dict[str, list[Case]], problems: Sequence[str], solvers: Sequence[str], peers_alone: bool
+) -> None:
+    """A line for each suite, problem, solver or peer that was named, and of which the other options leave nothing."""
+    for suite, cases in chosen.items():
+        if not cases:
+            typer.echo(f"left out suite {suite!r}: it has no such problem with such a solver", err=True)
+    for kind, names, there in (
+        ("problem", problems, {case.problem for cases in chosen.values() for case in cases}),
+        ("solver", solvers, {case.solver for cases in chosen.values() for case in cases}),
+    ):
+        for name in dict.fromkeys(names):
+            if name not in there:
+                word = "peer" if name in PEERS else kind
+                typer.echo(f"left out {word} {name!r}: no suite that was named has a case of it", err=True)
+    if peers_alone:
+        typer.echo("left out our solvers, because --peer is there: name those you want with --solver", err=True)
 
 
 def check_counts(**counts: int) -> None:
@@ -115,7 +143,8 @@ def _with_data(cases: list[Case], named: Sequence[str]) -> list[Case]:
     absent: dict[str, str] = {}
     for name in dict.fromkeys(case.problem for case in cases):
         try:
-            build(name)
+            with doing(f"loading {name}"):
+                build(name)
         except DataError as error:
             if name in named:
                 raise

@@ -37,11 +37,16 @@ def listing(json: bool, plugin: Sequence[Path]) -> None:
                 for n in sorted({each["variables"] for each in cutest})
             ],
         ),
-        ("suites", [(each["name"], f"{each['cases']} cases. {each['summary']}") for each in found["suites"]]),
+        (
+            "suites",
+            [(each["name"], f"{each['cases']} cases. {each['summary']}", each["expected"]) for each in found["suites"]],
+        ),
     ):
         table = Table("name", "what it is", title=escape(title), title_justify="left")
         if title == "peers":
             table.add_column("installed")
+        if title == "suites":
+            table.add_column("how long it takes")
         for row in rows:
             table.add_row(*row)
         console.print(table)

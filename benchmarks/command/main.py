@@ -88,7 +88,10 @@ def run(
     device: Annotated[list[str], typer.Option(help="cpu, cuda, ...; may be repeated.")] = [],  # noqa: B006
     dtype: Annotated[list[str], typer.Option(help="float32 or float64; may be repeated.")] = [],  # noqa: B006
     threads: Annotated[list[int], typer.Option(help="Threads torch may use; may be repeated.")] = [],  # noqa: B006
-    repeats: Annotated[int, typer.Option(help="Runs of each case; six or more give intervals.")] = 10,
+    repeats: Annotated[
+        int | None,
+        typer.Option(help="Runs of each case; six or more give intervals.", show_default="10; of quick and peers 6"),
+    ] = None,
     time_limit: Annotated[float | None, typer.Option(help="Seconds after which a solver is stopped.")] = None,
     store: Annotated[Path, RUNS] = RESULTS / "runs",
     isolate: Annotated[

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import shlex
+import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import product
@@ -10,21 +13,24 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import typer
-from rich.progress import TimeRemainingColumn
+from rich.console import Console
 
 from benchmarks.command.cases import cases_of, measurable
 from benchmarks.command.terminal.errors import fail
 from benchmarks.command.terminal.interrupts import interruptible, report
-from benchmarks.command.terminal.progress import progress_bar
+from benchmarks.display.doing import doing
+from benchmarks.display.output import rough
+from benchmarks.display.results import Results
+from benchmarks.display.runs import Display
 from benchmarks.runner.environment import calibration
 from benchmarks.runner.environment import memory as total_memory
 from benchmarks.runner.isolation import IsolatedRuns, Limits
 from benchmarks.runner.measure import SHARE, evaluate, measure
-from benchmarks.runner.suites import Case
+from benchmarks.runner.suites import Case, default_repeats
 from benchmarks.runner.worker import StartError
 from benchmarks.store.locks import Locks
-from benchmarks.store.runs import Store, run_key, was_disturbed
-from datasets import DataError
+from benchmarks.store.runs import DEFAULT, Store, run_key, was_disturbed
+from datasets import DataError, certificate
 from solvers.adapters import PEERS
 
 TWO_PROCESSES = (
@@ -34,6 +40,9 @@ DISTURBED = (
     "warning: other work on the machine disturbed {} of these {} runs, and they are marked so: reports leave them out "
     "where six runs of a case are undisturbed; more --repeats, on a machine that is idle, add such runs"
 )
+
+
+WIDTH = 120  # of the table at the end, where there is no terminal
 
 
 class Entry(NamedTuple):
@@ -53,17 +62,18 @@ def run(
     device: Sequence[str],
     dtype: Sequence[str],
     threads: Sequence[int],
-    repeats: int,
+    repeats: int | None,
     time_limit: float | None,
     store: Path,
     isolate: bool | None,
     timeout: float,
     memory: float | None,
 ) -> None:
+    repeats = default_repeats(suite, problem) if repeats is None else repeats
     try:
         cases = cases_of(suite, problem, solver, device, dtype, threads, repeats, time_limit, peer)
-        cases = measurable(cases, problem)
         limits = _limits(timeout, memory, time_limit)
+        cases = measurable(cases, problem)
     except (ValueError, DataError) as error:
         fail(str(error))
     except MemoryError as error:
@@ -78,6 +88,7 @@ def run(
 
     entries: list[Entry] = []
     measured: dict[str, bool] = {}
+    results, began = Results(), time.monotonic()
     try:
         if isolate is None:
             isolate = any(case.solver in PEERS for case in cases)
@@ -87,14 +98,17 @@ def run(
             IsolatedRuns(limits) if isolate else nullcontext() as isolated,
         ):
             # Repeats are the outer loop: what disturbs the machine for a while affects every case, and not one alone.
-            entries = [Entry(case, repeat, run_key(case, repeat)) for repeat, case in product(range(repeats), cases)]
-            absent = target.missing(entry.key for entry in entries)
+            with doing("looking for runs that are stored already"):
+                ordered = product(range(repeats), cases)
+                entries = [Entry(case, repeat, run_key(case, repeat)) for repeat, case in ordered]
+                absent = target.missing(entry.key for entry in entries)
             if locks.alone():
                 target.remove_partial_files()
             else:
                 typer.echo(TWO_PROCESSES, err=True)
             missing = [entry for entry in entries if entry.key in absent]
-            measured = _measure_all(missing, target, locks, isolated, check_signals)
+            _prepare([entry.case for entry in missing], check_signals)
+            measured = _measure_all(missing, target, locks, isolated, check_signals, results)
     except KeyboardInterrupt:
         typer.echo(f"interrupted: {_progress(entries, target)}; rerun the same command to continue", err=True)
         raise typer.Exit(130) from None
@@ -102,10 +116,14 @@ def run(
         _stop(f"a run could not be stored in {str(store)!r} ({error.strerror or error})", entries, target)
     except StartError as error:
         _stop(str(error), entries, target)
-    there = len(entries) - len(measured)
-    typer.echo(f"{len(measured)} runs measured, {there} were there already, in {store}", err=True)
+    if table := results.table():
+        Console(stderr=True, width=None if sys.stderr.isatty() else WIDTH).print(table)
+    there, took = len(entries) - len(measured), rough(time.monotonic() - began)
+    typer.echo(f"{len(measured)} runs measured, {there} were there already, in {store} ({took})", err=True)
     if disturbed := sum(measured.values()):
         typer.echo(DISTURBED.format(disturbed, len(measured)), err=True)
+    place = "" if store == DEFAULT else f" --store {shlex.quote(str(store))}"
+    typer.echo(f"Next: python -m reports build{place}", err=True)
 
 
 def _limits(seconds: float, gib: float | None, time_limit: float | None) -> Limits:
@@ -130,27 +148,39 @@ def _progress(entries: list[Entry], store: Store) -> str:
     return f"{sum(entry.key in present for entry in entries)} of {len(entries)} runs are stored"
 
 
+def _prepare(cases: list[Case], check_signals: Callable[[], None]) -> None:
+    """What takes long and is the same for many runs: certificates, and what the machine reaches."""
+    for problem in dict.fromkeys(case.problem for case in cases):
+        check_signals()
+        with doing(f"computing the certificate of {problem}"):
+            certificate(problem)
+    for device, dtype, threads in dict.fromkeys((case.device, case.dtype, case.threads) for case in cases):
+        check_signals()
+        with doing(f"calibrating {device} in {dtype}, threads: {threads}"):
+            calibration(device, dtype, threads)  # before the first run, never between its repeats
+
+
 def _measure_all(
     entries: list[Entry],
     store: Store,
     locks: Locks,
     isolated: IsolatedRuns | None,
     check_signals: Callable[[], None],
+    results: Results,
 ) -> dict[str, bool]:
     """Measure the runs that no other process measures: their keys, and whether other work disturbed each."""
     measured: dict[str, bool] = {}
-    with progress_bar(TimeRemainingColumn()) as progress:
-        task = progress.add_task("calibrating", total=len(entries))
+    with Display([entry.case for entry in entries]) as display:
         for case, repeat, key in _locked(entries, store, locks):
             check_signals()
-            calibration(case.device, case.dtype, case.threads)  # before the first run, never between its repeats
-            progress.update(task, description=f"{case.label} on {case.problem}")
+            display.begins(case)
             alone = locks.alone()
             rows = isolated.rows(case, repeat) if isolated else evaluate(measure(case, repeat))
             store.write_rows(key, case, rows, disturbed=not (alone and locks.alone()))
             measured[key] = was_disturbed(rows, case)
-            progress.update(task, completed=len(measured))
+            results.add(case, rows)
             report("done", key, case.solver, case.problem, repeat)
+            display.ends(case, rows)
     return measured
 
 

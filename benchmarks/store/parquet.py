@@ -35,7 +35,7 @@ def constant_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         name: value
         for name, value in first.items()
-        if all(name in row and json.dumps(row[name]) == json.dumps(value) for row in rows[1:])
+        if all(name in row and (row[name] is value or json.dumps(row[name]) == json.dumps(value)) for row in rows[1:])
     }
 
 

@@ -1,8 +1,9 @@
-"""The verb `build`: every table and figure, and the page."""
+"""The verb `build`: every table and figure, and the page; the terminal gets the findings."""
 
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,7 @@ import typer
 from benchmarks.command.terminal.errors import fail
 from datasets.folders import shown
 
-from .output import ASV, LATEST, MICRO, PEERS, PROFILES, RUNS, VERDICTS, print_table, writing
-
-HIDDEN = ("best loss", "at iteration")  # columns of the summary that a terminal has no room for
+from .output import ASV, LATEST, MICRO, PEERS, PROFILES, RUNS, VERDICTS, writing
 
 
 def build(
@@ -44,7 +43,7 @@ def build(
 
     from ..build import build as build_report
     from ..data.runs import load
-    from ..page.write import readable
+    from ..page.drawing import other_processes
 
     load_plugins(plugin)  # their certificates; what was measured is in the store
     runs = load(store)
@@ -56,15 +55,21 @@ def build(
         (out / ".probe").write_bytes(b"")
         (out / ".probe").unlink()
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
-    with writing(out), console.status("reading") as status:
+    warnings.filterwarnings("ignore", "overflow", RuntimeWarning, "matplotlib")  # of an axis, where a solver diverged
+    with writing(out), other_processes(), console.status("reading") as status:
         sources = {"asv": asv, "micro": micro, "peers": peers, "profiles": profiles, "verdicts": verdicts}
         tables = build_report(runs, out, status.update, data=data, **sources)
     for machine, count in runs.older.items():
         typer.echo(f"{count} runs of older code or plug-ins on {machine} are left out", err=True)
     for machine, count in runs.disturbed.items():
         typer.echo(f"{count} runs that were measured while other work ran on {machine} are left out", err=True)
-    summary = readable(tables["summary"]).drop(columns=list(HIDDEN))
-    print_table(summary.columns, summary.itertuples(index=False), "Summary", width=180)
-    claims = tables["claims"][["claim", "verdict"]]
-    print_table(claims.columns, claims.itertuples(index=False), "The original claims, checked", width=180)
-    typer.echo(f"\nThe page: {out / 'index.html'}")
+    print_findings((out / "tables" / "findings.md").read_text())
+    typer.echo(f"{len(runs.metadata):,} runs, {len(tables)} tables. The page: {out / 'index.html'}")
+
+
+def print_findings(markdown: str) -> None:
+    """The first findings, as a list; nothing where there is none."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    Console(width=None if sys.stdout.isatty() else 120).print(Markdown(markdown), end="\n" * bool(markdown))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from .repeats import CASE_COLUMNS
 from .targets import NO_MINIMISER
 
 PLUGINS = {"solver": "solver_plugin", "problem": "problem_plugin"}  # of what: the column with its version
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 LATER = (  # columns that older runs do not have
     *("iterate", "settings", "deterministic", "disturbed"),  # schema 1 has none of these
     *PLUGINS.values(),
@@ -46,7 +49,7 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
     stored = read(Path(folder))
     if stored.table is None:
         return Runs(pd.DataFrame(), {}, stored.skipped)
-    frame, metadata, skipped = stored.table.to_pandas(), stored.metadata, stored.skipped
+    frame, metadata, skipped = _frame(stored.table), stored.metadata, stored.skipped
     for name in LATER:
         if name not in frame:
             frame[name] = None
@@ -58,6 +61,14 @@ def load(folder: Path | str, *, code: Literal["newest", "all"] = "newest") -> Ru
     frame = frame.sort_values(order, kind="stable", ignore_index=True)
     known = {run: metadata[run] for run in frame["run"].unique()}
     return Runs(frame, known, skipped, older, disturbed, Path(folder), stored.files)
+
+
+def _frame(table: pa.Table) -> pd.DataFrame:
+    """A table as a frame. Its texts are Python's: reports take thousands of small pieces out of it, and each costs a
+    column in Arrow's form ten times as much."""
+    frame = table.to_pandas()
+    texts = frame.select_dtypes("str").columns
+    return frame.astype(dict.fromkeys(texts, pd.StringDtype("python", na_value=np.nan)))
 
 
 def with_minimiser(frame: pd.DataFrame) -> pd.DataFrame:

@@ -33,22 +33,23 @@ class Figure:
     rows: bool = False  # one row per case instead of a curve: all are in colour
 
 
-def curves(frame: pd.DataFrame) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
-    """Label, look, line style and, by iteration, the values and the quartiles of the times over the repeats."""
+def curves(frame: pd.DataFrame, quantity: str) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
+    """Label, look, line style and, by iteration, a column's values and the quartiles of the times over the repeats."""
+    curve = ["solver", "label"]
+    by_iteration = frame[[*curve, "iteration", "seconds", quantity]].groupby([*curve, "iteration"])
+    paths = by_iteration.first()
+    paths["seconds"] = by_iteration["seconds"].median()
+    paths["early"] = by_iteration["seconds"].quantile(0.25)
+    paths["late"] = by_iteration["seconds"].quantile(0.75)
     variants: dict[str, int] = {}
-    for (solver, label), cell in frame.groupby(["solver", "label"], sort=False):
+    for solver, label in frame[curve].drop_duplicates().itertuples(index=False, name=None):
         variant = variants[solver] = variants.get(solver, -1) + 1
-        by_iteration = cell.groupby("iteration")
-        path = by_iteration.first()
-        path["seconds"] = by_iteration["seconds"].median()
-        path["early"] = by_iteration["seconds"].quantile(0.25)
-        path["late"] = by_iteration["seconds"].quantile(0.75)
-        yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), path
+        yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), paths.loc[(solver, label)]
 
 
 def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
     front, count = highlighted(frame), frame["label"].nunique()
-    for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame)):
+    for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame, quantity)):
         path = path[np.isfinite(path[quantity])]
         if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
             path = path[path["seconds"] > 0]

@@ -126,6 +126,7 @@ def apply() -> None:
             "axes.titlesize": 11,
             "axes.titleweight": "bold",
             "axes.titlelocation": "left",
+            "axes.titley": 1.0,  # no ticks are above the axes: to look for them takes an eighth of the time of a figure
             "axes.spines.top": False,
             "axes.spines.right": False,
             "grid.color": "#dddddd",

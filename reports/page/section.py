@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -11,21 +11,27 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..tables.record import Table
+from .drawing import write_figure
 from .sources import Sources
-from .write import html_table, write_figure, write_table
+from .write import html_table, write_table
 
 ACROSS, TABLES_GROUP, FIGURES_GROUP = "Across problems", "Tables", "Figures"  # groups in the contents
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A figure as the page shows it; source: the line, in HTML, that names the runs behind it."""
+    """A figure as the page shows it. drawn: waits until it is drawn, and gives its SVG; source: the line, in HTML, that
+    names the runs behind it."""
 
     name: str
     title: str
     caption: str
-    html: str
+    drawn: Callable[[], str]
     source: str = ""
+
+    @property
+    def html(self) -> str:
+        return self.drawn()
 
 
 @dataclass(frozen=True)
@@ -78,8 +84,8 @@ class SectionWriter:
     def figure(self, name: str, title: str, canvas: Figure, caption: str, runs: Collection[str] = (), source: str = ""):
         """Write a figure and show it. runs: the runs behind it; source: where else its numbers are from, in words."""
         known = self.sources if runs else None
-        svg = write_figure(canvas, self.out / "figures" / name, known.words(runs) if known else source)
-        self.figures.append(Shown(name, title, caption, svg, known.line(runs) if known else ""))
+        drawn = write_figure(canvas, self.out / "figures" / name, known.words(runs) if known else source)
+        self.figures.append(Shown(name, title, caption, drawn, known.line(runs) if known else ""))
 
     def section(self, note: str = "", *, caption: str = "", folded: bool = False) -> Section:
         first, *others = self.captions or [caption]

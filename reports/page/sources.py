@@ -6,6 +6,7 @@ import html
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import quote
 
@@ -38,6 +39,11 @@ class Sources:
     folder: str = ""
     files: dict[str, str] = field(default_factory=dict)  # of runs that are not in one of their own name
 
+    @cached_property
+    def _places(self) -> dict[str, tuple[int, int]]:
+        """The case and the group of each run."""
+        return dict(zip(self.runs.index, zip(self.runs["entry"], self.runs["group"], strict=True), strict=True))
+
     def words(self, keys: Iterable[str]) -> str:
         """160 runs on AMD EPYC, 2 cores; 2026-11-23 to 2026-11-24; commit 4a5ad3b32c18"""
         chosen = self.runs.loc[sorted(set(keys))]
@@ -45,10 +51,11 @@ class Sources:
 
     def anchor(self, keys: Iterable[str]) -> str:
         """The narrowest part of the list that holds these runs: a case, the cases of a problem, or all."""
-        chosen = self.runs.loc[sorted(set(keys))]
-        if chosen["entry"].nunique() == 1:
-            return f"case-{chosen['entry'].iloc[0]}"
-        return f"cases-{chosen['group'].iloc[0]}" if chosen["group"].nunique() == 1 else APPENDIX
+        places = {self._places[key] for key in keys}
+        if len(places) == 1:
+            return f"case-{places.pop()[0]}"
+        groups = {group for _, group in places}
+        return f"cases-{groups.pop()}" if len(groups) == 1 else APPENDIX
 
     def line(self, keys: Iterable[str]) -> str:
         """The words as HTML, with a link into the list; empty where no run took part."""

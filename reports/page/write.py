@@ -1,9 +1,8 @@
-"""Tables and figures as files: CSV, Markdown, LaTeX, HTML, PNG and SVG, the same bytes for the same runs."""
+"""Tables as files: CSV, Markdown, LaTeX and HTML, the same bytes for the same runs."""
 
 from __future__ import annotations
 
 import html
-import io
 import math
 import re
 from numbers import Real
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure as Canvas
 
 from ..text import caption as caption  # for the sections
 from .sources import APPENDIX, Sources
@@ -123,25 +121,3 @@ def _cell(value: Any, words: str, numbers: bool, sources: Sources | None) -> str
     order = "" if math.isnan(size) else f' data-sort="{size:.6g}"'
     wrap = ' class="words"' if len(words) > LONG else ""
     return f"<td{order}{wrap}>{shown}</td>"
-
-
-def write_figure(canvas: Canvas, stem: Path, source: str = "") -> str:
-    """stem.svg and stem.png, with the runs behind them in their metadata; the SVG without its XML prologue, for the
-    page."""
-    canvas.draw_without_rendering()  # lays out; without the engine the two files need not do it again
-    canvas.set_layout_engine("none")
-    # No date and no version: the same runs give the same bytes.
-    described = {"Description": source} if source else {}
-    canvas.savefig(stem.with_suffix(".png"), dpi=150, metadata={"Software": None, **described})
-    buffer = io.StringIO()
-    canvas.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, **described})
-    svg = "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
-    stem.with_suffix(".svg").write_text(svg)
-    return unique_ids(svg[svg.index("<svg") :], stem.name)
-
-
-def unique_ids(svg: str, prefix: str) -> str:
-    """The same drawing with ids of its own, so that one page can hold many."""
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
-    svg = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{prefix}-\2"', svg)
-    return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)

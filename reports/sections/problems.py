@@ -41,6 +41,7 @@ def problem_sections(
             problem, SectionWriter(f"figures-{problem}", title, out, sources, group=FIGURES_GROUP)
         )
         where = f"{problem}, {setup(dtype, device, threads)}"
+        labels, front = list(cell["label"].unique()), highlighted(cell)
         for name, figure in FIGURES.items():
             if figure.has_gap is not None and figure.has_gap != (cell["no_gap"].iloc[0] == ""):
                 continue
@@ -48,7 +49,6 @@ def problem_sections(
                 continue
             stem = f"{problem}--{name}" + _suffix(of_problem, machine, device, threads)
             progress(stem)
-            labels, front = list(cell["label"].unique()), highlighted(cell)
             canvas, axes = style.canvas(style.height(len(labels if figure.rows else front)))
             figure.draw(cell, axes)
             axes.set_title(f"{figure.title}\n{where}" + f"\n{machine}" * several)

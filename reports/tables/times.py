@@ -30,12 +30,14 @@ def targets(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     relative to f(x0) - f*. A median that is infinite lies above `beyond` seconds; where that is infinite too, half of
     the repeats or more ended by themselves before. An exception counts as such an end."""
     rows = []
+    times = {target: times_to_target(frame, kind, target) for target in TARGETS[kind]}  # by run
+    waited = seconds_waited(frame)
     for about, cell in groups(frame):
         if (cell["status"] == "error").all() or why_no_target(cell, kind):
             continue
-        waited = seconds_waited(cell)
-        for target in TARGETS[kind]:
-            found = estimate_censored(times_to_target(cell, kind, target), waited)
+        runs = waited.index.get_indexer(cell["run"].unique())
+        for target, of_run in times.items():
+            found = estimate_censored(of_run.to_numpy()[runs], waited.to_numpy()[runs])
             rows.append(about | {"target": target} | vars(found))
     return pd.DataFrame(rows, columns=[*CASE_COLUMNS, "target", *Estimate.__dataclass_fields__])
 
@@ -50,7 +52,8 @@ def _wide(frame: pd.DataFrame, kind: str, name: Callable[[float], str]) -> pd.Da
     for about, cell in groups(frame):
         key = tuple(about.values())
         why = "error" if (cell["status"] == "error").all() else why_no_target(cell, kind)
-        cells = {name(t): marked(show(found[*key, t]), cell) if (*key, t) in found else why for t in TARGETS[kind]}
+        mark = marked("", cell)
+        cells = {name(t): show(found[*key, t]) + mark if (*key, t) in found else why for t in TARGETS[kind]}
         rows.append(about | cells | {"runs": keys(cell)})
     return varying(pd.DataFrame(rows))
 

@@ -103,7 +103,7 @@ class Point(RoundingBounds, CurvatureModels, Structure):
     def gradient(self) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} does not define `gradient`: write it as a cached_property")
 
-    @cached
+    @property
     def gradient_norm(self) -> float:
         """||g||, in float64: in float32 small squares would vanish."""
         return float(torch.linalg.vector_norm(self.gradient.double()))

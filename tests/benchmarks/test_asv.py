@@ -6,14 +6,17 @@ import importlib
 import inspect
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import asv.machine
 import pytest
 import torch
 
 import asv_link
+import asv_machine
 from benchmarks import grid, time_to_accuracy
 from benchmarks.runner.environment import ROOT
 from datasets import build, certificate
@@ -107,7 +110,7 @@ def test_the_targets_are_reached_at_the_iteration_that_is_tracked():
 
 def test_the_light_configuration_measures_the_same_benchmarks_into_the_same_results():
     own, light = (json.loads((ROOT / name).read_text()) for name in ("asv.conf.json", "asv.link.conf.json"))
-    for key in ("project", "repo", "branches", "benchmark_dir", "results_dir", "html_dir", "launch_method"):
+    for key in ("project", "repo", "branches", "plugins", "benchmark_dir", "results_dir", "html_dir", "launch_method"):
         assert own[key] == light[key]
     assert own["matrix"]["env_nobuild"] == light["matrix"]["env_nobuild"] and "req" not in light["matrix"]
 
@@ -121,6 +124,27 @@ def test_the_requirements_of_asv_are_the_pins_of_the_project():
     pins = {name.lower(): version.split()[0] for name, version in pins.items()}
     for name, (version,) in json.loads((ROOT / "asv.conf.json").read_text())["matrix"]["req"].items():
         assert pins.get(name.lower(), version) == version
+
+
+@pytest.mark.slow
+def test_asv_runs_on_a_machine_that_it_has_never_seen_without_a_question(tmp_path):
+    """The command of the README, with one family of benchmarks, in a home folder where asv has left nothing."""
+    call = [sys.executable, "-m", "asv", "run", "-E", "existing", "--quick", "--dry-run", "-b", "memory.DeviceMemory"]
+    home = os.environ | {"HOME": str(tmp_path)}
+    done = subprocess.run(call, cwd=ROOT, env=home, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert done.returncode == 0 and "DeviceMemory" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / ".asv-machine.json").exists()
+
+
+def test_what_asv_was_told_about_a_machine_stays(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    asv_machine.setup()
+    path = tmp_path / ".asv-machine.json"
+    told = json.loads(path.read_text())
+    told[asv.machine.Machine.get_unique_machine_name()]["ram"] = "as the user says"
+    path.write_text(json.dumps(told))
+    asv_machine.setup()
+    assert json.loads(path.read_text()) == told
 
 
 def test_the_link_puts_a_commit_before_the_packages_of_the_project(tmp_path):

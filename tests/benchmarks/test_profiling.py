@@ -30,7 +30,10 @@ from datasets.registry import Problem
 from solvers import COUNTERS, PHASES, SOLVERS, Ledger, Stop, device_clock, minimize
 from solvers.common.instrumentation import current
 from solvers.objectives import LogisticRegression, ResidualMLP, SoftmaxRegression
+from solvers.objectives.linear.compiled_point import by_torch
 from tests.fakes import FakeDevice, QueuedSquare
+
+pytestmark = pytest.mark.usefixtures("without_numba")  # torch's operations are counted: a compiled kernel has none
 
 GENERAL = {
     "gemm_gflops": 100.0,
@@ -378,14 +381,15 @@ generator = torch.Generator().manual_seed(0)
 TALL = torch.randn(3000, 20, dtype=torch.float64, generator=generator)  # more than one block of rows
 LABELS = (torch.rand(3000, generator=generator) > 0.5).double()
 CLASSES = torch.randint(4, (3000,), generator=generator)
-OBJECTIVES = {
-    "logistic": LogisticRegression(TALL, LABELS, l2=0.1),
-    "logistic, small": LogisticRegression(TALL[:100], LABELS[:100], l2=0.1),
-    "softmax": SoftmaxRegression(TALL, CLASSES, l2=0.1),
-    "network": ResidualMLP(TALL[:200, :8], LABELS[:200], depth=3),
-    "network of one layer": ResidualMLP(TALL[:200, :8], LABELS[:200], depth=1),
-    "network without layers": ResidualMLP(TALL[:200, :8], LABELS[:200], depth=0),
-}
+with by_torch():
+    OBJECTIVES = {
+        "logistic": LogisticRegression(TALL, LABELS, l2=0.1),
+        "logistic, small": LogisticRegression(TALL[:100], LABELS[:100], l2=0.1),
+        "softmax": SoftmaxRegression(TALL, CLASSES, l2=0.1),
+        "network": ResidualMLP(TALL[:200, :8], LABELS[:200], depth=3),
+        "network of one layer": ResidualMLP(TALL[:200, :8], LABELS[:200], depth=1),
+        "network without layers": ResidualMLP(TALL[:200, :8], LABELS[:200], depth=0),
+    }
 
 
 def counted(objective, counter: str) -> float:

@@ -29,7 +29,7 @@ from reports.data.targets import times_to_target
 from reports.figures.problem import FIGURES
 from reports.findings.finding import BELIEVED, FASTEST
 from reports.findings.findings import SHOWN, findings
-from reports.page.write import unique_ids
+from reports.page.drawing import unique_ids
 from reports.sections.data import data_sections
 from reports.statistics.estimate import Estimate, estimate, show
 from reports.tables.claims import claims
@@ -431,10 +431,12 @@ def test_a_folder_that_cannot_be_written_to_is_found_before_work_starts(store, t
     assert result.exit_code == 2 and "--out" in result.stderr and "Traceback" not in result.output
 
 
-def test_the_summary_is_printed(printed):
+def test_the_findings_and_the_path_are_printed_and_not_a_line_for_each_case(printed):
     out, text = printed
-    assert "Summary" in text and "newton-diagonal rate 0.1" in text
-    assert "The original claims, checked" in text and (out / "index.html").name in text
+    found = [line.split("**")[1] for line in (out / "tables" / "findings.md").read_text().splitlines()]
+    words = " ".join(text.split())
+    assert found and all(heading in words for heading in found)
+    assert text.splitlines()[-1].endswith(f"The page: {out / 'index.html'}") and len(text.splitlines()) < 40
 
 
 def test_an_estimate_without_repeats_claims_no_interval():

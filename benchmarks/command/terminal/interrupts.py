@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from benchmarks.display.output import say
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,9 +38,5 @@ def interruptible() -> Iterator[Callable[[], None]]:
 
 def report(*words: object) -> None:
     """Print a line for a program that reads the output; measuring continues if that program has gone."""
-    if sys.stdout.isatty():
-        return
-    try:
-        print(*words, flush=True)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not sys.stdout.isatty():
+        say(*words, file=sys.stdout)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -46,12 +49,25 @@ def kernels() -> Any:
     return compiled
 
 
+_by_torch: ContextVar[bool] = ContextVar("by_torch", default=False)
+
+
+@contextmanager
+def by_torch() -> Iterator[None]:
+    """Objectives that are made in this context are computed by torch, whose operations can be counted."""
+    token = _by_torch.set(True)
+    try:
+        yield
+    finally:
+        _by_torch.reset(token)
+
+
 def columns_of(objective: Any) -> Columns | None:
     """None where compiled kernels are not for that problem, or not there."""
     X, size = objective.X, objective.size
     small = not is_sparse(X) and X.device.type == "cpu" and X.numel() <= MOST_ENTRIES
     small = small and len(X) <= MOST_ROWS and size <= WIDEST
-    if not (small and objective.binary) or kernels() is None:
+    if not (small and objective.binary) or _by_torch.get() or kernels() is None:
         return None
     m = kernels().padded(len(X))
     columns = X.new_zeros(size, m)
@@ -117,7 +133,11 @@ class CompiledLogisticPoint(LogisticPoint):
     def float_value(self) -> float:
         """Without the tensor, which takes longer than the number."""
         if "value" not in self.__dict__:
-            count("values")
+            ledger = current.get()
+            if ledger.clock is None:
+                ledger.counts["values"] += 1
+            else:
+                _ = self.value  # in its phase
         return float(self.block[0])
 
     @cached

@@ -1,0 +1,54 @@
+"""Figures that other processes draw are the same files, and one that is killed loses none."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+
+from reports.figures import style
+from reports.page import drawing
+from reports.page.drawing import other_processes, write_figure
+
+
+def figure():
+    canvas, axes = style.canvas()
+    axes.plot([1, 2, 4], [1, 3, 2], label="a curve")
+    style.legend(canvas, axes.get_legend_handles_labels()[0])
+    return canvas
+
+
+@pytest.fixture(autouse=True)
+def two_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    style.apply()
+
+
+def test_other_processes_draw_the_same_bytes(tmp_path, monkeypatch):
+    here = write_figure(figure(), tmp_path / "here", "6 runs")()
+    monkeypatch.setattr(drawing, "draw", lambda *_: pytest.fail("drawn in this process"))
+    with other_processes():
+        there = write_figure(figure(), tmp_path / "there", "6 runs")
+    assert there() == here.replace("here-", "there-")
+    for suffix in (".svg", ".png"):
+        assert (tmp_path / f"there{suffix}").read_bytes() == (tmp_path / f"here{suffix}").read_bytes()
+
+
+def kill(*_) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_where_a_process_is_killed_the_figures_are_drawn_here(tmp_path):
+    with other_processes():
+        drawing._pool.get().submit(kill)
+        drawn = [write_figure(figure(), tmp_path / name) for name in ("a", "b", "c")]
+        assert all(svg().startswith("<svg") for svg in drawn)
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_an_error_ends_it_without_waiting_for_what_has_not_begun(tmp_path):
+    with pytest.raises(KeyboardInterrupt), other_processes():
+        drawn = [write_figure(figure(), tmp_path / str(k)) for k in range(30)]
+        raise KeyboardInterrupt
+    assert drawing._pool.get() is None and drawn and len(list(tmp_path.iterdir())) < 60
