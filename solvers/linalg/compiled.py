@@ -13,6 +13,8 @@ import numba
 import numpy as np
 
 PADDING = 16  # numbers: two vectors of float32, or four of float64, of a CPU with AVX2
+# fastmath must be set: left out, it would be that of the caller for which Numba happens to compile the function first.
+_in_order = numba.njit(cache=True, fastmath=False, error_model="numpy", nogil=True, boundscheck=False)
 _compiled = numba.njit(
     cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, boundscheck=False
 )
@@ -35,6 +37,29 @@ def advance(columns, penalties, scale, n, start, step, t, out):
     evaluate(columns, penalties, scale, n, out)
 
 
+@_in_order
+def losses(margins, n, one, p, c):
+    """sum_i log(1 + exp(-m_i)) and the least of the n margins; writes p and c. one: 1 in the precision of the data.
+
+    The sum is compensated (Neumaier 1974, Z. Angew. Math. Mech. 54, p. 39): a search that must not let f rise compares
+    values that differ by a few roundings, and adding 400 numbers in turn hides that many.
+    """
+    total, lost, least = 0.0, 0.0, np.inf
+    for i in range(n):
+        margin = margins[i]
+        e = math.exp(-abs(margin))
+        large = one / (one + e)
+        small = e * large
+        p[i] = small if margin >= 0 else large
+        c[i] = large * small
+        least = min(least, margin)
+        term = np.float64(math.log1p(e) - min(margin, 0.0))
+        longer = total + term
+        lost += (total - longer) + term if total >= term else (term - longer) + total
+        total = longer
+    return total + lost if math.isfinite(total) else total, least
+
+
 @_compiled
 def evaluate(columns, penalties, scale, n, out):
     """Logistic regression near x. out: [f, least margin, ||gradient||, x (d), gradient (d), margins (m), p (m), c (m)].
@@ -46,17 +71,7 @@ def evaluate(columns, penalties, scale, n, out):
     x, gradient = out[3 : 3 + d], out[3 + d : 3 + 2 * d]
     rows = out[3 + 2 * d :]
     margins, p, c = rows[:m], rows[m : 2 * m], rows[2 * m :]
-    loss, least = 0.0, np.inf
-    one = scale / scale
-    for i in range(n):
-        margin = margins[i]
-        e = math.exp(-abs(margin))
-        large = one / (one + e)
-        small = e * large
-        p[i] = small if margin >= 0 else large
-        c[i] = large * small
-        loss += math.log1p(e) - min(margin, 0.0)
-        least = min(least, margin)
+    loss, least = losses(margins, n, scale / scale, p, c)
     for i in range(n, m):
         p[i] = 0
         c[i] = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from importlib.util import find_spec
 from itertools import product
 
@@ -140,3 +141,12 @@ def test_autograd_through_a_point_takes_the_plain_way():
     w = torch.ones(3, dtype=torch.float64, requires_grad=True)
     (gradient,) = torch.autograd.grad(f.at(w).value, w)
     torch.testing.assert_close(gradient, f.at(w.detach()).gradient)
+
+
+def test_values_have_the_rounding_of_one_sum_however_many_rows_there_are():
+    """A search that must not let f rise compares values a few roundings apart; losses added in turn hide those."""
+    X, y = data(5000, 2, torch.float64)
+    f = LogisticRegression(X, y, reduction="sum")
+    point = f.at(torch.ones(2, dtype=torch.float64))
+    exact = math.fsum(math.log1p(math.exp(-abs(m))) - min(m, 0.0) for m in point.margins.tolist())
+    assert abs(point.float_value - exact) <= 2 * math.ulp(exact)
