@@ -68,7 +68,7 @@ def followed(tmp_path_factory):
 
 def test_each_stored_run_has_a_line_and_the_form_of_all_is_that_of_the_guide(followed):
     errors = followed[0].stderr.splitlines()
-    line = re.compile(r"(\S+) on (\S+): [\d.]+ m?s, \d+ iterations?, [a-z ]+ \((\d) of 8(, .* left)?\)")
+    line = re.compile(r"(\S+) on (\S+): [\d.]+ (?:us|ms|s), \d+ iterations?, [a-z ]+ \((\d) of 8(, .* left)?\)")
     told = list(filter(None, map(line.fullmatch, errors)))
     assert [found[3] for found in told] == [str(k) for k in range(1, 9)]
     assert {(found[1], found[2]) for found in told} == set(product(("newton", "kfac"), ("iris", "breast-cancer")))
@@ -78,8 +78,8 @@ def test_each_stored_run_has_a_line_and_the_form_of_all_is_that_of_the_guide(fol
 
 def test_the_end_is_a_table_the_count_and_the_next_command(followed):
     errors = followed[0].stderr
-    assert re.search(r"iris +kfac +[\d.]+ ms +gap 1e-06 +\d+ +converged +2", errors)
-    assert re.search(r"breast-cancer +newton +[\d.]+ ms +its end +\d+ +separable +2", errors)
+    assert re.search(r"iris +kfac +[\d.]+ (us|ms|s) +gap 1e-06 +\d+ +converged +2", errors)
+    assert re.search(r"breast-cancer +newton +[\d.]+ (us|ms|s) +its end +\d+ +separable +2", errors)
     *_, counted, last = (line for line in errors.splitlines() if not line.startswith("warning"))
     form = next(text for text in GUIDE.splitlines() if text.startswith("8 runs measured"))
     assert re.sub(r"\(.*\)", "", counted) == re.sub(r"\(.*\)", "", form) and last in GUIDE

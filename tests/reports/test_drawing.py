@@ -25,7 +25,6 @@ def two_cores(monkeypatch):
     style.apply()
 
 
-@pytest.mark.slow  # after other tests in one process, the drawing process has been ended abruptly: not understood yet
 def test_other_processes_draw_the_same_bytes(tmp_path, monkeypatch):
     here = write_figure(figure(), tmp_path / "here", "6 runs")()
     monkeypatch.setattr(drawing, "draw", lambda *_: pytest.fail("drawn in this process"))
