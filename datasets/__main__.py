@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from .command_line import Version, application
-from .own.options import L2, Data, Drop, Intercept, Model, Standardize, Target, TestSize, remembered
+from .own.options import remembered, takes_own_data
 
 if TYPE_CHECKING:
     from . import Certificate
@@ -46,16 +46,11 @@ def show(table: Any) -> None:
 
 
 @app.command("list")
+@takes_own_data
 def list_problems(
     names: Annotated[list[str] | None, typer.Argument(help="Problems: all by default.")] = None,
-    data: Data = None,
-    target: Target = None,
-    model: Model = "logistic",
-    l2: L2 = 0.0,
-    intercept: Intercept = True,
-    standardize: Standardize = True,
-    test_size: TestSize = 0.3,
-    drop: Drop = [],  # noqa: B006
+    *,
+    own: dict[str, Any],
 ) -> None:
     """Every problem with its certificate: does a minimiser exist, how hard is it, what is f*.
 
@@ -65,13 +60,12 @@ def list_problems(
 
     Example: python -m datasets list --data patients.csv --target outcome --l2 1e-3
     """
-    arguments = locals()
     try:
-        own = remembered(arguments)
+        made = remembered(own)
     except ValueError as error:
         fail(error)
-    if own is not None:
-        names = [*(names or []), own]
+    if made is not None:
+        names = [*(names or []), made]
     raise typer.Exit(2 if print_certificates(names) else 0)
 
 

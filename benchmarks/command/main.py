@@ -12,7 +12,7 @@ import typer
 from benchmarks.catalogue.completion import names
 from datasets.command_line import Verb, Version, application, formerly
 from datasets.folders import RESULTS, shown
-from datasets.own.options import L2, Data, Drop, Intercept, Model, Standardize, Target, TestSize
+from datasets.own.options import takes_own_data
 
 
 def call(verb: str, arguments: dict[str, Any]) -> None:
@@ -66,6 +66,7 @@ def list_all(
 
 
 @app.command(cls=Verb)
+@takes_own_data
 def run(
     suite: Annotated[
         list[str],
@@ -106,14 +107,8 @@ def run(
         typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
     ] = None,
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
-    data: Data = None,
-    target: Target = None,
-    model: Model = "logistic",
-    l2: L2 = 0.0,
-    intercept: Intercept = True,
-    standardize: Standardize = True,
-    test_size: TestSize = 0.3,
-    drop: Drop = [],  # noqa: B006
+    *,
+    own: dict[str, Any],
 ) -> None:
     """Measure suites. Stored runs are not measured again: an interrupted command continues where it stopped.
 
@@ -154,6 +149,7 @@ def counters(
 
 
 @app.command(cls=formerly(json="--out"))
+@takes_own_data
 def profile(
     problem: Annotated[
         str | None, typer.Option(help="Problem name; see `list`.", show_default="breast-cancer-l2", **PROBLEM_NAMES)
@@ -178,14 +174,8 @@ def profile(
         Path, typer.Option(help="Folder that --save writes to.", show_default=shown(RESULTS / "profiles"))
     ] = RESULTS / "profiles",
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
-    data: Data = None,
-    target: Target = None,
-    model: Model = "logistic",
-    l2: L2 = 0.0,
-    intercept: Intercept = True,
-    standardize: Standardize = True,
-    test_size: TestSize = 0.3,
-    drop: Drop = [],  # noqa: B006
+    *,
+    own: dict[str, Any],
 ) -> None:
     """Show where the time of a run goes: phases with FLOPs, bytes and the share of what this machine reaches, and what
     limits the speed.
@@ -200,6 +190,7 @@ def profile(
 
 
 @app.command(cls=Verb)
+@takes_own_data
 def peers(
     problem: Annotated[
         list[str],
@@ -224,14 +215,8 @@ def peers(
     store: Annotated[Path, typer.Option(help="Folder of the results.", show_default=shown(RESULTS / "peers"))] = RESULTS
     / "peers",
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
-    data: Data = None,
-    target: Target = None,
-    model: Model = "logistic",
-    l2: L2 = 0.0,
-    intercept: Intercept = True,
-    standardize: Standardize = True,
-    test_size: TestSize = 0.3,
-    drop: Drop = [],  # noqa: B006
+    *,
+    own: dict[str, Any],
 ) -> None:
     """Time our solvers and those of other libraries to the same certified gap, each at its fastest setting, in turns.
 

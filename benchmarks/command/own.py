@@ -14,13 +14,13 @@ from datasets.own.options import remembered
 
 def with_own_data(arguments: dict[str, Any]) -> dict[str, Any]:
     """The arguments without these options, and with the problem that they make."""
-    given = arguments["problem"]
+    given, own = arguments["problem"], arguments.pop("own")
     try:
-        if arguments["data"] is not None and arguments.get("suite"):
+        if own["data"] is not None and arguments.get("suite"):
             raise ValueError("--suite has problems of its own: leave it out, and choose with --solver and --peer")
-        if arguments["data"] is not None and isinstance(given, str):
+        if own["data"] is not None and isinstance(given, str):
             raise ValueError("--problem and --data both name a problem: choose one")
-        name = remembered(arguments)
+        name = remembered(own)
         if name is None:
             return arguments
         print_certificates([name])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
 from typing import Annotated, Any
 
 import typer
@@ -29,26 +32,46 @@ Drop = Annotated[
     list[str], typer.Option("--drop", help="Leave this column of --data out; may be repeated.", metavar="COLUMN")
 ]
 
-# The defaults are those of OwnData.
-DEFAULTS: dict[str, Any] = {
-    "data": None,
-    "target": None,
-    "model": "logistic",
-    "l2": 0.0,
-    "intercept": True,
-    "standardize": True,
-    "test_size": 0.3,
-    "drop": [],
+# name -> what typer reads, and the default, which is that of OwnData
+OPTIONS: dict[str, tuple[Any, Any]] = {
+    "data": (Data, None),
+    "target": (Target, None),
+    "model": (Model, "logistic"),
+    "l2": (L2, 0.0),
+    "intercept": (Intercept, True),
+    "standardize": (Standardize, True),
+    "test_size": (TestSize, 0.3),
+    "drop": (Drop, []),
 }
+Verb = Callable[..., Any]
 
 
-def remembered(arguments: dict[str, Any]) -> str | None:
-    """Take the options of own data out of the arguments of a verb, and make the problem known: its name, or None where
-    there is no --data. What was done to its columns is written to stderr. Raises ValueError."""
-    options = {name: arguments.pop(name) for name in DEFAULTS}
+def takes_own_data(verb: Verb) -> Verb:
+    """A verb that has these options too, behind its own; it is given them as a dict, `own`."""
+
+    @wraps(verb)
+    def run(**arguments: Any) -> Any:
+        own = {name: arguments.pop(name) for name in OPTIONS}
+        return verb(**arguments, own=own)
+
+    known = signature(verb, eval_str=True)  # not as the text that `from __future__ import annotations` leaves
+    others = [parameter for name, parameter in known.parameters.items() if name != "own"]
+    added = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+        for name, (kind, default) in OPTIONS.items()
+    ]
+    run.__signature__ = known.replace(parameters=[*others, *added])
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in (*others, *added)}
+    return run
+
+
+def remembered(options: dict[str, Any]) -> str | None:
+    """Make the problem of these options known: its name, or None where there is no --data. What was done to its columns
+    is written to stderr. Raises ValueError."""
+    options = dict(options)
     path = options.pop("data")
     if path is None:
-        if others := [name for name, value in options.items() if value != DEFAULTS[name]]:
+        if others := [name for name, value in options.items() if value != OPTIONS[name][1]]:
             raise ValueError(f"--{others[0].replace('_', '-')} is about own data: name the file with --data")
         return None
     from .recipe import OwnData, remember

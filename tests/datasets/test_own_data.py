@@ -16,7 +16,7 @@ from scipy import sparse
 from sklearn.datasets import dump_svmlight_file
 
 from datasets import DataError, build, certificate, problem_from_arrays
-from datasets.own.options import DEFAULTS
+from datasets.own.options import OPTIONS
 from datasets.own.recipe import VARIABLE, OwnData, recall, remember
 from datasets.registry import PROBLEMS, summary
 from solvers import SOLVERS, minimize
@@ -331,8 +331,8 @@ def test_a_damaged_memory_is_an_unknown_problem(tmp_path, monkeypatch):
 
 def test_the_defaults_of_the_options_are_those_of_the_recipe():
     own = OwnData("file")
-    assert {name: getattr(own, name) for name in DEFAULTS if name not in ("data", "drop")} == {
-        name: value for name, value in DEFAULTS.items() if name not in ("data", "drop")
+    assert {name: getattr(own, name) for name in OPTIONS if name not in ("data", "drop")} == {
+        name: default for name, (_, default) in OPTIONS.items() if name not in ("data", "drop")
     }
 
 
