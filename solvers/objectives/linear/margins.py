@@ -121,14 +121,15 @@ class LinearPoint(Point):
         raise NotImplementedError
 
     def refreshed(self) -> Point:
-        return self if self.age == 0 else self._refreshed
+        fresh = None if self.age == 0 else self._refreshed
+        return self if fresh is None else fresh
 
     def recomputed(self) -> Point:
         return self if self.age == 0 else type(self)(self.objective, self.x)
 
     @cached
-    def _refreshed(self) -> Point:
-        """The point with margins computed from X; this one, if the difference is below rounding level.
+    def _refreshed(self) -> Point | None:
+        """The point with margins computed from X; None if the difference is below rounding level.
 
         A stored w may have fewer digits than the one whose margins were carried. The new point inherits the Hessian
         and its factor, which are only the metric that the gradient is measured in.
@@ -138,7 +139,7 @@ class LinearPoint(Point):
         first, second = self.change(self.drift)
         noise = EPS[self.x.dtype] * self.float_value
         if second <= noise and abs(first) <= 4 * noise:
-            return self
+            return None
         fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
         return fresh
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import math
-import weakref
 from importlib.util import find_spec
 from itertools import product
 
@@ -152,18 +150,3 @@ def test_values_have_the_rounding_of_one_sum_however_many_rows_there_are():
     point = f.at(torch.ones(2, dtype=torch.float64))
     exact = math.fsum(math.log1p(math.exp(-abs(m))) - min(m, 0.0) for m in point.margins.tolist())
     assert abs(point.float_value - exact) <= 2 * math.ulp(exact)
-
-
-def test_a_point_that_made_its_newton_ray_is_freed_when_nothing_refers_to_it():
-    """In a cycle with its ray it would be kept, with its Hessian, until the garbage collector comes round."""
-    f = LogisticRegression(*data(40, 5, torch.float64), l2=0.1)
-    point = f.at(torch.ones(5, dtype=torch.float64))
-    reached = point.along(newton_direction(point)).at(1.0)
-    assert isinstance(reached, CompiledLogisticPoint) and reached.age == 1
-    known = weakref.ref(point)
-    gc.disable()
-    try:
-        del point
-        assert known() is None
-    finally:
-        gc.enable()
