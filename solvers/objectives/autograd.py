@@ -16,8 +16,8 @@ from .base import Objective, Point
 from .layout import Layout
 
 # What the rows of one batched backward pass may take. On a CPU they stay in its cache, and in memory that is reused.
-# (A Hessian of 961 weights over 398 rows took 0.11 s with 2^24 bytes, 0.14 s with 2^26 and 0.37 s with 2^28.)
-BATCH_BYTES = 1 << 24
+# (A Hessian of 961 weights over 398 rows took 0.12 s with 2^23 bytes, 0.17 s with 2^21 or 2^25, 0.50 s with 2^28.)
+BATCH_BYTES = 1 << 23
 BATCH_BYTES_ACCELERATOR = 1 << 28
 _AS_IT_IS = nullcontext()
 NEARBY = 2  # points at which rounding is measured where a derivative is as small as that
