@@ -29,7 +29,7 @@ class Picked(NamedTuple):
 
     def after(self, state: Any) -> Picked:
         """With the solver's next state; the same object if that did not change, for a rejected step."""
-        return self if state is self.state else self._replace(state=state)
+        return self if state is self.state else Picked(self.note, self.solver, state)
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,11 @@ class Auto(DirectionalSolver):
 
     def propose(self, point: Point, state: Picked) -> Proposal | None:
         proposal = state.solver.propose(point, state.state)
-        return None if proposal is None else proposal._replace(state=state.after(proposal.state))
+        return None if proposal is None else proposal.with_state(state.after(proposal.state))
 
     def move(self, point: Point, proposal: Proposal) -> tuple[Point, Picked]:
         picked: Picked = proposal.state
-        moved, state = picked.solver.move(point, proposal._replace(state=picked.state))
+        moved, state = picked.solver.move(point, proposal.with_state(picked.state))
         return moved, picked.after(state)
 
 

@@ -1,6 +1,7 @@
-"""The overhead of the loop, the points and the status tests over the same tensor operations in one plain function.
+"""The overhead of the loop, the points and the status tests over the same operations in one plain function.
 
-The aim is at most 15 microseconds an iteration on 398 x 30. `pytest --benchmark-only -s -k overhead` prints it.
+The operations are those of torch, or the calls of the compiled kernels. The aim is at most 15 microseconds an iteration
+on 398 x 30. `pytest --benchmark-only -s -k overhead` prints it.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from inspect import getclosurevars
 from time import perf_counter
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -19,6 +22,8 @@ from torch.nn.functional import logsigmoid
 
 from solvers import SOLVERS, Ledger, Status, Stop, minimize
 from solvers.common.instrumentation import count, current, phase
+from solvers.objectives import LogisticRegression
+from solvers.objectives.linear.compiled_point import by_torch, kernels
 
 GAP_TOLERANCE = 1e-10
 REFRESH = 10  # iterations after which the margins are recomputed, as in `solvers`
@@ -62,13 +67,42 @@ def straight_newton(
     return x, iterations
 
 
+def straight_compiled(f: LogisticRegression, x: Tensor, iterations: int = 1000) -> tuple[Tensor, int]:
+    """The same by the compiled kernels: two calls an iteration, and the memory that they write to."""
+    kernel, data, scale = kernels(), f.columns, f.compiled_scale
+    (d, m), kind = data.columns.shape, data.columns.dtype
+    block = data.new_block()
+    block[3 : 3 + d], block[3 + 2 * d : 3 + 2 * d + data.n] = x.numpy(), f.margins(x).numpy()
+    kernel.evaluate(data.columns, data.penalties, scale, data.n, block)
+    for iteration in range(iterations):
+        hessian, lower, step = np.empty((d, d), kind), np.empty((d, d), kind), np.empty(1 + 2 * d + m, kind)
+        kernel.newton(data.columns, data.penalties, scale, data.work, block, hessian, lower, step)
+        value, slope = float(block[0]), float(step[0])
+        if -slope / 2 <= GAP_TOLERANCE * value:
+            return torch.from_numpy(block[3 : 3 + d]), iteration
+        t, trial = 1.0, data.new_block()
+        while True:
+            kernel.advance(data.columns, data.penalties, scale, data.n, block, step, kind.type(t), trial)
+            if float(trial[0]) <= value + 1e-4 * t * slope:
+                break
+            t *= 0.5
+        block = trial
+    return torch.from_numpy(block[3 : 3 + d]), iterations
+
+
 WITH_TESTS = Stop(gap_tolerance=GAP_TOLERANCE)
 STEPS_ALONE = Stop(gap_tolerance=None, iterations=8)  # as many as the run with tests needs
 
 
-def make_contestants(problem, stop: Stop) -> tuple[Callable[[], object], Callable[[], object], int]:
+def make_contestants(
+    problem, stop: Stop, compiled: bool = False
+) -> tuple[Callable[[], object], Callable[[], object], int]:
     """The solver, the straight function, and their iterations, after a check that both do the same."""
-    f = problem.objective
+    given = problem.objective
+    if compiled and given.columns is None:
+        pytest.skip("there are no compiled kernels here")
+    with nullcontext() if compiled else by_torch():
+        f = LogisticRegression(given.X, given.y, l2=given.l2, reduction=given.reduction)
     X, signs, ridge = f.X, 2 * f.y - 1, f.l2 * torch.eye(f.size, dtype=f.X.dtype)
     Xt = X.T.contiguous()
 
@@ -76,7 +110,9 @@ def make_contestants(problem, stop: Stop) -> tuple[Callable[[], object], Callabl
         return minimize(SOLVERS["newton-cholesky"], f, stop=stop)
 
     def straight():
-        return straight_newton(X, Xt, signs, ridge, f.l2, torch.zeros(f.size, dtype=X.dtype), stop.iterations)
+        if compiled:
+            return straight_compiled(f, f.zeros(), stop.iterations)
+        return straight_newton(X, Xt, signs, ridge, f.l2, f.zeros(), stop.iterations)
 
     result, (x, iterations) = solver(), straight()
     assert result.status == (Status.CONVERGED if stop.tests else Status.ITERATION_LIMIT)
@@ -86,14 +122,15 @@ def make_contestants(problem, stop: Stop) -> tuple[Callable[[], object], Callabl
 
 
 @pytest.mark.benchmark(group="overhead")
+@pytest.mark.parametrize("compiled", [False, True], ids=["torch", "compiled"])
 @pytest.mark.parametrize("stop", [WITH_TESTS, STEPS_ALONE], ids=["whole run", "steps alone"])
-def test_the_overhead_of_an_iteration(benchmark, alternate, problem, stop, request, capsys):
+def test_the_overhead_of_an_iteration(benchmark, alternate, problem, stop, compiled, request, capsys):
     """Each pair is a whole run of both: costs that occur once are divided among the iterations.
 
     The whole run ends with the test of convergence, in place of which the plain function uses its last decrement. The
     steps alone have no such test: the difference is the cost of the last test.
     """
-    solver, straight, iterations = make_contestants(problem, stop)
+    solver, straight, iterations = make_contestants(problem, stop, compiled)
     pairs = alternate(solver, straight, rounds=1000)
     report(benchmark, capsys, f"overhead, {request.node.callspec.id} (aim: 15)", pairs, iterations)
 

@@ -61,7 +61,7 @@ class SampledNewton(CholeskyNewton):
             return self.first(point)
         if state.factor is None or state.last is point:  # no sample, or the last search failed: the exact direction
             proposal = super().propose(point, None)
-            return None if proposal is None else proposal._replace(state=state)
+            return None if proposal is None else proposal.with_state(state)
         pairs = state.pairs
         if state.last is not None:
             pairs = remember(pairs, point.x - state.last.x, point.gradient - state.last.gradient, self.memory + 1)

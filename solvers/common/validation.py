@@ -29,7 +29,7 @@ def real_tensor(name: str, array: Any, layouts: tuple[torch.layout, ...] = (torc
         raise TypeError(f"{name} holds no plain numbers ({array.dtype} on {array.device}): pass a real tensor")
     array = array.detach()
     if array.is_floating_point():
-        return array.to(_PROMOTED.get(array.dtype, array.dtype))
+        return array.to(_PROMOTED[array.dtype]) if array.dtype in _PROMOTED else array
     return array.to(torch.float64)
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import torch
@@ -13,14 +12,13 @@ from ..common.validation import finite_tensor, real_tensor
 from ..objectives.base import Point
 
 
-@contextmanager
-def without_autocast(device: torch.device) -> Iterator[None]:
+def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
     """With autocast off where the caller switched it on: products would come in another dtype than their factors."""
-    with ExitStack() as off:
-        for kind in {"cpu", device.type}:  # some solvers compute with a few numbers on the host
-            if torch.is_autocast_enabled(kind):
-                off.enter_context(torch.autocast(kind, enabled=False))
-        yield
+    kinds = {"cpu", device.type}  # some solvers compute with a few numbers on the host
+    off = ExitStack()
+    for kind in filter(torch.is_autocast_enabled, kinds):
+        off.enter_context(torch.autocast(kind, enabled=False))
+    return off
 
 
 def check_solver(solver: Any) -> None:

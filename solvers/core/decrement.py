@@ -99,8 +99,9 @@ def _dense(point: Point) -> tuple[Decrement, float]:
 
 def _near_singular(point: Point) -> bool:
     """Whether float32 may have lost much of the decrement in a Hessian that it still could factor."""
-    least = float(newton_factor(point).lower.diagonal().min()) ** 2
-    return point.x.dtype == torch.float32 and least < 64 * rounding_shift(len(point.x), point.x.dtype)
+    if point.x.dtype != torch.float32:
+        return False
+    return float(newton_factor(point).lower.diagonal().min()) ** 2 < 64 * rounding_shift(len(point.x), torch.float32)
 
 
 def _by_cholesky(point: Point) -> Decrement | None:

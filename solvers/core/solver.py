@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import field, fields
+from functools import cache
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
@@ -13,6 +14,13 @@ from torch import Tensor
 
 from ..objectives.base import Point
 from ..objectives.newton_system import slope_along
+
+
+@cache
+def _checks(kind: type) -> tuple[tuple[str, Callable[[str, Any], Any]], ...]:
+    """The settings of a class that have a check, with it: to collect them took longer than to check them."""
+    found = ((known.name, known.metadata.get("check")) for known in fields(kind))
+    return tuple((name, check) for name, check in found if check)
 
 
 def setting(default: Any, check: Callable[[str, Any], Any]) -> Any:
@@ -46,6 +54,10 @@ class Proposal(NamedTuple):
     state: Any = None
     squared_length: float | None = None
 
+    def with_state(self, state: Any) -> Proposal:
+        """The same with another state; `_replace` takes a microsecond, five times as long."""
+        return Proposal(self.direction, self.slope, state, self.squared_length)
+
 
 class DirectionalSolver:
     """A solver made of a direction (`propose`) and a step-length rule (`move`).
@@ -57,9 +69,8 @@ class DirectionalSolver:
     needs: ClassVar[str] = "hessian"
 
     def __post_init__(self) -> None:
-        for known in fields(self):
-            if check := known.metadata.get("check"):
-                check(known.name, getattr(self, known.name))
+        for name, check in _checks(type(self)):
+            check(name, getattr(self, name))
 
     def init(self, point: Point) -> Any:
         return None

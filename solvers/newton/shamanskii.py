@@ -51,11 +51,11 @@ class ShamanskiiNewton(LineSearch):
         proposal = solved(point, shifted_factor(point.hessian) if found is None else found, 1)
         if proposal is None or not (stuck and state.age == 1):
             return proposal
-        return proposal._replace(state=state)  # the search along the exact direction failed: the run has stalled
+        return proposal.with_state(state)  # the search along the exact direction failed: the run has stalled
 
 
 def solved(point: Point, factor: Factor | DualFactor | None, age: int) -> Proposal | None:
     """The proposal to go along -B^-1 g."""
     direction: Tensor | None = None if factor is None else factor.solve(point.gradient).neg_()
     proposal = newton_proposal(point, direction)
-    return None if proposal is None else proposal._replace(state=Chord(factor, age, point, -proposal.slope))
+    return None if proposal is None else proposal.with_state(Chord(factor, age, point, -proposal.slope))

@@ -39,10 +39,14 @@ class Layout:
         if self.size == 0:
             raise ValueError(f"the tensors of {name} have no entries: there is nothing to minimise over")
 
+    def parts(self, x: Tensor) -> list[Tensor]:
+        """Views of x (size,), in the order of the leaves."""
+        flat = zip(x.split(self.sizes), self.shapes, strict=True)
+        return [part if len(shape) == 1 else part.view(shape) for part, shape in flat]  # a view takes 2 microseconds
+
     def split(self, x: Tensor) -> Any:
         """The tree of views of x (size,)."""
-        parts = [part.view(shape) for part, shape in zip(x.split(self.sizes), self.shapes, strict=True)]
-        return tree_unflatten(parts, self.spec)
+        return tree_unflatten(self.parts(x), self.spec)
 
     def join(self, tensors: list[Tensor]) -> Tensor:
         """x (size,), a copy, from the tensors of a tree in the order of its leaves."""

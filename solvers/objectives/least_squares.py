@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..common.cached import cached
 from ..common.instrumentation import count
-from .autograd import FunctionPoint
+from .autograd import FunctionPoint, recording
 from .base import Objective
 
 
@@ -63,7 +63,7 @@ class LeastSquaresPoint(FunctionPoint):
     @cached
     def recorded_value(self) -> Tensor:
         r = self.recorded_residuals
-        with torch.inference_mode(False), torch.enable_grad():
+        with recording():
             return torch.dot(r, r)
 
     @cached

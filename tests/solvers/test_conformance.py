@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import gc
+import weakref
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, product
 
@@ -36,6 +38,7 @@ from solvers import (
     minimize,
 )
 from solvers.objectives import FunctionObjective, LogisticRegression
+from solvers.objectives.linear.compiled_point import by_torch
 from tests.solvers.helpers import ROSENBROCK, SADDLE, vector
 
 # Stable on the problems solved here: 2 / lambda_max(H) is above 4, and 2 / lambda_max(D^-1 H) above 0.71.
@@ -335,3 +338,20 @@ def test_each_diagonal_step_is_its_formula_on_a_saddle():
     assert minimize(textbook, saddle, start, once).x.tolist() == pytest.approx(
         [-0.5 / 3, -0.5 / 3]
     )  # -g / (diag H + 1)
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["compiled", "torch"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_run_leaves_nothing_to_the_garbage_collector(solver, plain):
+    """Points in a cycle would keep the data, and what was made of them, until it comes round."""
+    with by_torch() if plain else nullcontext():
+        f = penalised(torch.float64, 0.01, False)
+    known = weakref.ref(f)
+    gc.disable()
+    try:
+        result = minimize(SOLVERS[solver], f, stop=Stop(iterations=15))
+        assert result.iterations > 0
+        del f
+        assert known() is None
+    finally:
+        gc.enable()

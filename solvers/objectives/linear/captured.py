@@ -113,7 +113,7 @@ class CapturedPoint(LogisticPointOnDevice):
         known["hessian"] = hessian.view(f.size, f.size)
         known["_newton_factor"] = None if info else Factor(lower.view(f.size, f.size), scale, 0.0)
         known["_newton_direction"] = None if info else direction
-        known["_newton_slope"], known["newton_ray"] = slope, LinearRay(self, direction, moves)
+        known["_newton_slope"], known["newton_ray"] = slope, (LinearRay, direction, moves)
         return scalars[0]
 
     @cached

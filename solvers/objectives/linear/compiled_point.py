@@ -70,14 +70,16 @@ def columns_of(objective: Any) -> Columns | None:
     if not (small and objective.binary) or _by_torch.get() or kernels() is None:
         return None
     m = kernels().padded(len(X))
-    columns = X.new_zeros(size, m)
-    columns[: X.shape[1], : len(X)] = (objective.signs.unsqueeze(1) * X).T
+    signed = objective.signs.unsqueeze(1) * X if objective._signed is None else objective._signed
+    rows = signed.numpy()
+    columns, kind = np.zeros((size, m), rows.dtype), rows.dtype.type
+    columns[: X.shape[1], : len(X)] = rows.T
     if objective.fit_intercept:
-        columns[-1, : len(X)] = objective.signs
-    kind = columns.numpy().dtype.type
+        columns[-1, : len(X)] = objective.signs.numpy()
     _warm_up(kind)
-    penalties, work = objective.penalties.numpy(), np.empty((2, m), kind)
-    return Columns(columns.numpy(), penalties, work, len(X), 3 + 2 * size + 3 * m)
+    penalties = np.full(size, objective.l2, kind)
+    penalties[X.shape[1] :] = 0  # the intercept's
+    return Columns(columns, penalties, np.empty((2, m), kind), len(X), 3 + 2 * size + 3 * m)
 
 
 @cache
@@ -193,7 +195,7 @@ class CompiledLogisticPoint(LogisticPoint):
             counts["gradients"] += 1
             known["gradient"] = torch.from_numpy(self.block[3 + size : 3 + 2 * size])
         direction = torch.from_numpy(out[1 : 1 + size])
-        known["newton_ray"] = CompiledRay(self, direction, out)
+        known["newton_ray"] = CompiledRay, direction, out
         root = torch.from_numpy(out[1 + size : 1 + 2 * size])
         return Factor(torch.from_numpy(lower), root, 0.0), direction, slope
 

@@ -49,16 +49,20 @@ class LogisticRegression(LinearModel):
         classes = y.round()
         self.binary = torch.equal(y, classes)  # they lie in [0, 1]
         # Margins are sign * z: for 0/1 labels a margin is positive where the row is classified correctly.
-        self.signs = classes.mul_(2).sub_(1) if self.binary else classes.fill_(1)  # (n,)
+        self.signs = classes.add_(classes).sub_(1) if self.binary else classes.fill_(1)  # (n,)
         asks_for_margins = self.binary and self.l2 == 0 and X.device.type != "cpu"
         self._point = LogisticPointOnDevice if asks_for_margins else LogisticPoint
         self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
-        self._signed = self._signed_transposed = None
+        self._signed = None
         if self.binary and not self.fit_intercept and fits_one_block(X):
             # Where a kernel takes no longer than its call: rows times their sign save two products an iteration.
             self._signed = self.signs.unsqueeze(1) * X
-            self._signed_transposed = transposed(self._signed)
         self.columns = columns_of(self)
+
+    @cached
+    def _signed_transposed(self) -> Tensor:
+        with torch.inference_mode(False):
+            return transposed(self._signed)
 
     def at(self, x: Tensor) -> LogisticPoint:
         # At the usual start no product is needed; where X is small, the test takes as long as the product.

@@ -182,7 +182,7 @@ class LogisticPoint(LinearPoint):
         """As for every linear model; row by row where the errors of the margins may change the curvatures."""
         f, w = self.objective, self.x
         eps = EPS[w.dtype]
-        if f.norm_squared * squared(eps * float(torch.linalg.vector_norm(w.double()))) <= CERTAIN**2:
+        if f.norm_squared * squared(eps * self.length) <= CERTAIN**2:
             return super().rounding_gap()
         error = eps * f.reach(w)  # (n,)
         curvature = torch.where(error <= 1, self.curvature * error.clamp(max=1).exp(), 0.25)
@@ -217,7 +217,7 @@ class LogisticPoint(LinearPoint):
         """
         f, known = self.objective, self.__dict__.get("hessian")
         if known is None:
-            length = float(torch.linalg.vector_norm(v.double()))
+            length = self.length if v is self.x else float(torch.linalg.vector_norm(v.double()))
             return 0.25 * f.scale * f.norm_squared * squared(EPS[v.dtype] * length)
         return len(v) * EPS[v.dtype] ** 2 * float(torch.dot(v.square(), known.diagonal()))
 

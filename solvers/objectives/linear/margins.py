@@ -54,6 +54,11 @@ class LinearPoint(Point):
         with torch.inference_mode(False):  # the point may be used after the run
             return torch.empty(margins.shape, dtype=margins.dtype)
 
+    @cached
+    def length(self) -> float:
+        """||w||, in float64: in float32 small squares would vanish."""
+        return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
+
     @property
     def gauss_newton(self) -> Tensor:
         """The Hessian itself, (d, d): margins have no curvature."""
@@ -93,9 +98,8 @@ class LinearPoint(Point):
 
     def gradient_noise(self) -> float:
         """eps (scale ||X||_F ||residuals|| + l2 ||w||): each entry of X^T r is a sum of rounded products."""
-        f = self.objective
-        residuals, w = (float(torch.linalg.vector_norm(v, dtype=torch.float64)) for v in (self.row_slopes, self.x))
-        return EPS[self.x.dtype] * (f.scale * math.sqrt(f.norm_squared) * residuals + f.l2 * w)
+        f, residuals = self.objective, float(torch.linalg.vector_norm(self.row_slopes, dtype=torch.float64))
+        return EPS[self.x.dtype] * (f.scale * math.sqrt(f.norm_squared) * residuals + f.l2 * self.length)
 
     def rounding_gap(self) -> float:
         """The gap that the rounding of the margins may hide.
@@ -117,14 +121,15 @@ class LinearPoint(Point):
         raise NotImplementedError
 
     def refreshed(self) -> Point:
-        return self if self.age == 0 else self._refreshed
+        fresh = None if self.age == 0 else self._refreshed
+        return self if fresh is None else fresh
 
     def recomputed(self) -> Point:
         return self if self.age == 0 else type(self)(self.objective, self.x)
 
     @cached
-    def _refreshed(self) -> Point:
-        """The point with margins computed from X; this one, if the difference is below rounding level.
+    def _refreshed(self) -> Point | None:
+        """The point with margins computed from X; None if the difference is below rounding level.
 
         A stored w may have fewer digits than the one whose margins were carried. The new point inherits the Hessian
         and its factor, which are only the metric that the gradient is measured in.
@@ -134,7 +139,7 @@ class LinearPoint(Point):
         first, second = self.change(self.drift)
         noise = EPS[self.x.dtype] * self.float_value
         if second <= noise and abs(first) <= 4 * noise:
-            return self
+            return None
         fresh.__dict__.update({name: self.__dict__[name] for name in METRIC if name in self.__dict__})
         return fresh
 
@@ -171,9 +176,11 @@ class LinearPoint(Point):
         return 0.5 * f.scale * math.sqrt(f.norm_squared) * float(torch.linalg.vector_norm(self.drift.double()))
 
     def along(self, direction: Tensor) -> LinearRay:
-        ray = self.__dict__.get("newton_ray")  # where its margins came with the direction
-        if ray is not None and ray.direction is direction:
-            return ray
+        # Where the margins of the Newton direction came with it. (The ray itself, which holds this point, would make a
+        # cycle: no point of a run would be freed before the garbage collector comes round.)
+        kind, newton, moves = self.__dict__.get("newton_ray", (None, None, None))
+        if newton is direction:
+            return kind(self, direction, moves)
         return LinearRay(self, self.objective.centred(direction))
 
     def at(self, x: Tensor, margins: Tensor, age: int) -> LinearPoint:

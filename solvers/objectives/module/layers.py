@@ -108,7 +108,7 @@ def patches(function: Any, h: Tensor, weight: Tensor, layer: dict[str, Any]) -> 
 def recorded(f: Any, x: Tensor) -> tuple[Any, Recorder]:
     """The outputs at x with their graph, and the uses of the weights on the way."""
     with Recorder(f.parameters(x)) as recorder:
-        return f.called(recorder.weights), recorder
+        return f.called(recorder.weights.values()), recorder
 
 
 def used_layers(f: Any, x: Tensor) -> Layers | str:

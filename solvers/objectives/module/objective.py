@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._pytree import tree_map
 
 from ...common.cached import cached
@@ -21,6 +20,7 @@ from .checks import check_place, check_repeatable, common_rows, is_asymmetric, t
 from .layers import Layers, used_layers
 from .losses import is_convex, reduction
 from .point import ChunkedPoint, ModulePoint
+from .substitution import Substitution, plain_attention
 
 SAMPLE = 64  # rows on which the reduction of the loss is looked at
 FEW = 4  # rows, and twice as many, from which the bytes of a row follow; with one more, those of the first checks
@@ -157,17 +157,26 @@ class ModuleObjective(Objective):
 
     def outputs(self, x: Tensor) -> Any:
         """What the module returns with the weights x."""
-        return self.called(self.parameters(x))
+        return self.called(self.layout.parts(x))
 
-    def called(self, weights: dict[str, Tensor]) -> Any:
-        """What the module returns with weights by name."""
+    def called(self, weights: Iterable[Tensor]) -> Any:
+        """What the module returns with these weights, in the order of `names`."""
         args, named = self.inputs, {}
         if isinstance(args, dict):
             args, named = (), args
         elif not isinstance(args, (tuple, list)):
             args = (args,)
-        with sdpa_kernel(SDPBackend.MATH):  # the other kernels of attention have no second derivative
-            return functional_call(self.module, weights, tuple(args), named)
+        with plain_attention():
+            if self.substitution is None:
+                return functional_call(self.module, dict(zip(self.names, weights, strict=True)), tuple(args), named)
+            with self.substitution.of(weights):
+                return self.module(*args, **named)
+
+    @cached
+    def substitution(self) -> Substitution | None:
+        """None for a module that keeps its weights elsewhere, too, as one compiled by TorchScript does."""
+        elsewhere = any(isinstance(part, (torch.jit.ScriptModule, nn.DataParallel)) for part in self.module.modules())
+        return None if elsewhere else Substitution(self.module, self.names)
 
     def scalar_of(self, outputs: Any) -> Tensor:
         """The loss of some outputs, without the penalty."""

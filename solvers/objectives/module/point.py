@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from ...common.cached import cached
 from ...common.instrumentation import Ledger, current, timed
 from ...linalg.kronecker import KroneckerFactors
-from ..autograd import FEW, FunctionPoint
+from ..autograd import FEW, FunctionPoint, recording
 from .layers import kronecker_factors
 
 NOT_CONVEX = (
@@ -58,7 +58,7 @@ class ModulePoint(FunctionPoint):
     @cached
     def recorded_value(self) -> Tensor:
         f, outputs = self.objective, self.recorded_outputs
-        with torch.inference_mode(False), torch.enable_grad():
+        with recording():
             value = f.scalar_of(outputs)
             return value + f.l2 / 2 * torch.dot(self.leaf, self.leaf) if f.l2 else value
 
@@ -92,7 +92,7 @@ class ModulePoint(FunctionPoint):
     def linearised(self) -> Linearised:
         leaves, spec = tree_flatten(self.recorded_outputs)
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tensor) and leaf.requires_grad]
-        with torch.inference_mode(False), torch.enable_grad():
+        with recording():
             outputs = [leaves[i] for i in places]
             u = [torch.zeros_like(output, requires_grad=True) for output in outputs]
             (pulled,) = torch.autograd.grad(
@@ -113,7 +113,7 @@ class ModulePoint(FunctionPoint):
     def _gauss_newton_product(self, v: Tensor) -> Tensor:
         """Of one vector (d,), or of the rows of a stack (k, d)."""
         graph, stack = self.linearised, v.dim() == 2
-        with torch.inference_mode(False), torch.enable_grad():
+        with recording():
             v = v.detach().clone()
             tangents = backward([graph.pulled], graph.u, [v], stack)
             curved = backward(graph.slopes, graph.free, tangents, stack)
@@ -140,7 +140,7 @@ class ModulePoint(FunctionPoint):
         f, layers = self.objective, self.objective.layers
         if isinstance(layers, str):
             raise ValueError(layers)
-        with torch.inference_mode(False), torch.enable_grad():
+        with recording():
             found = kronecker_factors(f, self.leaf, layers)
         return KroneckerFactors(found, f.l2, layers.order)
 

@@ -327,6 +327,36 @@ def test_tied_weights_are_one_entry_of_x_and_are_loaded_under_both_names():
     assert f.model.tied.weight[0, 1] == f.model.layer.weight[0, 1] == 1
 
 
+def test_the_copy_has_its_own_weights_again_after_each_call_and_after_one_that_raises():
+    f = made("tied")
+    own = [(part, dict(part._parameters)) for part in f.module.modules()]
+    x, whole = f.start() + 1, f.inputs
+    assert f.at(x).float_value != f.at(f.start()).float_value
+    f.inputs = whole[:, :-1]
+    with pytest.raises(RuntimeError):
+        _ = f.at(x).value
+    for part, weights in own:
+        assert all(part._parameters[name] is weight for name, weight in weights.items())
+
+
+def test_the_kernels_of_attention_that_were_allowed_are_so_after_a_call():
+    f, known = made("attention"), torch.backends.cuda
+    with torch.nn.attention.sdpa_kernel([torch.nn.attention.SDPBackend.EFFICIENT_ATTENTION]):
+        point = f.at(f.start())
+        point.hvp(point.gradient)
+        flags = known.flash_sdp_enabled(), known.mem_efficient_sdp_enabled(), known.math_sdp_enabled()
+    assert flags == (False, True, False)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+def test_a_module_with_a_part_compiled_by_torchscript_is_called_as_any_other():
+    plain = seeded(lambda: nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3)))
+    scripted = nn.Sequential(torch.jit.script(copy.deepcopy(plain[:2])), plain[2])
+    points = [f.at(f.start() + 1) for f in (ModuleObjective(m, functional.mse_loss, X, Y) for m in (plain, scripted))]
+    assert points[1].objective.substitution is None
+    close(points[1].gradient, points[0].gradient)
+
+
 def test_a_gradient_is_one_pass_and_chunks_are_not_counted_one_by_one():
     for settings in ({}, {"rows_per_chunk": 2}):
         f, ledger = made("mlp", **settings), Ledger()
