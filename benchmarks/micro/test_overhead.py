@@ -213,9 +213,15 @@ def without_phases(*, counters: bool) -> ModuleType:
 @pytest.mark.benchmark(group="the ledger")
 @pytest.mark.parametrize("counters", [True, False], ids=["beside counters alone", "beside nothing"])
 def test_the_ledger_when_it_is_off(benchmark, alternate, problem, counters, request, capsys):
-    """Every run has a ledger: compared with the same code without phases, or without counters too, in whole runs."""
-    bare, f = without_phases(counters=counters), problem.objective
-    twin = bare.objectives.LogisticRegression(f.X, f.y, l2=f.l2)
+    """Every run has a ledger: compared with the same code without phases, or without counters too, in whole runs.
+
+    By torch: compiled points add to the counters themselves, several at a time.
+    """
+    bare, given = without_phases(counters=counters), problem.objective
+    with by_torch():
+        f = LogisticRegression(given.X, given.y, l2=given.l2)
+    with bare.objectives.linear.compiled_point.by_torch():
+        twin = bare.objectives.LogisticRegression(f.X, f.y, l2=f.l2)
     bare_solver, bare_stop = bare.SOLVERS["newton-cholesky"], bare.Stop(gap_tolerance=GAP_TOLERANCE)
 
     def recorded():

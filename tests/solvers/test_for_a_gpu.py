@@ -21,7 +21,7 @@ from solvers.objectives.linear import captured
 from solvers.objectives.linear.captured import WIDEST, CapturedLogisticRegression
 
 NEWTON = SOLVERS["newton-cholesky"]
-DIGITS = {"float32": 1e-6, "tf32": 1e-6, "bfloat16": 2e-2}  # of an entry of the Gram matrix, over its largest
+UNITS = {"float32": 2**-24, "tf32": 2**-24, "bfloat16": 2**-9}  # rounding units; on the CPU TF32 is float32
 
 
 def data(n: int = 900, d: int = 7, dtype: torch.dtype = torch.float64) -> tuple[torch.Tensor, torch.Tensor]:
@@ -56,7 +56,8 @@ def test_a_coarse_gram_matrix_has_the_digits_of_its_precision(precision):
     found = coarse_gram(X.to(PRECISIONS[precision]), c, base, 0.5, precision)
     assert found.dtype == X.dtype
     error = float((found - exact).abs().max() / exact.abs().max())
-    assert 0 < error < DIGITS[precision]
+    # A row is rounded once or twice, and n products are added in float32, one after the other at worst.
+    assert 0 < error < 4 * UNITS[precision] + len(X) * UNITS["float32"]
 
 
 def test_an_unknown_precision_is_told_with_those_that_there_are():
