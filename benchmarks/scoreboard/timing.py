@@ -131,7 +131,7 @@ def sweep(peer: Peer, course: ScoreboardProblem, budget: float) -> tuple[Outcome
         reached = 0
         try:
             objective = course.objective(layout, dtype)
-            if not peer.takes_any_objective and (reason := too_large(peer, objective)):
+            if reason := too_large(peer, objective):
                 return Outcome(LARGE, reason), None
             try:
                 fit = fits[layout, dtype] = ready(peer, objective)

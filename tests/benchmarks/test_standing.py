@@ -95,7 +95,9 @@ def test_a_matrix_that_does_not_fit_the_memory_is_not_begun_and_the_row_says_so(
     monkeypatch.setattr(timing, "ready", lambda *arguments: pytest.fail("it was started"))
     entry, fit = sweep(peer, softmax, 1.0)
     assert entry.status == LARGE and fit is None and "3 matrices of 15 x 15" in entry.message
+    assert sweep(PEERS["scipy:trust-exact"], softmax, 1.0)[0].status == LARGE  # on our objective, too
     assert not memory.too_large(PEERS["scikit-learn:lbfgs"], softmax.exact)
+    assert not memory.too_large(CONTENDERS[OURS], softmax.exact)
 
 
 def test_a_library_of_another_model_is_left_out_of_that_problem_alone(softmax):

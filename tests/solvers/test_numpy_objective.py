@@ -1,4 +1,4 @@
-"""The objective in NumPy that SciPy is given: the same function as ours, dense and sparse, with two classes and more."""
+"""The objective in NumPy that SciPy is given: the same function as ours, dense and sparse, two classes and more."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_product_is_of_the_w_that_is_asked_for_and_not_of_the_last(model):
 
 
 @pytest.mark.parametrize("model", ["binary", "softmax"])
-def test_one_evaluation_takes_one_product_with_X_and_the_curvature_none(model):
+def test_an_evaluation_multiplies_by_the_data_twice_and_its_curvature_is_cached(model):
     written = theirs(ours(model, l2=0.1))
     products = []
 
