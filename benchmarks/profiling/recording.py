@@ -70,7 +70,7 @@ def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clo
     chosen = next(run for _, run in runs if run.seconds == middle)
     tally = count_operations(case, problem)
 
-    n, columns = f.X.shape[0], f.X.shape[1:].numel()  # not X[0]: torch refuses it of a CSR inference tensor
+    n, columns = f.X.shape[0], f.X.shape[1:].numel()  # not X[0]: it raised on a CSR tensor
     at_size = calibration_at(case.device, case.dtype, case.threads, rows=n, columns=columns, order=f.size)
     general, copy = calibration(case.device, case.dtype, case.threads), median(copies[1:] or copies)
     try:
