@@ -51,7 +51,7 @@ bench: $(READY) ## the suites `full` and `sweep` and the micro-benchmarks; can b
 
 peers: $(READY) ## our solvers beside those of other libraries; can be interrupted and resumed
 	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[peers]'
-	$(RUN) benchmarks peers
+	$(RUN) benchmarks peers --threads 1 --threads 2
 
 honesty: $(READY) ## false reports of convergence, by our solvers and other libraries on hard problems; can be interrupted, too
 	$(RUN) pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e '.[peers]'

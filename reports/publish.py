@@ -29,7 +29,7 @@ from .sections.hard_cases import NAME as HARD_CASES
 from .sections.scoreboard import scoreboard_sections
 from .tables.claims import PENALISED
 from .tables.registry import TABLES as RECORDS
-from .tables.scoreboard import BEST_PEERS, CONTENDERS, LIMITS
+from .tables.scoreboard import RECORDS as SCOREBOARD
 from .text import plural
 
 STATED = ("classic", "sizes")  # the suites that `make report` measures
@@ -37,7 +37,14 @@ TABLES = ("findings", *(record.name for record in (*RECORDS.values(), SLOPES, CH
 # From what these commands stored; where there is nothing the published ones stay.
 STORED = {
     "honesty": (f"{HARD_CASES}.md", f"{FALSE_ONES}.md"),
-    "peers": (*(f"{record.name}.md" for record in (BEST_PEERS, LIMITS, CONTENDERS)), f"{BEST_PEERS.name}.svg"),
+    "peers": tuple(
+        name
+        for threads in ("", "-2-threads")
+        for name in (
+            *(f"scoreboard{threads}{record.name.removeprefix('scoreboard')}.md" for record in SCOREBOARD),
+            f"scoreboard{threads}.svg",
+        )
+    ),
 }
 FIGURES = (
     *("breast-cancer--test-loss-time.svg", f"{PENALISED}--gap-time.svg", "iteration-against-n--d30.svg"),

@@ -195,7 +195,7 @@ def peers(
     problem: Annotated[
         list[str],
         typer.Option(
-            help="Only this problem; may be repeated.", show_default="the seven of the scoreboard", **PROBLEM_NAMES
+            help="Only this problem; may be repeated.", show_default="those of the scoreboard", **PROBLEM_NAMES
         ),
     ] = [],  # noqa: B006
     threads: Annotated[

@@ -16,7 +16,7 @@ from benchmarks.command.terminal.errors import fail
 from benchmarks.command.terminal.interrupts import interruptible, report
 from benchmarks.command.terminal.progress import progress_bar
 from benchmarks.runner.contenders import versions
-from benchmarks.scoreboard import scores
+from benchmarks.scoreboard import scores, standing
 from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, measure_problem, timed
 from datasets import DataError, build
 from datasets.registry import recipe
@@ -123,21 +123,22 @@ def show(results: list[dict[str, Any]], console: Console) -> None:
 
 
 def summary(results: list[dict[str, Any]], threads: int, console: Console) -> None:
-    standings = [scores.standing(result) for result in results]
-    table = Table("problem", "ours", "best peer", "ratio", "best of scikit-learn", "ratio", box=SIMPLE)
+    standings = [standing.standing(result) for result in results]
+    table = Table(
+        *("problem", "ours", "best peer", "ratio", "best of scikit-learn", "ratio"),
+        *("best method on our objective", "ratio"),
+        box=SIMPLE,
+    )
     table.title = f"Against the best peer, threads: {threads} (a ratio above 1: ours is faster)"
     for each in standings:
         cells = [
             cell
-            for row in (each.peer, each.scikit_learn)
+            for row in (each.peer, each.scikit_learn, each.method)
             for cell in ((row.contender, row.ratio.times(1)) if row else ("none reaches the gap", "-"))
         ]
         table.add_row(each.problem, each.ours or "none reaches the gap", *cells)
-    means = [
-        scores.geometric_mean(row.ratio.median for each in standings if (row := pick(each)))
-        for pick in (lambda each: each.peer, lambda each: each.scikit_learn)
-    ]
-    table.add_row("geometric mean", "", "", f"{means[0]:.3g}", "", f"{means[1]:.3g}", style="bold")
+    means = [f"{standing.overall(standings, other).mean:.3g}" for other in ("peer", "scikit_learn", "method")]
+    table.add_row("geometric mean", *(cell for mean in means for cell in ("", mean)), style="bold")
     console.print(table)
     for verdict, words in (("won", "ours is faster"), ("lost", "the peer is faster"), ("undecided", "undecided")):
         names = [each.problem for each in standings if each.verdict == verdict]

@@ -70,7 +70,8 @@ def profile(case: Case, repeats: int = 5, *, builder: Builder | None = None, clo
     chosen = next(run for _, run in runs if run.seconds == middle)
     tally = count_operations(case, problem)
 
-    at_size = calibration_at(case.device, case.dtype, case.threads, rows=len(f.X), columns=f.X[0].numel(), order=f.size)
+    n, columns = f.X.shape[0], f.X.shape[1:].numel()  # not X[0]: it raised on a CSR tensor
+    at_size = calibration_at(case.device, case.dtype, case.threads, rows=n, columns=columns, order=f.size)
     general, copy = calibration(case.device, case.dtype, case.threads), median(copies[1:] or copies)
     try:
         work, formulas = work_of(f), True

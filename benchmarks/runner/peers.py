@@ -33,7 +33,11 @@ from .deadline import OutOfTimeError, deadline
 EVERY = 10  # limits of 1 to 10 iterations are all tried
 PER_DECADE = 8  # and after them this many for each factor of ten: together 4 times the last solve
 WARM_UP = 3  # iterations of the solve before the first
-DISTRIBUTIONS = {"torch.optim": "torch"}  # where a library is not named as its package is
+DISTRIBUTIONS = {
+    "torch.optim": "torch",
+    "torch-autograd": "torch",
+    "scipy-numpy": "scipy",
+}  # where a library is not named as its package is
 UNCOUNTED = (math.nan,) * len(COUNTERS)  # of a peer that does not evaluate our objective
 
 

@@ -23,8 +23,8 @@ from ..store.records import read_record, read_records, write_record
 from .timing import REACHED
 
 DEFAULT = RESULTS / "peers"
-SCHEMA = 1
-RACING = (*MEASURING, "benchmarks/scoreboard/contenders.py", "benchmarks/scoreboard/timing.py")
+SCHEMA = 2
+RACING = (*MEASURING, *(f"benchmarks/scoreboard/{name}.py" for name in ("contenders", "memory", "timing")))
 PACKAGES = (
     "scikit-learn",
     "scipy",
@@ -103,7 +103,7 @@ def read(folder: Path) -> tuple[list[dict[str, Any]], dict[str, str]]:
 
 def read_file(file: Path) -> dict[str, Any]:
     result = read_record(file, SCHEMA)
-    scores(result)  # raises where something that a reader needs is missing
+    scores(result), result["on_our_objective"]  # raises where something that a reader needs is missing
     return result
 
 
@@ -155,37 +155,3 @@ def scores(result: dict[str, Any]) -> list[Score]:
         timing, ratio = (median_interval(sample, seed=SEED) for sample in (seconds, pairs))
         rows.append(Score(name, setting, best["gap"], best["iterations"], timing, ratio, ""))
     return sorted(rows, key=lambda row: (row.seconds.median != row.seconds.median, row.seconds.median))
-
-
-@dataclass(frozen=True)
-class Standing:
-    """The best solver of ours, the best peer and the best of scikit-learn on one problem; None where none reaches the
-    gap."""
-
-    problem: str
-    ours: str | None
-    peer: Score | None
-    scikit_learn: Score | None
-
-    @property
-    def verdict(self) -> str:
-        """won, lost, or undecided where the interval of the ratio (the median, of few rounds) contains 1."""
-        if self.peer is None or self.ours is None:
-            return "undecided" if self.peer is self.ours else "lost" if self.peer else "won"
-        ratio = self.peer.ratio
-        low, high = (ratio.median, ratio.median) if math.isnan(ratio.low) else (ratio.low, ratio.high)
-        return "won" if low > 1 else "lost" if high < 1 else "undecided"
-
-
-def standing(result: dict[str, Any]) -> Standing:
-    rows = [row for row in scores(result) if not row.ours and not row.message]
-    scikit_learn = [row for row in rows if row.library == "scikit-learn"]
-    return Standing(
-        result["problem"], reference(result), rows[0] if rows else None, scikit_learn[0] if scikit_learn else None
-    )
-
-
-def geometric_mean(ratios: Iterable[float]) -> float:
-    """NaN of none."""
-    known = [ratio for ratio in ratios if ratio == ratio]
-    return math.exp(sum(map(math.log, known)) / len(known)) if known else math.nan

@@ -16,10 +16,13 @@ from torch import Tensor
 from datasets import Problem
 from solvers.adapters import Claim, Fit, MissingPeerError, Peer, rebuilt
 from solvers.linalg.kernels import is_sparse
-from solvers.objectives import LogisticRegression
+from solvers.objectives import LogisticRegression, SoftmaxRegression
 
 from ..runner.deadline import OutOfTimeError, deadline
 from ..runner.measure import sentence
+from .memory import too_large
+
+Model = LogisticRegression | SoftmaxRegression
 
 TARGET = 1e-6  # relative to f(x0) - f*: the target of the scoreboard, and the gap that all reports compare at
 TOLERANCES = tuple(10.0**-k for k in range(1, 14))
@@ -32,7 +35,8 @@ FEWEST_ROUNDS = 3  # of every contender, however slow it is
 BATCH_SECONDS = 0.05  # seconds: a turn of a shorter fit is the median of as many as it holds
 SEED = 0  # of the order within the rounds
 
-REACHED, SHORT, SLOW, MISSING, ERROR = "reached", "not reached", "over budget", "missing", "error"
+REACHED, SHORT, SLOW, ERROR = "reached", "not reached", "over budget", "error"
+MISSING, UNFIT, LARGE = "missing", "other model", "too large"
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ class Outcome:
     """A contender on one problem: how it went, every trial of its sweep, and the rounds at its fastest setting.
 
     status: reached, not reached (by no tolerance, or not in some timed fit), over budget (of time), missing (not
-    installed), or error. best: the trial whose setting was timed. seconds: of round 0, 1, ...; slow contenders leave
-    early.
+    installed), other model (the library does not fit this one), too large (for the memory), or error. best: the trial
+    whose setting was timed. seconds: of round 0, 1, ...; slow contenders leave early.
     """
 
     status: str
@@ -80,14 +84,13 @@ class ScoreboardProblem:
         self.density = float((X.values() if is_sparse(X) else X).count_nonzero()) / (self.n * self.d)
         both = self.density < SPARSE
         self.layouts = (self.given, *({"dense", "csr"} - {self.given})) if both else ("dense",)
-        self.made: dict[tuple[str, str], LogisticRegression] = {}
+        self.made: dict[tuple[str, str], Model] = {}
 
-    def objective(self, layout: str, dtype: str) -> LogisticRegression:
+    def objective(self, layout: str, dtype: str) -> Model:
         if (layout, dtype) not in self.made:
             f = self.exact
             X = f.X.to_sparse_csr() if layout == "csr" else f.X.to_dense()
-            X = X.to(getattr(torch, dtype))
-            self.made[layout, dtype] = LogisticRegression(X, f.y.to(X.dtype), f.l2, f.fit_intercept, f.reduction)
+            self.made[layout, dtype] = f.over(X.to(getattr(torch, dtype)))
         return self.made[layout, dtype]
 
     def gap(self, w: Tensor) -> float:
@@ -95,7 +98,7 @@ class ScoreboardProblem:
         return (float(self.exact.at(w).value) - self.optimum) / self.drop
 
 
-def ready(peer: Peer, objective: LogisticRegression) -> Fit:
+def ready(peer: Peer, objective: Model) -> Fit:
     """The prepared fit of a peer. One that evaluates our objective constructs it in each fit, so that the checks of the
     input are on the clock for every contender."""
     if not peer.takes_any_objective:
@@ -123,11 +126,18 @@ def sweep(peer: Peer, course: ScoreboardProblem, budget: float) -> tuple[Outcome
     A fit over the budget, or over three times the fastest that reached the gap, ends the sweep of its layout and
     precision; one that took more than twice the budget, because native code cannot be interrupted, ends all of it.
     """
-    entry, fits, refusals, best = Outcome(SHORT), {}, [], math.inf
+    entry, fits, refusals, unfit, best = Outcome(SHORT), {}, [], [], math.inf
     for layout, dtype in product(course.layouts, peer.dtypes):
         reached = 0
         try:
-            fit = fits[layout, dtype] = ready(peer, course.objective(layout, dtype))
+            objective = course.objective(layout, dtype)
+            if reason := too_large(peer, objective):
+                return Outcome(LARGE, reason), None
+            try:
+                fit = fits[layout, dtype] = ready(peer, objective)
+            except ValueError as error:  # it cannot express this model, or not in this layout
+                unfit.append(str(error))
+                continue
             for tolerance in TOLERANCES:
                 seconds, claim = timed(fit, tolerance, budget)
                 if claim is None:
@@ -156,6 +166,8 @@ def sweep(peer: Peer, course: ScoreboardProblem, budget: float) -> tuple[Outcome
         return entry, fits[entry.best.layout, entry.best.dtype]
     if entry.status == SLOW:
         entry.message = f"no fit within {budget:g} s reaches the gap"
+    elif unfit and not entry.trials and not refusals:
+        entry.status, entry.message = UNFIT, unfit[0]
     elif refusals and not entry.trials:
         entry.status, entry.message = ERROR, refusals[0]
     else:

@@ -36,9 +36,11 @@ LOOKS: dict[str, tuple[str, str]] = {
 LIBRARIES: dict[str, str] = {
     "scikit-learn": "#CC6677",
     "scipy": "#332288",
+    "scipy-numpy": "#88CCEE",
     "glum": "#117733",
     "snapml": "#882255",
     "torch.optim": "#999933",
+    "torch-autograd": "#DDCC77",
     "pytorch-minimize": "#44AA99",
     "statsmodels": "#AA4499",
 }

@@ -14,7 +14,7 @@ from ..data.provenance import when
 from ..figures import style
 from ..figures.scoreboard import draw
 from ..page.section import Section, SectionWriter
-from ..tables.scoreboard import BEST_PEERS, CONTENDERS, LIMITS
+from ..tables.scoreboard import RECORDS
 from ..text import distinct, left_out, plural
 
 NAME, TITLE = "scoreboard", "Against other libraries"
@@ -36,17 +36,29 @@ def scoreboard_sections(folder: Path, out: Path) -> list[Section]:
     for result in sorted(results, key=lambda result: (result["machine"], result["threads"], result["n"] * result["d"])):
         cells.setdefault((result["machine"], result["threads"]), []).append(result)
     return [
-        _section(f"{NAME}-{number}" if len(cells) > 1 else NAME, cell, out, note * (number == 1))
-        for number, cell in enumerate(cells.values(), 1)
+        _section(name, cell, out, note * (number == 0))
+        for number, (name, cell) in enumerate(zip(names(list(cells)), cells.values(), strict=True))
     ]
+
+
+def names(cells: list[tuple[str, int]]) -> list[str]:
+    """Of the sections and their files, for each machine and number of threads: the first has the plain name, and what
+    differs from it is in the others', so that `make publish` finds them again."""
+    machines = list(dict.fromkeys(machine for machine, _ in cells))
+    found = []
+    for machine, threads in cells:
+        place = machines.index(machine)
+        of_machine = f"-machine-{place + 1}" if place else ""
+        found.append(NAME + of_machine + (f"-{threads}-threads" if threads != cells[0][1] else ""))
+    return found
 
 
 def _section(name: str, results: list[dict[str, Any]], out: Path, note: str) -> Section:
     threads = plural(results[0]["threads"], "thread")
     writer = SectionWriter(name, f"{TITLE}, {threads}", out)
-    for record, part in ((BEST_PEERS, ""), (LIMITS, "-limits"), (CONTENDERS, "-contenders")):
+    for record in RECORDS:
         if len(table := record.make(results)):
-            writer.table(record, table, name=name + part, after=provenance(results))
+            writer.table(record, table, name=name + record.name.removeprefix(NAME), after=provenance(results))
     canvas, axes = style.canvas()
     draw(results, axes)
     title = f"Time to a relative gap of {results[0]['target']:g}, over ours, {threads}"

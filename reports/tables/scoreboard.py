@@ -8,19 +8,21 @@ from typing import Any
 import pandas as pd
 
 from benchmarks.runner.statistics import FEWEST, Interval
-from benchmarks.scoreboard.scores import Score, Standing, geometric_mean, reference, scores, standing
-from benchmarks.scoreboard.timing import MISSING
+from benchmarks.scoreboard.scores import Score, reference, scores
+from benchmarks.scoreboard.standing import CLOSE, Standing, overall, standing
+from benchmarks.scoreboard.timing import MISSING, UNFIT
 
 from ..statistics.estimate import Estimate, show
 from ..text import plural, seconds
 from .record import Table
 
 VERDICTS = {"won": "ours", "lost": "the peer", "undecided": "undecided"}
+OF_METHODS = VERDICTS | {"lost": "the method"}
 
 
 def best_peers(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Each row is a problem: the fastest method of all other libraries, and of scikit-learn, to the same certified gap.
-    Ratio: its time over ours [95 % interval]; above 1 ours is faster. Undecided: the interval contains 1."""
+    """Each row is a problem: the fastest of all other libraries as their users call them, and of scikit-learn, to the
+    same certified gap. Ratio: its time over ours [95 % interval]; above 1 ours is faster. Undecided: it contains 1."""
     results = list(results)
     standings = [standing(result) for result in results]
     rows = [
@@ -36,13 +38,56 @@ def best_peers(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
         for each, result in zip(standings, results, strict=True)
     ]
     means = {
-        column: f"{geometric_mean(row.ratio.median for row in best if row):.3g}"
-        for column, best in (
-            ("ratio", [each.peer for each in standings]),
-            ("its ratio", [each.scikit_learn for each in standings]),
-        )
+        column: f"{overall(standings, other).mean:.3g}"
+        for column, other in (("ratio", "peer"), ("its ratio", "scikit_learn"))
     }
     return pd.DataFrame([*rows, {"problem": "geometric mean"} | means]).fillna("")
+
+
+def best_methods(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Each row is a problem: the fastest method of another library that was given our objective, and with it our
+    kernels. The ratio then compares methods alone: its time over ours [95 % interval]; above 1 ours is faster."""
+    results = list(results)
+    standings = [standing(result) for result in results]
+    rows = [
+        {
+            "problem": each.problem,
+            "ours": each.ours or "none reaches the gap",
+            "best method on our objective": _name(each.method, result, on_ours=True),
+            "ratio": _ratio(each.method),
+            "faster": _faster(each, result, on_ours=True),
+        }
+        for each, result in zip(standings, results, strict=True)
+    ]
+    mean = {"problem": "geometric mean", "ratio": f"{overall(standings, 'method').mean:.3g}"}
+    return pd.DataFrame([*rows, mean]).fillna("")
+
+
+def over_all(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Each row compares the fastest of ours with one kind of contender over all problems. Ratio: its time over ours;
+    above 1 ours is faster. A problem where only one side reaches the gap is won or lost, and has no ratio."""
+    standings = [standing(result) for result in results]
+    rows = []
+    for words, other in (
+        ("the best library as its user calls it", "peer"),
+        ("the best of scikit-learn", "scikit_learn"),
+        ("the best method on our objective", "method"),
+    ):
+        found = overall(standings, other)
+        rows.append(
+            {
+                "ours against": words,
+                "problems": found.problems,
+                "with a ratio": found.ratios,
+                "geometric mean": f"{found.mean:.3g}" if found.ratios else "-",
+                "worst": f"{found.worst:.3g} ({found.worst_problem})" if found.ratios else "-",
+                f"below {CLOSE}": found.close,
+                "won": found.won,
+                "lost": found.lost,
+                "undecided": found.undecided,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def contenders(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
@@ -92,27 +137,29 @@ def limits(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _name(score: Score | None, result: dict[str, Any], prefix: str = "") -> str:
+def _name(score: Score | None, result: dict[str, Any], prefix: str = "", on_ours: bool = False) -> str:
     if score:
         return score.contender
-    return "none reaches the gap" if _tried(result, prefix) else "none installed"
+    return "none reaches the gap" if _tried(result, prefix, on_ours) else "none that fits it is installed"
 
 
-def _tried(result: dict[str, Any], prefix: str = "") -> bool:
-    """Whether any peer with such a name was there to be timed."""
-    peers = [name for name in result["entries"] if not name.startswith("hessbench:") and name.startswith(prefix)]
-    return any(result["entries"][name]["status"] != MISSING for name in peers)
+def _tried(result: dict[str, Any], prefix: str = "", on_ours: bool = False) -> bool:
+    """Whether any contender of this kind and with such a name was there to be timed."""
+    names = [name for name in result["entries"] if not name.startswith("hessbench:") and name.startswith(prefix)]
+    kind = [name for name in names if (name in result["on_our_objective"]) == on_ours]
+    return any(result["entries"][name]["status"] not in (MISSING, UNFIT) for name in kind)
 
 
-def _faster(each: Standing, result: dict[str, Any]) -> str:
-    """Which is faster, with the number of rounds where there are too few; a dash where no peer was there."""
-    if not _tried(result):
+def _faster(each: Standing, result: dict[str, Any], on_ours: bool = False) -> str:
+    """Which is faster, with the number of rounds where there are too few; a dash where no such contender was there."""
+    if not _tried(result, on_ours=on_ours):
         return "-"
-    rounds = each.peer.ratio.rounds if each.peer and each.ours else FEWEST
+    other = each.method if on_ours else each.peer
+    rounds = other.ratio.rounds if other and each.ours else FEWEST
     few = (
         f" (by the median of {plural(rounds, 'round')}: {FEWEST} are needed for an interval)" if rounds < FEWEST else ""
     )
-    return VERDICTS[each.verdict] + few
+    return (OF_METHODS if on_ours else VERDICTS)[each.against(other)] + few
 
 
 def _ratio(score: Score | None) -> str:
@@ -123,5 +170,7 @@ def _estimate(interval: Interval) -> Estimate:
     return Estimate(interval.median, interval.low, interval.high, interval.rounds, interval.rounds)
 
 
-BEST_PEERS = Table("scoreboard", best_peers)
+BEST_PEERS, OVER_ALL = Table("scoreboard", best_peers), Table("scoreboard-over-all", over_all)
+BEST_METHODS = Table("scoreboard-methods", best_methods)
 LIMITS, CONTENDERS = Table("scoreboard-limits", limits), Table("scoreboard-contenders", contenders)
+RECORDS = (BEST_PEERS, OVER_ALL, BEST_METHODS, LIMITS, CONTENDERS)  # in the order of the page

@@ -7,9 +7,11 @@ from .base import Claim, Fit, MissingPeerError, Peer, rebuilt
 from .glum_irls import Glum
 from .pytorch_minimize import PyTorchMinimize
 from .scikit_learn import ScikitLearn
-from .scipy_optimize import SciPy
+from .scipy_numpy import SciPyNumPy
+from .scipy_optimize import METHODS, SciPy
 from .snap_ml import SnapML
 from .stats_models import StatsModels
+from .torch_autograd import TorchAutograd
 from .torch_lbfgs import TorchLBFGS
 from .torch_optimizer import TorchOptimizer
 
@@ -18,10 +20,9 @@ PEERS: dict[str, Peer] = {
     "scikit-learn:liblinear": ScikitLearn("liblinear", dtypes=("float64",)),  # it would cast float32 back
     "glum:irls-ls": Glum(),
     "snapml:logistic": SnapML(),
-    **{
-        f"scipy:{name}": SciPy(name)
-        for name in ("trust-exact", "trust-krylov", "trust-ncg", "dogleg", "Newton-CG", "L-BFGS-B", "BFGS")
-    },
+    **{f"scipy-numpy:{name}": SciPyNumPy(name) for name in METHODS},  # on an objective in NumPy
+    **{f"scipy:{name}": SciPy(name) for name in METHODS},  # on ours
+    "torch-autograd:LBFGS": TorchAutograd(),
     "torch.optim:LBFGS": TorchLBFGS(),
     **{
         f"pytorch-minimize:{name}": PyTorchMinimize(name)
@@ -39,9 +40,11 @@ __all__ = [
     "Peer",
     "PyTorchMinimize",
     "SciPy",
+    "SciPyNumPy",
     "ScikitLearn",
     "SnapML",
     "StatsModels",
+    "TorchAutograd",
     "TorchLBFGS",
     "TorchOptimizer",
     "rebuilt",

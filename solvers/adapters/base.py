@@ -79,9 +79,9 @@ def has_subnormals() -> bool:
     return bool(torch.full((1,), 5e-324, dtype=torch.float64).mul(1.0) > 0)
 
 
-def rebuilt(f: LogisticRegression) -> LogisticRegression:
+def rebuilt(f: LogisticRegression | SoftmaxRegression) -> LogisticRegression | SoftmaxRegression:
     """The same objective made anew from its data, with all its checks."""
-    return LogisticRegression(f.X, f.y, f.l2, f.fit_intercept, f.reduction)
+    return f.over(f.X)
 
 
 def starting_point(objective: Objective, start: Tensor | None) -> Tensor:

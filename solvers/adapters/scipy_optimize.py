@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,6 +15,7 @@ from .base import FLOATS, MAX_ITERATIONS, Claim, Fit, require, starting_point
 
 HESSIAN = ("trust-exact", "dogleg")  # what a method asks for, beside the value and the gradient
 PRODUCTS = ("Newton-CG", "trust-ncg", "trust-krylov")
+METHODS = ("trust-exact", "trust-krylov", "trust-ncg", "dogleg", "Newton-CG", "L-BFGS-B", "BFGS")
 TRIALS = 20  # evaluations of a line search at most: maxls of L-BFGS-B
 
 
@@ -40,29 +42,43 @@ class SciPy:
         return "hvp" if self.method in PRODUCTS else "gradient"
 
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit:
-        optimize = require("scipy.optimize", "SciPy")
+        require("scipy.optimize", "SciPy")
         closed_form = getattr(objective, "closed_form", False)  # autograd does not work in inference mode
 
         def fit(tolerance: float) -> Claim:
             f = Evaluations(objective, starting_point(objective, start))
-            options = {"maxiter": self.iterations}
-            if self.method == "L-BFGS-B":
-                options["maxfun"] = 1 + TRIALS * self.iterations  # so that the iterations are what is limited
-            derivatives: dict[str, Any] = {"jac": True}
-            if self.method in HESSIAN:
-                derivatives["hess"] = f.hessian
-            elif self.method in PRODUCTS:
-                derivatives["hessp"] = f.product
-            with warnings.catch_warnings(), torch.inference_mode(closed_form):
-                warnings.simplefilter("ignore")
-                found = optimize.minimize(
-                    f.value_and_gradient, f.start, method=self.method, tol=tolerance, options=options, **derivatives
+            with torch.inference_mode(closed_form):
+                return minimised(
+                    f.value_and_gradient, f.start, self.method, self.iterations, tolerance, f.hessian, f.product
                 )
-            return Claim(
-                torch.tensor(found.x, dtype=torch.float64), int(found.nit), bool(found.success), str(found.message)
-            )
 
         return fit
+
+
+def minimised(
+    value_and_gradient: Callable[..., Any],
+    start: Any,
+    method: str,
+    iterations: int,
+    tolerance: float,
+    hessian: Callable[..., Any],
+    product: Callable[..., Any],
+) -> Claim:
+    """scipy.optimize.minimize with the derivatives that the method asks for."""
+    options = {"maxiter": iterations}
+    if method == "L-BFGS-B":
+        options["maxfun"] = 1 + TRIALS * iterations  # so that the iterations are what is limited
+    derivatives: dict[str, Any] = {"jac": True}
+    if method in HESSIAN:
+        derivatives["hess"] = hessian
+    elif method in PRODUCTS:
+        derivatives["hessp"] = product
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = require("scipy.optimize", "SciPy").minimize(
+            value_and_gradient, start, method=method, tol=tolerance, options=options, **derivatives
+        )
+    return Claim(torch.tensor(found.x, dtype=torch.float64), int(found.nit), bool(found.success), str(found.message))
 
 
 class Evaluations:

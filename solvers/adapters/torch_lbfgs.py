@@ -20,6 +20,18 @@ def import_compiler() -> None:
     torch.optim.LBFGS([torch.zeros(1)])
 
 
+def lbfgs(parameters: list[Tensor], iterations: int, history: int, tolerance: float) -> torch.optim.LBFGS:
+    """With its strong Wolfe search."""
+    return torch.optim.LBFGS(
+        parameters,
+        max_iter=iterations,
+        max_eval=TRIALS * iterations,  # so that the iterations are what is limited
+        history_size=history,
+        tolerance_grad=tolerance,
+        line_search_fn="strong_wolfe",
+    )
+
+
 @dataclass(frozen=True)
 class TorchLBFGS:
     """torch.optim.LBFGS with its strong Wolfe search, on any objective of ours.
@@ -41,14 +53,7 @@ class TorchLBFGS:
         def fit(tolerance: float) -> Claim:
             w = starting_point(f, start).requires_grad_()
             w.grad = torch.zeros_like(w)
-            optimizer = torch.optim.LBFGS(
-                [w],
-                max_iter=self.iterations,
-                max_eval=TRIALS * self.iterations,  # so that the iterations are what is limited
-                history_size=self.history,
-                tolerance_grad=tolerance,
-                line_search_fn="strong_wolfe",
-            )
+            optimizer = lbfgs([w], self.iterations, self.history, tolerance)
 
             def closure() -> torch.Tensor:
                 with torch.no_grad():  # the library asks for gradients here, and needs none of autograd's

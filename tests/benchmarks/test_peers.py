@@ -15,6 +15,7 @@ from benchmarks.command import peers as command
 from benchmarks.command.main import app
 from benchmarks.scoreboard import scores, timing
 from benchmarks.scoreboard.contenders import CONTENDERS, OURS, measure_problem
+from benchmarks.scoreboard.standing import geometric_mean, standing
 from benchmarks.scoreboard.timing import ERROR, MISSING, REACHED, SHORT, SLOW, Outcome, ScoreboardProblem, race, sweep
 from datasets import Dataset, build, certificate
 from datasets import registry as problems
@@ -52,7 +53,7 @@ def clock(monkeypatch):
 class Fake:
     """A peer whose distance from the optimum is `offset(tolerance)`, in `seconds(tolerance)` of the clock."""
 
-    takes_any_objective = False
+    takes_any_objective, needs = False, "gradient"
 
     def __init__(self, optimum, clock, *, offset=lambda tolerance: tolerance, seconds=lambda tolerance: 0.1, **more):
         self.optimum, self.clock, self.offset, self.seconds = optimum, clock, offset, seconds
@@ -144,7 +145,7 @@ def test_an_endless_fit_is_interrupted_even_where_the_library_catches_errors(cou
     caught = []
 
     class Endless:
-        dtypes, takes_any_objective = ("float64",), False
+        dtypes, takes_any_objective, needs = ("float64",), False, "gradient"
 
         def prepare(self, objective):
             def fit(tolerance):
@@ -163,7 +164,7 @@ def test_an_endless_fit_is_interrupted_even_where_the_library_catches_errors(cou
 
 def test_a_peer_that_raises_and_one_that_is_missing_are_rows_that_say_so(course):
     class Raising:
-        dtypes, takes_any_objective = ("float64",), False
+        dtypes, takes_any_objective, needs = ("float64",), False, "gradient"
 
         def __init__(self, error):
             self.error = error
@@ -233,8 +234,8 @@ def test_a_problem_is_measured_with_all_that_a_reader_needs(result):
     assert bounded["operations"] > 10 and set(bounded["bounds"]) >= {"compute", "bandwidth", "latency"}
     with pytest.raises(ValueError, match="no gap to reach"):
         measure_problem("breast-cancer", 1, CHOSEN, 1, 1.0)
-    with pytest.raises(ValueError, match="not logistic regression"):
-        measure_problem("iris", 1, CHOSEN, 1, 1.0)
+    with pytest.raises(ValueError, match="neither logistic nor softmax"):
+        measure_problem("mlp-breast-cancer-mean10", 1, CHOSEN, 1, 1.0)
 
 
 def test_threads_are_as_before_after_a_measurement():
@@ -318,7 +319,7 @@ def entry(seconds, status=REACHED, **more) -> dict:
 
 
 def outcome(entries: dict, problem="p") -> dict:
-    return {"problem": problem, "density": 1.0, "entries": entries}
+    return {"problem": problem, "density": 1.0, "entries": entries, "on_our_objective": []}
 
 
 def test_ratios_are_of_pairs_of_one_round_and_not_of_medians():
@@ -351,7 +352,7 @@ def test_the_reference_is_the_fastest_of_ours_that_reaches_the_gap():
 def test_a_verdict_needs_an_interval_on_one_side_of_one(ours, theirs, verdict):
     entries = {"hessbench:newton-cg": entry(ours or [], REACHED if ours else SHORT)}
     entries |= {"glum:irls-ls": entry(theirs or [], REACHED if theirs else SLOW)}
-    assert scores.standing(outcome(entries)).verdict == verdict
+    assert standing(outcome(entries)).verdict == verdict
 
 
 def test_best_peers_and_geometric_means():
@@ -361,10 +362,10 @@ def test_best_peers_and_geometric_means():
         "scikit-learn:lbfgs": entry([8.0]),
         "scikit-learn:liblinear": entry([0.5], SHORT),
     }
-    standing = scores.standing(outcome(entries))
-    assert standing.peer.contender == "glum:irls-ls" and standing.scikit_learn.contender == "scikit-learn:lbfgs"
-    assert scores.geometric_mean([2.0, 8.0, math.nan]) == pytest.approx(4.0)
-    assert math.isnan(scores.geometric_mean([]))
+    found = standing(outcome(entries))
+    assert found.peer.contender == "glum:irls-ls" and found.scikit_learn.contender == "scikit-learn:lbfgs"
+    assert geometric_mean([2.0, 8.0, math.nan]) == pytest.approx(4.0)
+    assert math.isnan(geometric_mean([]))
     assert [row.contender for row in scores.scores(outcome(entries))][-1] == "scikit-learn:liblinear"
 
 

@@ -227,8 +227,10 @@ def test_a_verdict_names_too_few_rounds_and_is_missing_where_no_peer_is_installe
     assert table["faster"].tolist()[:4] == [
         "ours (by the median of 3 rounds: 6 are needed for an interval)", "-", "ours", "ours",
     ]  # fmt: skip
-    assert table["best peer"].tolist()[:3] == ["glum:irls-ls", "none installed", "none reaches the gap"]
-    assert table["best of scikit-learn"].tolist()[:4] == ["none installed"] * 3 + ["scikit-learn:lbfgs"]
+    assert table["best peer"].tolist()[:3] == [
+        *("glum:irls-ls", "none that fits it is installed", "none reaches the gap")
+    ]
+    assert table["best of scikit-learn"].tolist()[:4] == ["none that fits it is installed"] * 3 + ["scikit-learn:lbfgs"]
 
 
 def compared(**verdicts: int) -> pd.DataFrame:

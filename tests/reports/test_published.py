@@ -162,7 +162,9 @@ def test_verdicts_are_published_where_they_are_stored_and_stay_where_they_are_no
 def test_the_scoreboard_is_published_where_it_is_stored_and_stays_where_it_is_not(place, pretended, tmp_path):
     folder, readme = place
     (tmp_path / "peers").mkdir()
-    (tmp_path / "peers" / "small.json").write_text(json.dumps(result("small", 2.0, limits=LIMITS)))
+    for threads in (1, 2):
+        stored = result("small", 2.0, limits=LIMITS, threads=threads)
+        (tmp_path / "peers" / f"small-{threads}.json").write_text(json.dumps(stored))
     publish(pretended, folder, readme, peers=tmp_path / "peers")
     published = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert set(STORED["peers"]) <= set(published)

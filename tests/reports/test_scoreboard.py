@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from benchmarks.scoreboard import scores
 from benchmarks.scoreboard.timing import MISSING, REACHED
 from reports.figures.scoreboard import draw
-from reports.sections.scoreboard import scoreboard_sections
+from reports.sections.scoreboard import names, scoreboard_sections
 from reports.tables.scoreboard import best_peers, contenders, limits
 
 
@@ -29,6 +29,7 @@ def result(problem: str, factor: float, **more) -> dict:
         "snapml:logistic": entry([], status=MISSING, message="Snap ML <is> not installed", best=None),
     }
     common = {"schema": scores.SCHEMA, "problem": problem, "n": 398, "d": 30, "density": 1.0, "threads": 1}
+    common["on_our_objective"] = []
     place = {"machine": "a CPU", "date": "2026-01-01T00:00:00+00:00", "commit": "abc", "packages": {"glum": "3.4.1"}}
     return common | place | {"target": 1e-6, "entries": entries} | more
 
@@ -80,7 +81,7 @@ def test_the_figure_has_one_dot_a_peer_at_its_ratio():
 
 def test_a_section_has_tables_a_figure_and_where_the_numbers_are_from(folder, out):
     (section,) = scoreboard_sections(folder, out)
-    assert section.table.count("<table") == 2 and len(section.figures) == 1 and not section.note
+    assert section.table.count("<table") == 4 and len(section.figures) == 1 and not section.note
     assert all(word in section.caption for word in ("a CPU", "1 thread", "2026-01-01", "commit abc", "glum 3.4.1"))
     assert "&lt;is&gt;" in section.table and "<is>" not in section.table
     names = {path.name for part in ("tables", "figures") for path in (out / part).iterdir()}
@@ -95,7 +96,7 @@ def test_what_bounds_ours_is_a_share_of_its_own_time(folder, out):
     assert row["longest phase"] == "hessian: 60%"
     (folder / "small.json").write_text(json.dumps(bounded))
     (section,) = scoreboard_sections(folder, out)
-    assert section.table.count("<table") == 3 and "hessian: 60%" in section.table
+    assert section.table.count("<table") == 5 and "hessian: 60%" in section.table
     assert "321: 25%" in (out / "tables" / "scoreboard-limits.md").read_text()
 
 
@@ -103,7 +104,10 @@ def test_machines_and_thread_counts_have_sections_of_their_own(folder, out):
     (folder / "two.json").write_text(json.dumps(result("small", 2.0, threads=2)))
     sections = scoreboard_sections(folder, out)
     assert [section.title[-9:] for section in sections] == [" 1 thread", "2 threads"]
-    assert len({section.name for section in sections}) == 2
+    assert [section.name for section in sections] == ["scoreboard", "scoreboard-2-threads"]
+    assert (out / "tables" / "scoreboard-2-threads-over-all.md").exists()
+    cells = [("a", 1), ("a", 2), ("b", 1), ("b", 2)]
+    assert len(set(names(cells))) == 4 and names(cells[2:]) == ["scoreboard", "scoreboard-2-threads"]
 
 
 def test_old_and_foreign_files_are_named_and_skipped(folder, out):
