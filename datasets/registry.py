@@ -21,6 +21,8 @@ from .loaders.breast_cancer import breast_cancer
 from .loaders.dataset import Dataset
 from .loaders.libsvm import libsvm
 from .loaders.multiclass import multiclass
+from .loaders.sparse import hashed
+from .loaders.sparse import one_hot as categories
 from .loaders.storage import DataError
 from .loaders.synthetic import correlated_normal, synthetic
 from .own.recipe import recall
@@ -205,6 +207,20 @@ RECIPES = (
             ("w8a", "w8a", "web pages, 300 columns, 4 % of them not zero"),
             ("reuters", "reuters_lasvm", "news (money-fx), more columns than rows, 0.6 % not zero"),
         )
+    ),
+    Recipe(
+        "one-hot",
+        "8,000 rows of 20 categorical columns with 5 to 20 categories, in CSR layout, penalty 1 on the sum scale",
+        categories,
+        logistic(penalty=1),
+        small=False,
+    ),
+    Recipe(
+        "hashed",
+        "100,000 x 1,000,000 in CSR layout, some 50 words in a row, penalty 1 on the sum scale",
+        hashed,
+        logistic(penalty=1),
+        small=False,
     ),
     Recipe(
         "mlp-breast-cancer-mean10",

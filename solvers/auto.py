@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+import torch
+
+from .approximate.lbfgs import LBFGS
 from .approximate.sampled import SampledNewton
 from .core.decrement import DENSE_LIMIT
 from .core.solver import DirectionalSolver, Proposal
@@ -17,6 +21,12 @@ from .objectives.base import Point
 CHEAP = 1.0  # gradients: a Hessian that takes less time does not justify a correction that saves Hessians
 CHEAP_COMPILED = 3.0  # the same where a compiled kernel makes it: 1,000 x 60 is level, on 1,000 x 128 a tenth is saved
 EXPENSIVE = 100.0  # gradients: a Hessian that takes longer is not formed
+# The same with a compiled Gram matrix of a sparse X, and its factor: w8a, at 4.8, took 0.75 of the time of newton-cg,
+# one-hot data, at 5.6, as long, and 5,000 x 300 with 15 entries a row, at 6.2, 1.8 times as long.
+EXPENSIVE_COMPILED = 6.0
+# Of curvatures, up to which L-BFGS needs no scaling: reuters (91) took 0.6 of the time of newton-cg, a problem with a
+# million columns (348) four times as long.
+SPREAD = 200.0
 COEFFICIENTS = 500  # of a network or of several classes: with more, their Hessian takes longer than its products
 
 
@@ -34,13 +44,15 @@ class Picked(NamedTuple):
 
 @dataclass(frozen=True)
 class Auto(DirectionalSolver):
-    """ChebyshevNewton, CholeskyNewton, SampledNewton or NewtonCG, with their defaults, by the shape of the problem.
+    """One of ChebyshevNewton, CholeskyNewton, SampledNewton, NewtonCG and LBFGS, with its defaults, by the problem.
 
-    In this order: NewtonCG for more than 4000 coefficients, for more than COEFFICIENTS of an objective that is no
-    logistic regression, and for a sparse X whose Hessian would take as long as EXPENSIVE gradients; SampledNewton where
-    a quarter of the rows is enough of a sample and X is not small; else ChebyshevNewton where the Hessian of a linear
-    model takes as long as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems of the order of the rows
-    where there are more columns. No solver is tried out: the same problem always gets the same solver.
+    In this order: LBFGS for a sparse X with more than 4000 coefficients whose curvatures at the start lie within a
+    factor of SPREAD; NewtonCG for others with more than 4000, for more than COEFFICIENTS of an objective that is no
+    logistic regression, and for a sparse X whose Hessian would take as long as EXPENSIVE gradients (EXPENSIVE_COMPILED,
+    where a compiled kernel makes it); SampledNewton where a quarter of the rows is enough of a sample, and X neither
+    small nor sparse with a compiled Gram matrix; else ChebyshevNewton where the Hessian of a linear model takes as long
+    as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems of the order of the rows where there are
+    more columns. No solver is tried out: the same problem always gets the same solver.
     """
 
     needs: ClassVar[str] = "hvp"
@@ -63,14 +75,19 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
     """The name of the solver in SOLVERS, the reason, and the solver."""
     f, size = point.objective, len(point.x)
     if size > DENSE_LIMIT:
+        if (spread := curvature_spread(point)) <= SPREAD:
+            return "lbfgs", f"{size} coefficients, with curvatures within a factor of {spread:.0f}", LBFGS()
         return "newton-cg", f"{size} coefficients", NewtonCG()
     if not hasattr(f, "sample"):  # no logistic regression
         products = type(point).hvp is not Point.hvp and size > COEFFICIENTS
         return ("newton-cg", f"{size} coefficients", NewtonCG()) if products else exact(f, f"{size} coefficients")
     X, n = f.X, len(f.X)
-    if is_sparse(X) and f.hessian_price > EXPENSIVE:
+    compiled, reason = getattr(f, "rows", None) is not None, f"{n} rows and {size} coefficients"
+    if is_sparse(X) and f.hessian_price > (EXPENSIVE_COMPILED if compiled else EXPENSIVE):
         return "newton-cg", f"a sparse X whose Hessian takes as long as {f.hessian_price:.0f} gradients", NewtonCG()
-    sampled, reason = SampledNewton(), f"{n} rows and {size} coefficients"
+    if compiled:
+        return exact(f, reason)
+    sampled = SampledNewton()
     if f.wide:
         return "newton-sampled", f"{reason}: first in the coordinates of the rows", sampled
     if getattr(f, "columns", None) is not None:
@@ -78,6 +95,18 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
     if not fits_one_block(X) and (m := sampled.sample_size(n, size)):
         return "newton-sampled", f"{n} rows, of which {m} are a sample for {size} coefficients", sampled
     return exact(f, reason)
+
+
+def curvature_spread(point: Point) -> float:
+    """Of a sparse model: the curvature along the gradient, over the least there is; infinite where that is not known.
+
+    No more than the condition number of the Hessian, whose root the iterations of L-BFGS grow with.
+    """
+    f, g = point.objective, point.gradient
+    if not (is_sparse(getattr(f, "X", g)) and getattr(f, "strong_convexity", 0.0) > 0):
+        return math.inf
+    squares = float(torch.dot(g, g))
+    return float(torch.dot(g, point.hvp(g))) / squares / f.strong_convexity if squares > 0 else math.inf
 
 
 def exact(objective: Any, reason: str, cheap: float = CHEAP) -> tuple[str, str, DirectionalSolver]:

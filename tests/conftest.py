@@ -13,7 +13,7 @@ from benchmarks.audit.nasty import overlapping
 from datasets import DataError, Problem, build
 from datasets.loaders.storage import VARIABLE, data_folder
 from datasets.registry import _loaded as loaded
-from solvers.objectives.linear import compiled_point
+from solvers.objectives.linear import compiled_point, compiled_rows
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,6 +50,7 @@ def nothing_takes_long():
 def without_numba(monkeypatch):
     """Linear models are computed by torch, as where Numba is not installed."""
     monkeypatch.setattr(compiled_point, "kernels", lambda: None)
+    monkeypatch.setattr(compiled_rows, "kernels", lambda: None)
 
 
 @pytest.fixture

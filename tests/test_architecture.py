@@ -166,10 +166,11 @@ def test_solvers_imports_torch_and_the_standard_library_alone():
     """But for `solvers/adapters`, where optional peers live, and kernels for Triton, which a CUDA torch brings, and for
     Numba, which works on NumPy's arrays."""
     allowed = {"torch", "solvers", *sys.stdlib_module_names}
+    kernels = {"triton_gram.py", "compiled.py", "compiled_point.py", "compiled_csr.py", "compiled_rows.py"}
     found = [
         f"{path.relative_to(ROOT)} imports {name}"
         for path in sources("solvers")
-        if "adapters" not in path.parts and path.name not in ("triton_gram.py", "compiled.py", "compiled_point.py")
+        if "adapters" not in path.parts and path.name not in kernels
         for name, _ in of(path)
         if name.split(".")[0] not in allowed
     ]

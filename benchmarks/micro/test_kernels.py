@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from functools import cache
 from importlib.util import find_spec
 
@@ -9,11 +10,13 @@ import pytest
 import torch
 from torch import Tensor
 
+from datasets.loaders.sparse import one_hot
 from solvers import SOLVERS, Stop, minimize
 from solvers.linalg.cholesky import factor
 from solvers.linalg.kernels import transposed, weighted_gram
 from solvers.objectives import LogisticRegression, Point
 from solvers.objectives.linear import compiled_point
+from solvers.objectives.linear.compiled_point import by_torch
 from solvers.objectives.newton_system import newton_direction
 
 SIZES = ((398, 30), (20_000, 100), (200_000, 100))
@@ -129,3 +132,23 @@ def test_a_small_problem(benchmark, monkeypatch, how, what, size, dtype):
     benchmark.group = f"{what}, {size[0]} x {size[1]}, {dtype}"
     with torch.inference_mode(what != "run"):
         benchmark(ways[what])
+
+
+@pytest.mark.skipif(find_spec("numba") is None, reason="Numba is not installed: the extra `fast` brings it")
+@pytest.mark.parametrize("what", ["X^T u", "X^T (c * X v)", "diagonal", "Gram matrix"])
+@pytest.mark.parametrize("how", ["compiled", "torch"])
+def test_sparse(benchmark, how, what):
+    """Of one-hot rows, 8,000 x 284 with 20 entries each, one thread."""
+    data = one_hot()
+    with by_torch() if how == "torch" else nullcontext():
+        f = LogisticRegression(data.X, data.y, l2=1.0)
+    point, v = f.at(torch.full_like(f.zeros(), 0.01)), torch.full_like(f.zeros(), 0.1)
+    u = point.curvature
+    ways = {
+        "X^T u": lambda: f.transposed_product(u),
+        "X^T (c * X v)": lambda: point.hvp(v),
+        "diagonal": lambda: type(point).hessian_diagonal.function(point),
+        "Gram matrix": lambda: type(point).hessian.function(point),
+    }
+    benchmark.group = f"sparse, {what}"
+    benchmark(ways[what])

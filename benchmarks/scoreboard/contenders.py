@@ -35,7 +35,7 @@ PROBLEMS = (
     *("breast-cancer-l2", "synthetic-100x10", "synthetic-1000x24", "synthetic-1000x60", "synthetic-3000x4"),  # tiny
     *("synthetic-100000x10", "synthetic-tall", "synthetic-correlated-200000x100", "mnist-odd-even"),
     "synthetic-wide",
-    *("synthetic-sparse", "a9a", "w8a", "reuters"),  # sparse
+    *("synthetic-sparse", "a9a", "w8a", "one-hot", "reuters", "hashed"),  # sparse
     *("iris", "digits"),  # softmax
 )  # whatever comes out: no problem leaves because it is lost
 

@@ -119,7 +119,9 @@ def test_a_problem_carries_the_checksum_of_its_float64_data():
 LARGE = ("mnist", "mnist-views", "mnist-odd-even", "reuters", "a9a", "w8a")
 BUILT = [
     pytest.param(
-        name, dtype, marks=[pytest.mark.slow] * (name.startswith("mnist") or name in ("reuters", "a9a", "w8a"))
+        name,
+        dtype,
+        marks=[pytest.mark.slow] * (name.startswith("mnist") or name in ("reuters", "a9a", "w8a", "hashed")),
     )
     for name in PROBLEMS
     if name not in TEST_FUNCTIONS

@@ -62,12 +62,16 @@ def by_torch() -> Iterator[None]:
         _by_torch.reset(token)
 
 
+def computed_by_torch() -> bool:
+    return _by_torch.get()
+
+
 def columns_of(objective: Any) -> Columns | None:
     """None where compiled kernels are not for that problem, or not there."""
     X, size = objective.X, objective.size
     small = not is_sparse(X) and X.device.type == "cpu" and X.numel() <= MOST_ENTRIES
     small = small and len(X) <= MOST_ROWS and size <= WIDEST
-    if not (small and objective.binary) or _by_torch.get() or kernels() is None:
+    if not (small and objective.binary) or computed_by_torch() or kernels() is None:
         return None
     m = kernels().padded(len(X))
     signed = objective.signs.unsqueeze(1) * X if objective._signed is None else objective._signed

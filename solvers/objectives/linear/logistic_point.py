@@ -106,6 +106,8 @@ class LogisticPoint(LinearPoint):
         f, c = self.objective, self.curvature
         if f._signed is not None:  # the signs cancel
             return one_block_gram(f._signed, c, f.penalty_matrix, f.scale, f._signed_transposed)
+        if f.rows is not None and not c.requires_grad:
+            return self._with_intercept(f.rows.gram(c, f.scale, f.l2))
         return self._with_intercept(weighted_gram(f.X, c, f.penalty_matrix, f.scale, f._transposed))
 
     def coarse_hessian(self, precision: str) -> Tensor:
@@ -131,7 +133,9 @@ class LogisticPoint(LinearPoint):
     @cached
     def hessian_diagonal(self) -> Tensor:
         f, c = self.objective, self.curvature
-        diagonal = weighted_square_sums(f.X, c, f.squares) * f.scale + f.l2
+        rows = f.product_rows(c)
+        sums = weighted_square_sums(f.X, c, f.squares) if rows is None else rows.square_sums(c)
+        diagonal = sums * f.scale + f.l2
         return torch.cat([diagonal, c.sum().unsqueeze(0) * f.scale]) if f.fit_intercept else diagonal
 
     @property
@@ -142,6 +146,9 @@ class LogisticPoint(LinearPoint):
     def hvp(self, v: Tensor) -> Tensor:
         """H v = scale X^T (c * X v) + l2 v, (d,)."""
         f = self.objective
+        if not f.fit_intercept and (rows := f.product_rows(self.curvature, v)) is not None:
+            product = rows.hessian_product(self.curvature, v).mul_(f.scale)
+            return product.add_(v, alpha=f.l2) if f.l2 > 0 else product
         curvature, out = self.curvature, None if v.requires_grad else self.scratch
         return f.transposed_product(f.logits(v, out).mul_(curvature), v)
 
