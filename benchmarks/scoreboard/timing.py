@@ -29,7 +29,6 @@ TOLERANCES = tuple(10.0**-k for k in range(1, 14))
 ENOUGH = 2  # tolerances that reach the gap: tighter ones only take longer
 SPARSE = 0.3  # of the entries: below this share, CSR is tried too
 MOST_DENSE = 1 << 28  # entries of X, two gigabytes: a sparse one with more is not tried as a dense one
-MOST_DENSE = 1 << 28  # entries of X: above, a sparse one is not tried as a dense one, of two gigabytes
 TOO_SLOW = 3.0  # times the fastest fit that reached the gap: a setting so slow is not tried further
 LONG = 1.0  # seconds: for longer fits, one is enough to choose the fastest setting
 EXTRA_FITS = 3  # further fits of each setting that may be the fastest, where they are shorter
@@ -84,8 +83,9 @@ class ScoreboardProblem:
             raise ValueError(f"f* of {problem.name} is not known well enough for a gap of {TARGET:g}")
         self.given = "csr" if is_sparse(X) else "dense"
         self.density = float((X.values() if is_sparse(X) else X).count_nonzero()) / (self.n * self.d)
-        both = self.density < SPARSE and X.numel() <= MOST_DENSE
-        self.layouts = (self.given, *({"dense", "csr"} - {self.given})) if both else ("dense",)
+        tried = ["dense"] if self.given == "dense" or self.n * self.d <= MOST_DENSE else []
+        tried += ["csr"] if self.density < SPARSE or not tried else []
+        self.layouts = tuple(sorted(tried, key=lambda layout: layout != self.given))  # as it is given first
         self.made: dict[tuple[str, str], Model] = {}
 
     def objective(self, layout: str, dtype: str) -> Model:
