@@ -10,10 +10,13 @@ from torch import Tensor
 from ...common.cached import cached
 from ...common.validation import class_labels, design_matrix
 from ...linalg.kernels import is_sparse
+from ...linalg.spectral import Pencil, pencil
 from ..base import NewtonDirection
 from .model import LinearModel
 from .separation import MOST_ENTRIES, may_weakly_separate, separates
 from .softmax_point import SoftmaxPoint
+
+MOST_COLUMNS = 2000  # of an X whose second moments are decomposed: an eigendecomposition of 2000 x 2000 takes seconds
 
 
 class SoftmaxRegression(LinearModel):
@@ -136,6 +139,16 @@ class SoftmaxRegression(LinearModel):
         if self.fit_intercept:
             slope[:, -1] = 0
         return slope
+
+    @cached
+    def columns_pencil(self) -> Pencil | None:
+        """Of the second moments of the columns and l2, which is put on the intercept, too; None without a penalty, for
+        a sparse X and for one of more than MOST_COLUMNS."""
+        columns = self.size // self.classes
+        if self.l2 == 0 or is_sparse(self.X) or columns > MOST_COLUMNS:
+            return None
+        with torch.inference_mode(False):
+            return pencil(self.second_moments, self.l2)
 
     @cached
     def absent_class(self) -> int | None:
