@@ -37,8 +37,9 @@ class Auto(DirectionalSolver):
     """ChebyshevNewton, CholeskyNewton, SampledNewton or NewtonCG, with their defaults, by the shape of the problem.
 
     In this order: NewtonCG for more than 4000 coefficients, for more than COEFFICIENTS of an objective that is no
-    logistic regression, and for a sparse X whose Hessian would take as long as EXPENSIVE gradients; SampledNewton where
-    a quarter of the rows is enough of a sample and X is not small; else ChebyshevNewton where the Hessian of a linear
+    logistic regression, and for a sparse X whose Hessian would take as long as EXPENSIVE gradients; with
+    Kronecker factors as its metric where softmax regression has them (a penalty and a dense X); SampledNewton where a
+    quarter of the rows is enough of a sample and X is not small; else ChebyshevNewton where the Hessian of a linear
     model takes as long as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems of the order of the rows
     where there are more columns. No solver is tried out: the same problem always gets the same solver.
     """
@@ -62,6 +63,8 @@ class Auto(DirectionalSolver):
 def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
     """The name of the solver in SOLVERS, the reason, and the solver."""
     f, size = point.objective, len(point.x)
+    if getattr(f, "preconditions", False) and size > COEFFICIENTS:
+        return "newton-cg", f"{size} coefficients, with Kronecker factors as its metric", NewtonCG(kronecker=True)
     if size > DENSE_LIMIT:
         return "newton-cg", f"{size} coefficients", NewtonCG()
     if not hasattr(f, "sample"):  # no logistic regression

@@ -12,7 +12,6 @@ from torch import Tensor
 from ..common.scalars import add_scaled, squared
 from ..objectives.base import Point
 
-
 # v -> M^-1 v, or the diagonal of M^-1, (d,).
 Inverse = Callable[[Tensor], Tensor] | Tensor | None
 

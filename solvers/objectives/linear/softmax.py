@@ -140,12 +140,16 @@ class SoftmaxRegression(LinearModel):
             slope[:, -1] = 0
         return slope
 
+    @property
+    def preconditions(self) -> bool:
+        """Whether points have a `spectral_inverse`: with a penalty, a dense X and no more than MOST_COLUMNS."""
+        return self.l2 > 0 and not is_sparse(self.X) and self.size // self.classes <= MOST_COLUMNS
+
     @cached
     def columns_pencil(self) -> Pencil | None:
-        """Of the second moments of the columns and l2, which is put on the intercept, too; None without a penalty, for
-        a sparse X and for one of more than MOST_COLUMNS."""
-        columns = self.size // self.classes
-        if self.l2 == 0 or is_sparse(self.X) or columns > MOST_COLUMNS:
+        """Of the second moments of the columns and l2, which is put on the intercept, too; None without `preconditions`
+        or where the moments are not finite."""
+        if not self.preconditions:
             return None
         with torch.inference_mode(False):
             return pencil(self.second_moments, self.l2)
