@@ -228,13 +228,14 @@ def test_kronecker_factors_save_products_and_end_at_the_same_minimum():
 def test_the_scales_of_the_columns_leave_kronecker_factors_their_digits():
     scales = 10.0 ** torch.tensor([4, -4, 0, 2], dtype=torch.float64)
     f = softmax()
-    f = SoftmaxRegression(f.X * scales, f.y, f.classes, l2=1e-10)
-    point, v = f.at(f.zeros()), normal(f.size)
-    units = scales.repeat(f.classes)
-    assert torch.allclose(kronecker(point)(point.hvp(v / units)) * units, v, rtol=1e-5)
+    f = SoftmaxRegression(f.X * scales, f.y, f.classes, l2=1e-12)
+    point, v = f.at(f.zeros()), f.rows(normal(f.size))
+    found = f.rows(kronecker(point)(point.hvp((v / scales).flatten()))) * scales
+    # What all classes share has no curvature but l2, and there rounding is divided by it.
+    assert torch.allclose(found - found.mean(0), v - v.mean(0), rtol=1e-5)
 
 
-def test_there_are_kronecker_factors_with_a_penalty_and_a_dense_X_only():
+def test_there_are_kronecker_factors_with_a_penalty_and_dense_rows_only():
     for f in (softmax(), softmax(csr=True, l2=1e-2), LogisticRegression(normal(20, 3), torch.ones(20), l2=1e-2)):
         assert kronecker(f.at(f.zeros())) is None
 
