@@ -35,20 +35,18 @@ class SpectralInverse(NamedTuple):
 def pencil(B: Tensor, penalty: float) -> Pencil | None:
     """Of a symmetric, positive semidefinite B (m, m); None where B + penalty I is not positive definite to rounding.
 
-    The matrices are scaled to diagonal 1 first, so that columns of X in very different units lose no digits.
+    Cholesky's factor has the digits of every column, whatever its unit, and so has V.
     (Golub & Van Loan, Matrix Computations, 4th ed., Alg. 8.7.1.)
     """
-    units = (B.diagonal() + penalty).rsqrt()  # (m,)
-    scaled = B * units * units.unsqueeze(1)
-    both = scaled.clone()
-    both.diagonal().add_(penalty * units.square())
+    both = B.clone()
+    both.diagonal().add_(penalty)
     lower, info = torch.linalg.cholesky_ex(both)
     if bool(info):
         return None
-    half = torch.linalg.solve_triangular(lower, scaled, upper=False)
+    half = torch.linalg.solve_triangular(lower, B, upper=False)
     between = torch.linalg.solve_triangular(lower, half.mT.contiguous(), upper=False)
     curvatures, vectors = torch.linalg.eigh((between + between.mT) / 2)
-    V = units.unsqueeze(1) * torch.linalg.solve_triangular(lower.mT, vectors, upper=True)
+    V = torch.linalg.solve_triangular(lower.mT, vectors, upper=True)
     # Not 1 - curvatures, which would lose the digits of a small penalty.
     return Pencil(V, curvatures.clamp(min=0), penalty * V.square().sum(0))
 
