@@ -25,6 +25,7 @@ from .loaders.sparse import hashed
 from .loaders.sparse import one_hot as categories
 from .loaders.storage import DataError
 from .loaders.synthetic import correlated_normal, synthetic
+from .loaders.synthetic_classes import synthetic_classes
 from .own.recipe import recall
 from .problem import Problem
 from .two_view.mnist import mnist, odd_even
@@ -170,9 +171,31 @@ RECIPES = (
         small=False,
     ),
     Recipe(
+        "synthetic-7-classes",
+        "softmax, 7 classes, 20,000 x 54 correlated columns, intercepts, penalty 1 on the sum scale",
+        partial(synthetic_classes, 20_000, 54, 7, steps=10, ratio=0.4, signal=2.0),
+        softmax(7, penalty=1, fit_intercept=True),
+        small=False,
+    ),
+    Recipe(
+        "synthetic-100-classes",
+        "softmax, 100 classes, 10,000 x 512 as of an embedding, penalty 1 on the sum scale",
+        partial(synthetic_classes, 10_000, 512, 100, steps=8, ratio=0.5, signal=3.0),
+        softmax(100, penalty=1),
+        small=False,
+    ),
+    Recipe(
         "mnist",
         "softmax, 10 classes, 28 x 28 pixels, penalty 1 on the sum scale",
         mnist,
+        softmax(10, penalty=1),
+        small=False,
+        needs="mnist",
+    ),
+    Recipe(
+        "mnist-20k",
+        "the same of its first 20,000 rows",
+        partial(mnist, rows=20_000),
         softmax(10, penalty=1),
         small=False,
         needs="mnist",

@@ -51,7 +51,7 @@ def synthetic(
     _check(n, d, condition, margin, sparsity, label_noise, balance, n_test)
     streams = [default_rng(child) for child in SeedSequence(seed).spawn(3)]
     one_hot = min(d, max(1, round(1 / (1 - sparsity)))) if sparsity else 1  # columns that share the signal
-    mirrors = _mirrors(d, streams[2])
+    normals = mirrors(d, streams[2])
     scales = _scales(d, condition, one_hot)  # (d,)
     parts: list[Tensor] = []
     for rows, rng, exact in ((n, streams[0], True), (n_test, streams[1], False)):
@@ -66,10 +66,7 @@ def synthetic(
         X[planted, 1:] = 0
         if exact and condition is not None:
             _orthogonalise(X, planted)
-        X *= scales
-        for v in mirrors:
-            X -= (X * v).sum(axis=1, keepdims=True) * (2 / (v * v).sum() * v)
-        parts += [torch.as_tensor(X), torch.as_tensor(y)]
+        parts += [torch.as_tensor(mirrored(X * scales, normals)), torch.as_tensor(y)]
     return Dataset(f"synthetic {n} x {d}, seed {seed}", *parts)
 
 
@@ -141,9 +138,16 @@ def _scales(d: int, condition: float | None, first: int) -> np.ndarray:
     return np.cumprod([1.0] * first + [ratio] * (d - first))
 
 
-def _mirrors(d: int, rng: Generator) -> np.ndarray:
+def mirrors(d: int, rng: Generator) -> np.ndarray:
     """(MIRRORS, d): normals of the reflections."""
     return rng.standard_normal((MIRRORS if d > 1 else 0, d))
+
+
+def mirrored(X: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """X (n, d) after the Householder reflections of its columns, in place."""
+    for v in normals:
+        X -= (X * v).sum(axis=1, keepdims=True) * (2 / (v * v).sum() * v)
+    return X
 
 
 def _orthogonalise(X: np.ndarray, planted: list[int]) -> None:

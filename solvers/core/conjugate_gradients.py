@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -11,6 +11,9 @@ from torch import Tensor
 
 from ..common.scalars import add_scaled, squared
 from ..objectives.base import Point
+
+# v -> M^-1 v, or the diagonal of M^-1, (d,).
+Inverse = Callable[[Tensor], Tensor] | Tensor | None
 
 
 class CGStep(NamedTuple):
@@ -32,28 +35,41 @@ def jacobi(point: Point) -> Tensor | None:
     return inverse.where(inverse.isfinite(), 1.0)
 
 
-def preconditioned(inverse: Tensor | None, v: Tensor) -> Tensor:
-    return v if inverse is None else inverse * v
+def kronecker(point: Point) -> Callable[[Tensor], Tensor] | None:
+    """v -> M^-1 v for the Kronecker approximation M of H; None where the point has none."""
+    inverse = getattr(point, "spectral_inverse", None)
+    return None if inverse is None else inverse.solve
 
 
-def gradient_norm(point: Point) -> float:
-    """sqrt(g^T M^-1 g)."""
-    return math.sqrt(float(torch.dot(point.gradient, preconditioned(jacobi(point), point.gradient))))
+def preconditioned(inverse: Inverse, v: Tensor) -> Tensor:
+    if inverse is None:
+        return v
+    return inverse * v if isinstance(inverse, Tensor) else inverse(v)
 
 
-def conjugate_gradients(point: Point, noise: float = 0.0) -> Iterator[CGStep]:
-    """H s = -g from s = 0, preconditioned by the diagonal of H where that is cheap (Nocedal & Wright, Alg. 5.3).
+def gradient_norm(point: Point, inverse: Inverse = None) -> float:
+    """sqrt(g^T M^-1 g); M is |diag H| where `inverse` is None."""
+    inverse = jacobi(point) if inverse is None else inverse
+    return math.sqrt(float(torch.dot(point.gradient, preconditioned(inverse, point.gradient))))
+
+
+def conjugate_gradients(point: Point, noise: float = 0.0, inverse: Inverse = None) -> Iterator[CGStep]:
+    """H s = -g from s = 0, preconditioned (Nocedal & Wright, Alg. 5.3).
+
+    inverse: M^-1; where it is None, that of |diag H| if that is cheap, else I.
 
     A curvature p^T H p counts as positive if it is more than noise times p^T M p times the largest ratio of the two
     so far: whatever the units. p^T M p needs no product of its own, for M^-1 r is M-orthogonal to the last p
     (as in Steihaug 1983, SIAM J. Numer. Anal. 20, p. 626). Two numbers are read off the device a step.
     """
-    inverse = jacobi(point)
+    inverse = jacobi(point) if inverse is None else inverse
     residual = -point.gradient
     search = preconditioned(inverse, residual)
     solution, energy = torch.zeros_like(residual), 0.0
     rho = size = float(torch.dot(residual, search))  # size: p^T M p
-    largest = 0.0 if inverse is None else 1.0  # M^-1 |H| has an eigenvalue of at least 1: so is its diagonal
+    largest = (
+        1.0 if isinstance(inverse, Tensor) else 0.0
+    )  # M^-1 |H| has an eigenvalue of at least 1: so is its diagonal
     while rho != 0:  # not a number: one more step, whose curvature is not positive
         product = point.hvp(search)
         curvature = float(torch.dot(search, product))

@@ -15,7 +15,7 @@ from ..common.scalars import squared
 from ..linalg.cholesky import in_units, rounding_shift
 from ..objectives.base import Point
 from ..objectives.newton_system import newton_direction, newton_factor
-from .conjugate_gradients import conjugate_gradients
+from .conjugate_gradients import conjugate_gradients, kronecker
 
 DENSE_LIMIT = 4000  # above this dimension the decrement comes from Hessian-vector products
 SLIGHTLY_NEGATIVE = 1e-3  # a negative curvature no larger, in units of the diagonal, may be 0 one Newton step further
@@ -266,7 +266,7 @@ def _by_products(point: Point) -> Decrement:
     failed = Decrement(math.inf, None, "none: conjugate gradients found no Newton decrement")
     direction, most = torch.zeros_like(point.gradient), 10 * len(point.gradient)
     energies: list[float] = [0.0]
-    for step in islice(conjugate_gradients(point), most):
+    for step in islice(conjugate_gradients(point, inverse=kronecker(point)), most):
         if not step.positive:
             return failed
         direction = step.solution

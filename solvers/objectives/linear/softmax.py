@@ -10,10 +10,13 @@ from torch import Tensor
 from ...common.cached import cached
 from ...common.validation import class_labels, design_matrix
 from ...linalg.kernels import is_sparse
+from ...linalg.spectral import Pencil, pencil
 from ..base import NewtonDirection
 from .model import LinearModel
 from .separation import MOST_ENTRIES, may_weakly_separate, separates
 from .softmax_point import SoftmaxPoint
+
+MOST_COLUMNS = 2000  # of an X whose second moments are decomposed: an eigendecomposition of 2000 x 2000 takes seconds
 
 
 class SoftmaxRegression(LinearModel):
@@ -136,6 +139,20 @@ class SoftmaxRegression(LinearModel):
         if self.fit_intercept:
             slope[:, -1] = 0
         return slope
+
+    @property
+    def preconditions(self) -> bool:
+        """Whether points have a `spectral_inverse`: with a penalty, a dense X and no more than MOST_COLUMNS."""
+        return self.l2 > 0 and not is_sparse(self.X) and self.size // self.classes <= MOST_COLUMNS
+
+    @cached
+    def columns_pencil(self) -> Pencil | None:
+        """Of the second moments of the columns and l2, which is put on the intercept, too; None without `preconditions`
+        or where the moments are not finite."""
+        if not self.preconditions:
+            return None
+        with torch.inference_mode(False):
+            return pencil(self.second_moments, self.l2)
 
     @cached
     def absent_class(self) -> int | None:

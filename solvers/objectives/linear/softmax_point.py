@@ -11,6 +11,7 @@ from torch import Tensor
 from ...common.cached import cached
 from ...common.validation import EPS
 from ...linalg.kernels import weighted_gram, weighted_square_sums
+from ...linalg.spectral import SpectralInverse, spectral_inverse
 from .identified import ReferencePoint
 from .margins import LONGEST, LinearPoint
 
@@ -62,6 +63,13 @@ class SoftmaxPoint(LinearPoint):
         matrix = self.probabilities.p.T @ -self.probabilities.p
         matrix.diagonal().copy_(self.curvature.sum(0))
         return matrix * self.objective.scale
+
+    @cached
+    def spectral_inverse(self) -> SpectralInverse | None:
+        """(A (x) B + l2 I)^-1, A = `class_curvature` and B = `SoftmaxRegression.columns_pencil`: about H^-1, exactly
+        where all rows have the same p. None where there is no such B."""
+        known = self.objective.columns_pencil
+        return None if known is None else spectral_inverse(self.class_curvature(), known)
 
     @cached
     def gradient(self) -> Tensor:

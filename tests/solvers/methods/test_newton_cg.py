@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from solvers import SOLVERS, NewtonCG, Status, Stop, minimize
-from solvers.core.conjugate_gradients import conjugate_gradients, gradient_norm, jacobi
-from solvers.objectives import FunctionObjective, LogisticRegression, ResidualMLP
+from solvers.auto import pick
+from solvers.core import decrement as decrement_module
+from solvers.core.conjugate_gradients import conjugate_gradients, gradient_norm, jacobi, kronecker
+from solvers.core.decrement import exact_decrement
+from solvers.objectives import FunctionObjective, LogisticRegression, ResidualMLP, SoftmaxRegression
 from solvers.objectives.linear.logistic import LogisticPoint
 from solvers.objectives.residual_mlp import MLPPoint
 from tests.solvers.helpers import counted, normal, softmax
@@ -188,3 +191,66 @@ def test_only_a_diagonal_that_needs_no_hessian_preconditions():
     point = problem.at(problem.zeros())
     assert torch.allclose(jacobi(point) * point.hessian_diagonal, torch.tensor([1.0, 0.0, 1.0], dtype=torch.float64))
     assert float(jacobi(point)[1]) == 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"reduction": "sum"}, {"fit_intercept": True}])
+def test_kronecker_factors_invert_the_hessian_where_all_rows_have_the_same_probabilities(settings):
+    """At w = 0 they have: the factors are exact, but for the intercepts, which they penalise."""
+    f = softmax(l2=1e-2, **settings)
+    point = f.at(f.zeros())
+    matrix = point.hessian + f.l2 * torch.diag((f.penalties == 0).double())
+    v = normal(f.size)
+    assert torch.allclose(kronecker(point)(matrix @ v), v, atol=1e-10)
+
+
+@pytest.mark.parametrize("fit_intercept", [False, True])
+def test_kronecker_factors_are_the_mean_curvatures_away_from_the_start(fit_intercept):
+    f = softmax(l2=1e-2, fit_intercept=fit_intercept)
+    point, v = f.at(normal(f.size)), normal(f.size, seed=1)
+    matrix = torch.kron(point.class_curvature(), f.second_moments) + f.l2 * torch.eye(f.size, dtype=v.dtype)
+    assert torch.allclose(kronecker(point)(matrix @ v), v, atol=1e-10)
+
+
+def test_kronecker_factors_save_products_and_end_at_the_same_minimum():
+    X = normal(300, 20) @ normal(20, 20, seed=4)  # correlated columns, of which the diagonal knows nothing
+    y = torch.multinomial(
+        torch.softmax(X @ normal(20, 5, seed=5) / 4, 1), 1, generator=torch.Generator().manual_seed(0)
+    )
+    f = SoftmaxRegression(X, y.squeeze(1), 5, l2=1 / 300)
+    plain, better = (
+        minimize(solver, f, stop=Stop(gap_tolerance=1e-10)) for solver in (CG, replace(CG, kronecker=True))
+    )
+    assert plain.status == better.status == Status.CONVERGED
+    assert 2 * better.counters["hessian_vector_products"] < plain.counters["hessian_vector_products"]
+    assert better.value == pytest.approx(plain.value, rel=1e-9)
+
+
+def test_the_scales_of_the_columns_leave_kronecker_factors_their_digits():
+    scales = 10.0 ** torch.tensor([4, -4, 0, 2], dtype=torch.float64)
+    f = softmax()
+    f = SoftmaxRegression(f.X * scales, f.y, f.classes, l2=1e-12)
+    point, v = f.at(f.zeros()), f.rows(normal(f.size))
+    found = f.rows(kronecker(point)(point.hvp((v / scales).flatten()))) * scales
+    # What all classes share has no curvature but l2, and there rounding is divided by it.
+    assert torch.allclose(found - found.mean(0), v - v.mean(0), rtol=1e-5)
+
+
+def test_there_are_kronecker_factors_with_a_penalty_and_dense_rows_only():
+    for f in (softmax(), softmax(csr=True, l2=1e-2), LogisticRegression(normal(20, 3), torch.ones(20), l2=1e-2)):
+        assert kronecker(f.at(f.zeros())) is None
+
+
+def test_the_decrement_by_products_is_no_smaller_for_being_preconditioned(monkeypatch):
+    f = softmax(200, 8, 4, l2=1e-3)
+    x = normal(f.size)
+    wanted = exact_decrement(f.at(x)).half
+    monkeypatch.setattr(decrement_module, "DENSE_LIMIT", 1)
+    found = exact_decrement(f.at(x))
+    assert "conjugate gradients" in found.bound
+    assert wanted * (1 - 1e-9) <= found.half <= 1.02 * wanted
+
+
+def test_auto_takes_kronecker_factors_for_many_coefficients_of_several_classes():
+    for settings, wanted in (({"l2": 1e-2}, True), ({"l2": 0.0}, False)):
+        f = softmax(200, 60, 10, **settings)
+        assert pick(f.at(f.zeros()))[2] == NewtonCG(kronecker=wanted)
