@@ -28,6 +28,9 @@ EXPENSIVE_COMPILED = 6.0
 # million columns (348) four times as long.
 SPREAD = 200.0
 COEFFICIENTS = 500  # of a network or of several classes: with more, their Hessian takes longer than its products
+# The same where the products have Kronecker factors as their metric: 500 x 20 with 3 classes took as long as with a
+# Hessian, 200 x 10 took 1.25 times as long, 1,000 x 40 with 8 classes a seventh.
+COEFFICIENTS_WITH_FACTORS = 60
 
 
 class Picked(NamedTuple):
@@ -46,14 +49,15 @@ class Picked(NamedTuple):
 class Auto(DirectionalSolver):
     """One of ChebyshevNewton, CholeskyNewton, SampledNewton, NewtonCG and LBFGS, with its defaults, by the problem.
 
-    In this order: NewtonCG with Kronecker factors as its metric for more than COEFFICIENTS of a softmax regression that
-    has them (a penalty and a dense X); LBFGS for a sparse X with more than 4000 coefficients whose curvatures at the
-    start lie within a factor of SPREAD; NewtonCG for others with more than 4000, for more than COEFFICIENTS of an
-    objective that is no logistic regression, and for a sparse X whose Hessian would take as long as EXPENSIVE gradients
-    (EXPENSIVE_COMPILED, where a compiled kernel makes it); SampledNewton where a quarter of the rows is enough of a
-    sample, and X neither small nor sparse with a compiled Gram matrix; else ChebyshevNewton where the Hessian of a
-    linear model takes as long as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems of the order of
-    the rows where there are more columns. No solver is tried out: the same problem always gets the same solver.
+    In this order: NewtonCG with Kronecker factors as its metric for more than COEFFICIENTS_WITH_FACTORS of a softmax
+    regression that has them (a penalty and a dense X); LBFGS for a sparse X with more than 4000 coefficients whose
+    curvatures at the start lie within a factor of SPREAD; NewtonCG for others with more than 4000, for more than
+    COEFFICIENTS of an objective that is no logistic regression, and for a sparse X whose Hessian would take as long as
+    EXPENSIVE gradients (EXPENSIVE_COMPILED, where a compiled kernel makes it); SampledNewton where a quarter of the
+    rows is enough of a sample, and X neither small nor sparse with a compiled Gram matrix; else ChebyshevNewton where
+    the Hessian of a linear model takes as long as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems
+    of the order of the rows where there are more columns. No solver is tried out: the same problem always gets the same
+    solver.
     """
 
     needs: ClassVar[str] = "hvp"
@@ -75,7 +79,7 @@ class Auto(DirectionalSolver):
 def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
     """The name of the solver in SOLVERS, the reason, and the solver."""
     f, size = point.objective, len(point.x)
-    if getattr(f, "preconditions", False) and size > COEFFICIENTS:
+    if getattr(f, "preconditions", False) and size > COEFFICIENTS_WITH_FACTORS:
         return "newton-cg", f"{size} coefficients, with Kronecker factors as its metric", NewtonCG(kronecker=True)
     if size > DENSE_LIMIT:
         if (spread := curvature_spread(point)) <= SPREAD:
