@@ -16,6 +16,7 @@ from .core.minimize import Result, minimize
 from .core.solver import DirectionalSolver, Proposal, Solver, needs_hessian, towards
 from .core.stopping import Status, Stop
 from .core.trace import Trace
+from .distributed.batch import BatchResult, minimize_batch
 from .gradient.armijo import ArmijoGradientDescent
 from .gradient.barzilai_borwein import BarzilaiBorwein
 from .gradient.descent import GradientDescent
@@ -82,6 +83,7 @@ __all__ = [
     "ArmijoGradientDescent",
     "Auto",
     "BarzilaiBorwein",
+    "BatchResult",
     "ChebyshevNewton",
     "CholeskyNewton",
     "Clock",
@@ -119,6 +121,7 @@ __all__ = [
     "TrustRegion",
     "device_clock",
     "minimize",
+    "minimize_batch",
     "needs_hessian",
     "towards",
 ]
