@@ -22,6 +22,7 @@ from .batch_logistic import BatchLogisticRegression, BatchPoint
 from .batch_methods import Judgement, Solved, State, batched, dot, solve
 
 UNMOVED = 1e-3  # a Newton step that moves no margin by more proves no separation: see LogisticRegression.no_minimiser
+WRONG_WAY = 1e-3  # of the longest move: nor does one that moves a margin the wrong way by so much
 COMPACT = 0.75  # of the batch still running: copying the rest then costs less than computing the others
 
 
@@ -70,10 +71,8 @@ class Code(IntEnum):
     CONVERGED = 1
     LIMIT = 2
     NO_VALUE = 3  # f(x0) is not finite
-    DIVERGED = 4  # f of the trial is not finite
-    ONE_CLASS = 5
-    ALONE = 6  # what is left takes more than the batch can tell: `minimize` ends it
-    CANDIDATE = 7  # a first-order method may be there
+    ONE_CLASS = 4
+    ALONE = 5  # what is left takes more than the batch can tell: `minimize` ends it
 
 
 def minimize_batch(
@@ -87,7 +86,7 @@ def minimize_batch(
     `converged` needs the exact Newton decrement of the problem, enlarged by a bound on its rounding error, or the norm
     of its gradient and strong convexity. A problem whose Hessian is singular to rounding, whose classes may be
     separable or whose search fails is rare: it leaves the batch and is finished by `minimize`, from where it is.
-    The host reads two numbers for each problem in an iteration, all at once.
+    The host reads a device twice for each trial step, one number of each problem.
     Raises TypeError or ValueError for wrong arguments, and ValueError for a solver without a batched form.
     """
     method = batched(solver)
@@ -120,6 +119,7 @@ class _Batch:
             "iterations": torch.zeros_like(self.point.value, dtype=torch.int64),
             "retry_below": torch.full_like(self.point.value, math.inf),
         }
+        self.pending = torch.full_like(self.point.value, Code.GOES_ON, dtype=torch.int8)  # codes not read yet
         self.x, self.value = x.clone(), self.point.value.clone()
         self.status: list[Any] = [None] * B
         self.message, self.iterations, self.gap_bound = [""] * B, [0] * B, [None] * B
@@ -128,7 +128,7 @@ class _Batch:
     def run(self) -> BatchResult:
         f, point = self.objective, self.point
         code = torch.where(f.one_class, Code.ONE_CLASS, self._without_hessian(self.point))
-        code = torch.where(point.value.isfinite(), code, Code.NO_VALUE)
+        code = torch.where(point.value.isfinite(), code, Code.NO_VALUE).to(torch.int8)
         self._end(code, self.strongly_convex_half)
         if any(self.running):
             self.state |= {f"method:{k}": v for k, v in self.method.init(self.point).items()}
@@ -144,10 +144,9 @@ class _Batch:
         newton = solve(self.point.hessian, self.point.gradient) if self.method.needs == "hessian" else None
         direction = self.method.propose(self.point, self._own_state(), newton)
         late = self.stop.seconds < math.inf and self.clock() - self.began >= self.stop.seconds
-        code, half = self._with_direction(direction, newton, late)
-        if self._end(code, half):
+        if self._end(*self._with_direction(direction, newton, late)):
             return
-        if len(code) != len(self.ids):  # some problems have left
+        if len(direction.slope) != len(self.ids):  # some problems have left
             direction = direction._make(part.index_select(0, self.kept) for part in direction)
         point = self.point
         trial = self.objective.at(point.x + direction.step)
@@ -157,8 +156,11 @@ class _Batch:
         self.state |= {f"method:{k}": v for k, v in judged.state.items()}
         self.state["iterations"] = self.state["iterations"] + judged.accepted
         code = self._without_hessian(self.point)
-        code = torch.where(code == Code.GOES_ON, torch.where(judged.failed | unmoved, Code.ALONE, Code.GOES_ON), code)
-        self._end(code, self.strongly_convex_half)
+        code = torch.where((code == Code.GOES_ON) & (judged.failed | unmoved), Code.ALONE, code)
+        if self.method.needs == "hessian":  # it costs more than the host's wait
+            self._end(code, self.strongly_convex_half)
+        else:
+            self.pending = code
 
     def _own_state(self) -> State:
         return {k.removeprefix("method:"): v for k, v in self.state.items() if k.startswith("method:")}
@@ -178,7 +180,7 @@ class _Batch:
         half = (size / mu.sqrt()).square() / 2
         noise = EPS[size.dtype] * torch.linalg.vector_norm(point.x, dim=1)
         half = half + noise.square() * f.weighted_norm_squared / 8
-        self.strongly_convex_half = half = half.where(mu > 0, math.inf)
+        self.strongly_convex_half = half = half.where(mu > 0, math.inf)  # (B,)
         code = torch.full_like(half, Code.GOES_ON, dtype=torch.int8)
         if self.stop.gap_tolerance is not None:
             passes = (half <= self._bound(point)) & half.isfinite() & self._gradient_passes(point)
@@ -192,26 +194,29 @@ class _Batch:
     def _with_direction(self, direction: Any, newton: Solved | None, late: bool) -> tuple[Tensor, Tensor]:
         """The exact test, for first-order methods only of those that may pass it; and the limits."""
         point, stop = self.point, self.stop
-        code = torch.full_like(point.value, Code.GOES_ON, dtype=torch.int8)
-        half = torch.full_like(point.value, math.inf)
-        if stop.tests and newton is not None:
-            code, half = self._certificate(point, newton, self._bound(point), direction)
-        elif stop.tests:
-            candidate = self._gradient_passes(point)
-            estimate = direction.slope.abs() / 2
-            if stop.gap_tolerance is not None:
-                candidate &= (estimate <= self._bound(point)) & (estimate < self.state["retry_below"])
-            code = torch.where(candidate, Code.CANDIDATE, code)
-            if where := [k for k, c in enumerate(code.tolist()) if c == Code.CANDIDATE and self.running[k]]:
-                index = torch.tensor(where, device=code.device)
-                part = point.take(point.objective.take(index), index)
-                found = solve(part.hessian, part.gradient)
-                codes, halves = self._certificate(part, found, self._bound(point)[index], None)
-                retry = torch.where(codes == Code.GOES_ON, estimate[index] / 10, self.state["retry_below"][index])
-                self.state["retry_below"] = self.state["retry_below"].index_copy(0, index, retry)
-                code, half = code.index_copy(0, index, codes), half.index_copy(0, index, halves)
-        limit = (self.state["iterations"] >= stop.iterations) | late
-        return torch.where(limit & ((code == Code.GOES_ON) | (code == Code.CANDIDATE)), Code.LIMIT, code), half
+        limit = torch.where((self.state["iterations"] >= stop.iterations) | late, Code.LIMIT, Code.GOES_ON)
+        if newton is not None:
+            code, half = torch.full_like(limit, Code.GOES_ON), torch.full_like(point.value, math.inf)
+            if stop.tests:
+                code, half = self._certificate(point, newton, self._bound(point), direction)
+            return code.where(code != Code.GOES_ON, limit), half
+        code, half = self.pending, self.strongly_convex_half
+        if not stop.tests:
+            return code.where(code != Code.GOES_ON, limit), half
+        estimate = direction.slope.abs() / 2
+        candidate = self._gradient_passes(point) & (code == Code.GOES_ON)
+        if stop.gap_tolerance is not None:
+            candidate &= (estimate <= self._bound(point)) & (estimate < self.state["retry_below"])
+        where = [k for k, c in enumerate(candidate.tolist()) if c and self.running[k]]
+        if where:
+            index = torch.tensor(where, device=code.device)
+            part = point.take(point.objective.take(index), index)
+            found = solve(part.hessian, part.gradient)
+            codes, halves = self._certificate(part, found, self._bound(point)[index], None)
+            retry = torch.where(codes == Code.GOES_ON, estimate[index] / 10, self.state["retry_below"][index])
+            self.state["retry_below"] = self.state["retry_below"].index_copy(0, index, retry)
+            code, half = code.index_copy(0, index, codes), half.index_copy(0, index, halves)
+        return code.where(code != Code.GOES_ON, limit), half
 
     def _certificate(self, point: BatchPoint, newton: Solved, bound: Tensor, direction: Any) -> tuple[Tensor, Tensor]:
         """The code of each problem, and half its squared Newton decrement with the rounding error.
@@ -232,10 +237,13 @@ class _Batch:
             exact &= rounding <= 4 * eps * point.value.abs()
         half = -0.5 * newton.slope
         if f.any_unpenalised:
-            longest = f.products(newton.direction).abs().amax(1)
+            moves = f.margin_increase(newton.direction)
+            longest = moves.abs().amax(1)
+            near = ~f.unpenalised | (longest <= UNMOVED) | (moves.amin(1) < -WRONG_WAY * longest)
         else:
             longest = f.longest_row * torch.linalg.vector_norm(newton.direction, dim=1)  # no less
-        near = longest <= torch.where(f.unpenalised, UNMOVED, LONGEST)
+            near = torch.ones_like(f.unpenalised)
+        near = near & (longest <= LONGEST)
         candidate = self._gradient_passes(point)
         passes = candidate & regular & exact & near
         if self.stop.gap_tolerance is not None:
@@ -253,7 +261,7 @@ class _Batch:
     def _end(self, code: Tensor, half: Tensor) -> bool:
         """Read the codes, store what has ended and take it out of the batch; whether nothing is left."""
         codes = code.tolist()
-        ended = [k for k, c in enumerate(codes) if c not in (Code.GOES_ON, Code.CANDIDATE) and self.running[k]]
+        ended = [k for k, c in enumerate(codes) if c != Code.GOES_ON and self.running[k]]
         if not ended:
             return False
         index = torch.tensor(ended, device=code.device)
@@ -290,6 +298,7 @@ class _Batch:
         self.objective = self.objective.take(index)
         self.point = self.point.take(self.objective, index)
         self.state = {name: value.index_select(0, index) for name, value in self.state.items()}
+        self.pending = self.pending.index_select(0, index)
         self.ids, self.running = [self.ids[k] for k in left], [True] * len(left)
 
     def _finish_alone(self, k: int) -> None:

@@ -152,10 +152,12 @@ class BatchLogisticRegression:
         z = w @ self.transposed[0]
         return z if self.signs is None else z.mul_(self.signs)
 
-    def reach(self, w: Tensor) -> Tensor:
-        """sum_j |x_ij w_j|, (B, n)."""
-        sizes = self.transposed.abs()
-        return w.abs() @ sizes[0] if self.shared else torch.bmm(w.abs().unsqueeze(1), sizes).squeeze(1)
+    def margin_increase(self, step: Tensor) -> Tensor:
+        """(2 y_i - 1) x_i step, (B, n). For a row whose label is a probability each move counts as wrong."""
+        moves = self.products(step)
+        if self.labels is None:
+            return moves
+        return torch.where((self.labels == 0) | (self.labels == 1), (2 * self.labels - 1) * moves, -moves.abs())
 
     def gram(self, c: Tensor) -> Tensor:
         """X^T diag(c) X, (B, D, D), for c (B, n): a few problems at a time, so that scaled rows stay in the cache."""
