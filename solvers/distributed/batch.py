@@ -13,7 +13,7 @@ from torch import Tensor
 from ..common.clock import device_clock
 from ..common.validation import EPS, finite_tensor
 from ..core.arguments import without_autocast
-from ..core.minimize import minimize
+from ..core.minimize import Result, minimize
 from ..core.stopping import Status, Stop, allowed_gap
 from ..linalg.cholesky import rounding_shift
 from ..objectives.linear.logistic_point import CERTAIN
@@ -75,6 +75,13 @@ class Code(IntEnum):
     ALONE = 5  # what is left takes more than the batch can tell: `minimize` ends it
 
 
+ENDS = {
+    Code.CONVERGED: (Status.CONVERGED, "every test that is on was passed"),
+    Code.NO_VALUE: (Status.DIVERGED, "f(x0) is not finite"),
+    Code.ONE_CLASS: (Status.SEPARABLE, "no minimiser exists: all labels are of one class"),
+}
+
+
 def minimize_batch(
     solver: Any, objective: BatchLogisticRegression, x0: Tensor | None = None, stop: Stop = Stop()
 ) -> BatchResult:
@@ -121,9 +128,8 @@ class _Batch:
         }
         self.pending = torch.full_like(self.point.value, Code.GOES_ON, dtype=torch.int8)  # codes not read yet
         self.x, self.value = x.clone(), self.point.value.clone()
-        self.status: list[Any] = [None] * B
-        self.message, self.iterations, self.gap_bound = [""] * B, [0] * B, [None] * B
-        self.alone: list[int] = []
+        self.half, self.steps = torch.full_like(self.value, math.nan), torch.zeros_like(self.state["iterations"])
+        self.code = [Code.GOES_ON] * B
 
     def run(self) -> BatchResult:
         f, point = self.objective, self.point
@@ -134,10 +140,7 @@ class _Batch:
             self.state |= {f"method:{k}": v for k, v in self.method.init(self.point).items()}
         while any(self.running):
             self._round()
-        for k in self.alone:
-            self._finish_alone(k)
-        settings = self.message, self.iterations, self.gap_bound, sorted(self.alone), self.clock() - self.began
-        return BatchResult(self.x, self.value + 0.0, self.status, *settings)
+        return self._result()
 
     def _round(self) -> None:
         """One trial of each problem."""
@@ -268,29 +271,35 @@ class _Batch:
         numbers = torch.tensor([self.ids[k] for k in ended], device=code.device)
         self.x[numbers] = self.point.x[index]
         self.value[numbers] = self.point.value[index]
-        halves, iterations = half[index].double(), self.state["iterations"][index].double()
-        for k, bound, steps in zip(ended, *torch.stack([halves, iterations]).tolist(), strict=True):
+        self.half[numbers], self.steps[numbers] = half[index], self.state["iterations"][index]
+        for k in ended:
             self.running[k] = False
-            self._record(self.ids[k], Code(codes[k]), bound, int(steps))
+            self.code[self.ids[k]] = Code(codes[k])
         left = [k for k, on in enumerate(self.running) if on]
         if len(left) <= COMPACT * len(self.ids) and left:
             self._keep(left)
         return not left
 
-    def _record(self, number: int, code: Code, half: float, iterations: int) -> None:
-        self.iterations[number] = iterations
-        if code == Code.ALONE or (code == Code.ONE_CLASS and not self.stop.stop_when_separable):
-            self.alone.append(number)
-            return
-        limit = Status.ITERATION_LIMIT if iterations >= self.stop.iterations else Status.TIME_LIMIT
-        gap = None if math.isnan(half) or code != Code.CONVERGED else half
-        self.status[number], self.message[number] = {
-            Code.CONVERGED: (Status.CONVERGED, "every test that is on was passed"),
-            Code.LIMIT: (limit, f"{iterations} iterations"),
-            Code.NO_VALUE: (Status.DIVERGED, "f(x0) is not finite"),
-            Code.ONE_CLASS: (Status.SEPARABLE, "no minimiser exists: all labels are of one class"),
-        }[code]
-        self.gap_bound[number] = gap
+    def _result(self) -> BatchResult:
+        iterations, gaps = self.steps.tolist(), self.half.double().tolist()
+        ends: list[tuple[Status, str]] = []
+        found: dict[int, Result] = {}
+        for k, code in enumerate(self.code):
+            if code == Code.ALONE or (code == Code.ONE_CLASS and not self.stop.stop_when_separable):
+                found[k] = alone = self._finish_alone(k, iterations[k])
+                self.x[k], self.value[k], gaps[k] = alone.x, alone.value, alone.gap_bound
+                iterations[k] += alone.iterations
+                ends.append((alone.status, alone.message))
+            elif code == Code.LIMIT:
+                late = iterations[k] < self.stop.iterations
+                ends.append((Status.TIME_LIMIT if late else Status.ITERATION_LIMIT, f"{iterations[k]} iterations"))
+            else:
+                ends.append(ENDS[code])
+            if ends[-1][0] != Status.CONVERGED or gaps[k] is None or math.isnan(gaps[k]):
+                gaps[k] = alone.gap_bound if k in found else None
+        status, message = [list(words) for words in zip(*ends, strict=True)]
+        seconds = self.clock() - self.began
+        return BatchResult(self.x, self.value + 0.0, status, message, iterations, gaps, list(found), seconds)
 
     def _keep(self, left: list[int]) -> None:
         index = torch.tensor(left, device=self.point.x.device)
@@ -301,12 +310,8 @@ class _Batch:
         self.pending = self.pending.index_select(0, index)
         self.ids, self.running = [self.ids[k] for k in left], [True] * len(left)
 
-    def _finish_alone(self, k: int) -> None:
+    def _finish_alone(self, k: int, iterations: int) -> Result:
         """By `minimize`, from where the problem is, with the iterations and the time that are left."""
-        before, stop = self.iterations[k], self.stop
-        seconds = max(stop.seconds - (self.clock() - self.began), 0.0)
-        left = replace(stop, iterations=stop.iterations - before, seconds=seconds)
-        found = minimize(self.solver, self.whole.single(k), self.x[k], left)
-        self.x[k], self.value[k] = found.x, found.value
-        self.status[k], self.message[k], self.gap_bound[k] = found.status, found.message, found.gap_bound
-        self.iterations[k] = before + found.iterations
+        seconds = max(self.stop.seconds - (self.clock() - self.began), 0.0)
+        stop = replace(self.stop, iterations=self.stop.iterations - iterations, seconds=seconds)
+        return minimize(self.solver, self.whole.single(k), self.x[k], stop)

@@ -172,7 +172,7 @@ def test_the_host_reads_a_device_twice_a_trial(name, monkeypatch):
     trials, one_round = [], _Batch._round
     monkeypatch.setattr(_Batch, "_round", lambda self: (trials.append(1), one_round(self))[1])
     reads = {}
-    for iterations in (2, 6):
+    for iterations in (1, 3):
         with SimulatedCuda() as device:
             f = BatchLogisticRegression(X.to(device.name), y.to(device.name), l2=0.1)
             device.reads.clear()
