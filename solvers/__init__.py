@@ -17,6 +17,9 @@ from .core.solver import DirectionalSolver, Proposal, Solver, needs_hessian, tow
 from .core.stopping import Status, Stop
 from .core.trace import Trace
 from .distributed.batch import BatchResult, minimize_batch
+from .distributed.batch_logistic import BatchLogisticRegression
+from .distributed.cross_validation import CrossValidation, cross_validate
+from .distributed.path import RegularizationPath, regularization_path
 from .gradient.armijo import ArmijoGradientDescent
 from .gradient.barzilai_borwein import BarzilaiBorwein
 from .gradient.descent import GradientDescent
@@ -83,10 +86,12 @@ __all__ = [
     "ArmijoGradientDescent",
     "Auto",
     "BarzilaiBorwein",
+    "BatchLogisticRegression",
     "BatchResult",
     "ChebyshevNewton",
     "CholeskyNewton",
     "Clock",
+    "CrossValidation",
     "Cubic",
     "DampedDiagonalNewton",
     "DampedNewton",
@@ -108,6 +113,7 @@ __all__ = [
     "Newton",
     "NewtonCG",
     "Proposal",
+    "RegularizationPath",
     "Result",
     "SampledNewton",
     "SelfConcordantNewton",
@@ -119,9 +125,11 @@ __all__ = [
     "Stop",
     "Trace",
     "TrustRegion",
+    "cross_validate",
     "device_clock",
     "minimize",
     "minimize_batch",
     "needs_hessian",
+    "regularization_path",
     "towards",
 ]
