@@ -23,7 +23,7 @@ from .batch_methods import Judgement, Solved, State, batched, dot, solve
 
 UNMOVED = 1e-3  # a Newton step that moves no margin by more proves no separation: see LogisticRegression.no_minimiser
 WRONG_WAY = 1e-3  # of the longest move: nor does one that moves a margin the wrong way by so much
-COMPACT = 0.75  # of the batch still running: copying the rest then costs less than computing the others
+COMPACT = 0.5  # of the batch still running: copying the rest then costs less than computing the others
 
 
 @dataclass(frozen=True)

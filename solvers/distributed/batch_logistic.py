@@ -13,7 +13,7 @@ from ..common.validation import EPS, real_tensor
 from ..objectives import LogisticRegression
 from .weighted_logistic import WeightedLogisticRegression
 
-CHUNK = 1 << 18  # entries of the scaled rows that a Hessian is assembled from: they stay in the cache
+CHUNK = 1 << 16  # entries of the scaled rows that a Hessian is assembled from: they stay in the cache
 CHUNK_ON_DEVICE = 1 << 26
 
 
@@ -108,7 +108,7 @@ class BatchLogisticRegression:
         self.unpenalised = l2 == 0  # (B,)
         self.any_unpenalised = bool(self.unpenalised.any())
         self.strong_convexity = torch.zeros_like(l2) if self.fit_intercept else l2  # (B,)
-        squares = self.X.square().sum(2)  # (B or 1, n)
+        squares = torch.linalg.vector_norm(self.X, dim=2).square()  # (B or 1, n)
         counted = squares if self.counts is None else squares.expand(B, n).where(self.counts, 0.0)
         self.norm_squared = counted.sum(1).expand(B)  # (B,), ||X||_F^2
         self.weighted_norm_squared = (self.row_scale * counted).sum(1)  # (B,), scale sum_i v_i ||x_i||^2
@@ -163,15 +163,17 @@ class BatchLogisticRegression:
         """X^T diag(c) X, (B, D, D), for c (B, n): a few problems at a time, so that scaled rows stay in the cache."""
         B, n, D = self.batch, self.X.shape[1], self.size
         most = CHUNK if c.device.type == "cpu" else CHUNK_ON_DEVICE
-        step, parts = max(1, most // (n * D)), []
+        step = min(B, max(1, most // (n * D)))
+        found, scratch = c.new_empty(B, D, D), c.new_empty(step, D, n)
         for k in range(0, B, step):
+            out = found[k : k + step]
             here = slice(0, 1) if self.shared else slice(k, k + step)
-            scaled = self.transposed[here] * c[k : k + step].unsqueeze(1)
+            scaled = torch.mul(self.transposed[here], c[k : k + step].unsqueeze(1), out=scratch[: len(out)])
             if self.shared:
-                parts.append((scaled.flatten(0, 1) @ self.X[0]).unflatten(0, (-1, D)))
+                torch.mm(scaled.flatten(0, 1), self.X[0], out=out.view(-1, D))
             else:
-                parts.append(torch.bmm(scaled, self.X[here]))
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+                torch.bmm(scaled, self.X[here], out=out)
+        return found
 
 
 PER_PROBLEM = (
@@ -201,7 +203,7 @@ def _rows(name: str, array: Any, X: Tensor, n: int) -> Tensor:
     return array
 
 
-CARRIED = ("margins", "value", "gradient", "error_probability", "residuals")
+CARRIED = ("margins", "value", "gradient", "residual_norm")
 
 
 class BatchPoint:
@@ -239,6 +241,11 @@ class BatchPoint:
         return ((1 - f.labels) * torch.sigmoid(self.margins) - f.labels * self.error_probability) * f.row_scale
 
     @cached
+    def residual_norm(self) -> Tensor:
+        """(B,)"""
+        return torch.linalg.vector_norm(self.residuals, dim=1)
+
+    @cached
     def gradient(self) -> Tensor:
         """(B, D)"""
         f = self.objective
@@ -274,5 +281,5 @@ class BatchPoint:
     def gradient_noise(self) -> Tensor:
         """eps (scale ||X||_F ||v residuals|| + l2 ||w||), (B,): see LinearPoint.gradient_noise."""
         f = self.objective
-        rows = f.norm_squared.sqrt() * torch.linalg.vector_norm(self.residuals, dim=1)
+        rows = f.norm_squared.sqrt() * self.residual_norm
         return EPS[self.x.dtype] * (rows + f.l2 * torch.linalg.vector_norm(self.x, dim=1))
