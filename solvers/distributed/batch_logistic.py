@@ -92,15 +92,15 @@ class BatchLogisticRegression:
         self.signs: Tensor | None = None
         self.labels: Tensor | None = None
         self.all_binary = bool(self.binary.all())
+        transposed = X.transpose(1, 2)
         if self.all_binary:
-            signs = 2 * y - 1
-            if self.shared:
-                self.signs = signs
-            else:
-                X = X * signs.unsqueeze(2)
+            self.signs = 2 * y - 1  # (B, n)
+            transposed = transposed if self.shared else transposed * self.signs.unsqueeze(1)
+            self.slope_scale = self.signs * -self.row_scale  # (B, n)
         else:
             self.labels = y
-        self.X, self.transposed = X.contiguous(), X.transpose(1, 2).contiguous()  # (B or 1, n, D), (B or 1, D, n)
+            self.slope_scale = self.row_scale
+        self.X, self.transposed = X.contiguous(), transposed.contiguous()  # (B or 1, n, D); (B or 1, D, n), signed if B
         penalties = l2.unsqueeze(1).expand(B, self.size).clone()
         if self.fit_intercept:
             penalties[:, -1] = 0
@@ -149,7 +149,7 @@ class BatchLogisticRegression:
         """sign_i x_i w, (B, n), for w (B, D)."""
         if not self.shared:
             return torch.bmm(w.unsqueeze(1), self.transposed).squeeze(1)
-        z = w @ self.transposed[0]
+        z = w @ self.transposed[0]  # without signs
         return z if self.signs is None else z.mul_(self.signs)
 
     def margin_increase(self, step: Tensor) -> Tensor:
@@ -172,13 +172,14 @@ class BatchLogisticRegression:
             if self.shared:
                 torch.mm(scaled.flatten(0, 1), self.X[0], out=out.view(-1, D))
             else:
-                torch.bmm(scaled, self.X[here], out=out)
+                torch.bmm(scaled, self.transposed[here].transpose(1, 2), out=out)
         return found
 
 
 PER_PROBLEM = (
     "l2",
     "row_scale",
+    "slope_scale",
     "binary",
     "one_class",
     "counts",
@@ -221,11 +222,11 @@ class BatchPoint:
         """(B,)"""
         f, m = self.objective, self.margins
         if f.all_binary:
-            loss = softplus(m.neg())
+            gain = softplus(m, beta=-1, threshold=40)  # log sigmoid(m)
         else:
-            loss = f.labels * softplus(m.neg()) + (1 - f.labels) * softplus(m)
-        total = (loss * f.row_scale).sum(1) if f.row_scale.shape[1] > 1 else loss.sum(1) * f.row_scale[:, 0]
-        return total + 0.5 * (f.penalties * self.x.square()).sum(1)
+            gain = f.labels * softplus(m, beta=-1, threshold=40) + (1 - f.labels) * softplus(-m, beta=-1, threshold=40)
+        total = gain.mul_(f.row_scale).sum(1) if f.row_scale.shape[1] > 1 else gain.sum(1) * f.row_scale[:, 0]
+        return 0.5 * (f.penalties * self.x.square()).sum(1) - total
 
     @cached
     def error_probability(self) -> Tensor:
@@ -234,11 +235,11 @@ class BatchPoint:
 
     @cached
     def residuals(self) -> Tensor:
-        """row_scale times the slope of each row's loss in its margin, (B, n)."""
+        """row_scale times the slope of each row's loss in z, (B, n)."""
         f = self.objective
         if f.all_binary:
-            return self.error_probability.neg() * f.row_scale
-        return ((1 - f.labels) * torch.sigmoid(self.margins) - f.labels * self.error_probability) * f.row_scale
+            return self.error_probability * f.slope_scale
+        return ((1 - f.labels) * torch.sigmoid(self.margins) - f.labels * self.error_probability) * f.slope_scale
 
     @cached
     def residual_norm(self) -> Tensor:
@@ -250,8 +251,7 @@ class BatchPoint:
         """(B, D)"""
         f = self.objective
         if f.shared:
-            rows = self.residuals if f.signs is None else self.residuals * f.signs
-            return torch.addcmul(rows @ f.X[0], f.penalties, self.x)
+            return torch.addcmul(self.residuals @ f.X[0], f.penalties, self.x)
         return torch.addcmul(torch.bmm(self.residuals.unsqueeze(1), f.X).squeeze(1), f.penalties, self.x)
 
     @cached
