@@ -208,3 +208,38 @@ def test_wrong_arguments_are_refused(change, message):
     X, y = data()
     with pytest.raises(ValueError, match=message):
         BatchLogisticRegression(**{"X": X, "y": y} | change)
+
+
+def test_dependent_columns_leave_the_batch():
+    """A Cholesky factor of such a Hessian may exist, and be rounding alone."""
+    X, y = data()
+    X[:, :, 2] = 0.3 * X[:, :, 0] + 0.7 * X[:, :, 1]
+    found = minimize_batch(SOLVERS["newton-cholesky"], BatchLogisticRegression(X, y))
+    assert found.alone == list(range(B))
+    for k in range(B):
+        alone = minimize(SOLVERS["newton-cholesky"], LogisticRegression(X[k], y[k]))
+        assert found.status[k] == alone.status
+        assert found[k].value == pytest.approx(alone.value, rel=1e-9)
+
+
+def test_a_loose_tolerance_is_no_licence_for_a_long_step():
+    """Where the Newton step moves a margin by more than 1/2 the quadratic model says nothing of the gap."""
+    X, y = data()
+    stop = Stop(gap_tolerance=1.0)
+    found = minimize_batch(SOLVERS["newton-cholesky"], BatchLogisticRegression(X, y, l2=1e-6), stop=stop)
+    for k in range(B):
+        alone = minimize(SOLVERS["newton-cholesky"], LogisticRegression(X[k], y[k], l2=1e-6), stop=stop)
+        assert found.iterations[k] == alone.iterations > 0
+
+
+@pytest.mark.parametrize("tolerance", [1e-10, 1e-2])
+def test_quasi_separation_is_never_convergence(tolerance):
+    """Two rows at 0 of both classes: no iterate separates all rows strictly."""
+    X, y = data()
+    y[2] = (X[2, :, 0] > 0).double()
+    X[2, :2] = 0
+    y[2, :2] = torch.tensor([0.0, 1.0])
+    stop = Stop(gap_tolerance=tolerance, iterations=100)
+    found = minimize_batch(SOLVERS["newton-cholesky"], BatchLogisticRegression(X, y), stop=stop)
+    assert found.status[2] == Status.SEPARABLE and 2 in found.alone
+    assert all(found.status[k] == Status.CONVERGED for k in range(B) if k != 2)

@@ -119,3 +119,10 @@ def test_the_classic_problem_is_chosen_a_penalty():
     f = build("breast-cancer-l2").objective
     found = cross_validate(f.X, f.y, [1e-4, 1e-2, 1.0], seed=0)
     assert found.best == 1e-2
+
+
+def test_a_path_of_a_sample_keeps_its_scale():
+    X, y = data()
+    part = LogisticRegression(X, y, 0.1, reduction="sum").sample(torch.arange(50))
+    (found,) = regularization_path(NEWTON, part, [0.1]).results
+    assert found.value == pytest.approx(minimize(NEWTON, part).value, rel=1e-10)
