@@ -16,6 +16,10 @@ from .core.minimize import Result, minimize
 from .core.solver import DirectionalSolver, Proposal, Solver, needs_hessian, towards
 from .core.stopping import Status, Stop
 from .core.trace import Trace
+from .distributed.batch import BatchResult, minimize_batch
+from .distributed.batch_logistic import BatchLogisticRegression
+from .distributed.cross_validation import CrossValidation, cross_validate
+from .distributed.path import RegularizationPath, regularization_path
 from .gradient.armijo import ArmijoGradientDescent
 from .gradient.barzilai_borwein import BarzilaiBorwein
 from .gradient.descent import GradientDescent
@@ -82,9 +86,12 @@ __all__ = [
     "ArmijoGradientDescent",
     "Auto",
     "BarzilaiBorwein",
+    "BatchLogisticRegression",
+    "BatchResult",
     "ChebyshevNewton",
     "CholeskyNewton",
     "Clock",
+    "CrossValidation",
     "Cubic",
     "DampedDiagonalNewton",
     "DampedNewton",
@@ -106,6 +113,7 @@ __all__ = [
     "Newton",
     "NewtonCG",
     "Proposal",
+    "RegularizationPath",
     "Result",
     "SampledNewton",
     "SelfConcordantNewton",
@@ -117,8 +125,11 @@ __all__ = [
     "Stop",
     "Trace",
     "TrustRegion",
+    "cross_validate",
     "device_clock",
     "minimize",
+    "minimize_batch",
     "needs_hessian",
+    "regularization_path",
     "towards",
 ]
