@@ -65,8 +65,8 @@ def minimize(
 
     solver: a solver, such as SOLVERS["newton-cholesky"], or any object with `init(point)` and `step(point, state)`.
     objective: any object whose `at(x)` makes a Point; `start()`, `zeros()`, `dtype` (of a start, where there is no
-        default), `parameters(x)` and `no_minimiser(point, direction)` are optional.
-    clock: seconds, called at every iterate (default: one that waits for the device of x0).
+        default), `parameters(x)`, `clock()` and `no_minimiser(point, direction)` are optional.
+    clock: seconds, called at every iterate (default: that of the objective, or one that waits for the device of x0).
     ledger: counters, and phase times if it has a clock of its own; give one to read it afterwards.
 
     Autocast is off inside: derivatives rounded to 8 bits are too coarse for a step.
@@ -78,7 +78,7 @@ def minimize(
         raise TypeError(f"stop must be a Stop, found {type(stop).__name__}: write stop=Stop(iterations=100)")
     x = checked_start(objective, x0)
     ledger = Ledger() if ledger is None else ledger
-    record = _Record(clock or device_clock(x.device), ledger)
+    record = _Record(clock or getattr(objective, "clock", None) or device_clock(x.device), ledger)
     token = current.set(ledger)
     try:
         # Without autograd's bookkeeping an operation on a small tensor costs a tenth less. A user's own solver may need

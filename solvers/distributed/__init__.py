@@ -1,0 +1,6 @@
+"""One problem over several processes, each with its own rows."""
+
+from .linear import ShardedLinearModel
+from .sharded import ShardedObjective
+
+__all__ = ["ShardedLinearModel", "ShardedObjective"]
