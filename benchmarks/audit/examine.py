@@ -64,9 +64,7 @@ def fit(name: str, objective: Any, x0: Tensor, seconds: float, iterations: int =
             return Fitted(claim.w.reshape(-1), bool(claim.success), claim.message, claim.iterations or 0, (x0, claim.w))
         found = minimize(solver_named(parts(name)[0]), objective, x0, Stop(seconds=seconds, iterations=iterations))
         words = f"{found.status}: {found.message}"
-        return Fitted(
-            found.x, found.status is Status.CONVERGED, words, found.iterations, tuple(found.trace.iterates)
-        )
+        return Fitted(found.x, found.status is Status.CONVERGED, words, found.iterations, tuple(found.trace.iterates))
     except Exception as error:  # an answer, too
         return Fitted(None, False, sentence(error), 0)
 

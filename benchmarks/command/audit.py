@@ -99,9 +99,7 @@ def examined(name: str, wanted: list[str], seconds: float, quick: bool, verdicts
     """The findings on a contender, with a row for each hard problem that it failed and each test function."""
     with progress_bar() as progress:
         task = progress.add_task("", total=None)
-        return _examined(
-            name, wanted, seconds, quick, verdicts, lambda words: progress.update(task, description=words)
-        )
+        return _examined(name, wanted, seconds, quick, verdicts, lambda words: progress.update(task, description=words))
 
 
 def _examined(

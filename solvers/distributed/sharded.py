@@ -129,6 +129,12 @@ class ShardedPoint(MeasuredPoint):
 
     @cached
     def value(self) -> Tensor:
+        once = self.objective.penalised(self.x)
+        return self._value if once is None else self._value + torch.dot(once, self.x) / 2
+
+    @cached
+    def _value(self) -> Tensor:
+        """The sum, without what is added once. With it come the gradient, but to a trial, and what is beside it."""
         self._count_margins()
         with alone():
             parts = [self.local.value.reshape(1), *self._beside_the_value()]
@@ -139,8 +145,7 @@ class ShardedPoint(MeasuredPoint):
         if not self.trial:
             self._gradient = self.objective.tidied(rest.pop())
         self._note_beside(rest)
-        once = self.objective.penalised(self.x)
-        return value[0] if once is None else value[0] + torch.dot(once, self.x) / 2
+        return value[0]
 
     def _count_margins(self) -> None:
         """Count what the local value needs, where it is counted on its own."""
@@ -161,6 +166,9 @@ class ShardedPoint(MeasuredPoint):
     @cached
     def _gradient(self) -> Tensor:
         """Of the sum, without what is added once, (d,)."""
+        if not self.trial:
+            _ = self._value  # brings it
+            return self.__dict__["_gradient"]
         return self._sum(lambda local: local.gradient)
 
     @cached
