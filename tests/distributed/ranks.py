@@ -13,6 +13,8 @@ from solvers.distributed import ShardedObjective
 
 from .cases import CASES, SHARDS, problem, start, stop
 
+KEPT = ("status", "message", "value", "iterations", "counters", "gap_bound")
+
 
 def main(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
