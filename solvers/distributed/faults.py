@@ -8,6 +8,7 @@ from typing import Any
 
 BEAT = 0.5  # seconds between two messages of a process
 GONE = 3.0  # without a message for so long a process has ended, or is stopped
+POLL = 0.02  # seconds between two looks at what another process tells
 LATE = 1.0  # for others to say that they failed, before a failure is explained
 
 
@@ -47,27 +48,53 @@ class Watch:
         words = str(error).strip().splitlines()
         self._set(f"failed/{self.rank}", f"{type(error).__name__}: {words[0] if words else ''}"[:300])
 
-    def why(self, error: Exception) -> str:
-        """Which process failed, in one sentence."""
+    def why(self, error: BaseException | None = None) -> str:
+        """Which process failed, in one sentence; empty where none has and there is no error."""
         time.sleep(LATE)
         before = self._beats()
         if before is None:
             return f"the process that keeps the store has ended ({_line(error)})"
-        for rank in range(self.size):
-            if rank != self.rank and self.store.check([f"failed/{rank}"]):
-                return f"rank {rank} failed: {self.store.get(f'failed/{rank}').decode()}"
+        if words := self.said():
+            return words
         time.sleep(GONE)
         after = self._beats() or before
         silent = [rank for rank in range(self.size) if rank != self.rank and after[rank][0] == before[rank][0]]
         if silent:
             return f"rank {silent[0]} has ended or hangs: nothing was heard of it for {GONE:g} s"
+        if error is None:
+            return ""
         behind = min(range(self.size), key=lambda rank: after[rank][1])
         if after[behind][1] < self.reached:
             return (
-                f"rank {behind} did not come to collective {self.reached} in time: it is busy with what followed "
+                f"rank {behind} did not come to collective {self.reached} in time: it is busy with what follows "
                 f"collective {after[behind][1]}, or hangs"
             )
         return f"a collective failed, and no rank says why: {_line(error)}"
+
+    def said(self) -> str:
+        """What a process that raised an exception told the others, and which; empty where none did."""
+        for rank in range(self.size):
+            if rank != self.rank and self.store.check([f"failed/{rank}"]):
+                return f"rank {rank} failed: {self.store.get(f'failed/{rank}').decode()}"
+        return ""
+
+    def tell(self, key: str, words: str) -> None:
+        """Leave words for the other processes."""
+        self.store.set(key, words)
+
+    def wait_for(self, key: str, teller: int = 0) -> str:
+        """What another process tells, however long it computes; RankError where it ends, or is stopped."""
+        heard, since = "", time.monotonic()
+        while not self.store.check([key]):
+            if words := self.said():
+                raise RankError(words)
+            beat = self.store.get(f"beat/{teller}").decode()
+            if beat != heard:
+                heard, since = beat, time.monotonic()
+            elif time.monotonic() - since > GONE:
+                raise RankError(f"rank {teller} has ended or hangs: nothing was heard of it for {GONE:g} s")
+            time.sleep(POLL)
+        return self.store.get(key).decode()
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT):
@@ -107,6 +134,6 @@ def why_failed(error: Exception) -> RankError:
     return RankError(_watch.why(error))
 
 
-def _line(error: Exception) -> str:
-    words = str(error).strip().splitlines()
+def _line(error: BaseException | None) -> str:
+    words = str(error or "").strip().splitlines()
     return words[0] if words else type(error).__name__

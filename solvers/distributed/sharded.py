@@ -118,7 +118,7 @@ class ShardedPoint(MeasuredPoint):
     """f near x, each derivative the sum of the local ones. local: the point of this process's part.
 
     The value of a point comes with its gradient, by one collective; that of a trial along a ray, which may be rejected,
-    without. Where the Hessian is asked for first it brings the gradient.
+    comes without.
     """
 
     objective: ShardedObjective
@@ -181,16 +181,11 @@ class ShardedPoint(MeasuredPoint):
         return self._triangle(lambda: self.local.hessian)
 
     def _triangle(self, matrix: Callable[[], Tensor]) -> Tensor:
-        """The sum of a symmetric matrix, (d, d), by its lower triangle; with the gradient, where that is not known."""
-        group, known = self.objective.group, self.__dict__
+        """The sum of a symmetric matrix, (d, d), by its lower triangle."""
         row, column = lower_triangle(len(self.x), self.x.device)
         with alone():
-            parts = [matrix()[row, column]]
-            if "_gradient" not in known:
-                parts.append(self.local.gradient)
-        packed, *gradient = group.sum(*parts)
-        if gradient:
-            known["_gradient"] = self.objective.tidied(gradient[0])
+            part = matrix()[row, column]
+        (packed,) = self.objective.group.sum(part)
         whole = packed.new_empty(len(self.x), len(self.x))
         whole[row, column] = packed
         whole[column, row] = packed

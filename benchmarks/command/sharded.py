@@ -1,0 +1,84 @@
+"""The verb `run` in each of the processes that torchrun started: all measure, and the first stores."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NoReturn
+
+import typer
+
+from benchmarks.command.terminal.errors import fail
+from benchmarks.command.terminal.interrupts import interruptible
+from benchmarks.display.doing import doing
+from benchmarks.display.runs import Display
+from benchmarks.runner.environment import calibration
+from benchmarks.runner.measure import evaluate, problem_of
+from benchmarks.runner.processes import END, Processes, processes
+from benchmarks.runner.suites import Case
+from benchmarks.store.locks import Locks
+from benchmarks.store.runs import Store, run_key
+from datasets import certificate
+from solvers.adapters import PEERS
+from solvers.distributed.faults import RankError
+from solvers.distributed.rows import part_of
+
+
+def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: float) -> None:
+    """Measure cases over the processes. A process that ends, raises or hangs ends all of them, with one sentence."""
+    devices = {case.device for case in cases}
+    if len(devices) > 1:
+        fail("a run over processes is on one kind of device: name it with --device")
+    if foreign := [case.solver for case in cases if case.solver in PEERS]:
+        fail(f"{foreign[0]} is of another library, which knows no processes: start it without torchrun")
+    group = None
+    with interruptible():
+        try:
+            with processes(devices.pop(), patience) as group:
+                _run(group, cases, repeats, target)
+        except (TypeError, ValueError) as error:
+            fail(str(error))
+        except RankError as error:
+            _end(str(error))
+        except KeyboardInterrupt:  # also where torchrun ends what a failed process leaves
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            _end((group and group.watch.why()) or "interrupted")
+
+
+def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store) -> None:
+    size = group.group.size
+    cases = [replace(case, processes=size, backend=group.group.backend) for case in cases]
+    for case in cases:
+        part_of(problem_of(case).objective, group.group.rank, size)  # raises where there is no such part
+    if not group.first:
+        while (entry := group.told()) != END:
+            index, repeat = map(int, entry.split())
+            group.measure(cases[index], repeat)
+        return
+    target.prepare()
+    for problem in dict.fromkeys(case.problem for case in cases):
+        with doing(f"computing the certificate of {problem}"):
+            certificate(problem)
+    for case in cases:
+        calibration(case.device, case.dtype, case.threads)
+    entries = [(index, repeat, run_key(case, repeat)) for repeat in range(repeats) for index, case in enumerate(cases)]
+    absent = target.missing(key for *_, key in entries)
+    missing = [entry for entry in entries if entry[-1] in absent]
+    with Locks(target.folder) as locks, Display([cases[index] for index, *_ in missing]) as display:
+        for index, repeat, key in missing:
+            case = cases[index]
+            display.begins(case)
+            group.told(f"{index} {repeat}")
+            measurement, columns = group.measure(case, repeat)
+            rows = [row | columns for row in evaluate(measurement)]
+            target.write_rows(key, case, rows, disturbed=not locks.alone())
+            display.ends(case, rows)
+    group.told(END)
+    there = len(entries) - len(missing)
+    typer.echo(f"{len(missing)} runs measured over {size} processes, {there} were there already", err=True)
+
+
+def _end(sentence: str) -> NoReturn:
+    typer.echo(f"error: {sentence}; what is stored stays", err=True)
+    raise typer.Exit(1)
