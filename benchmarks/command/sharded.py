@@ -14,7 +14,7 @@ from benchmarks.command.terminal.interrupts import interruptible
 from benchmarks.display.doing import doing
 from benchmarks.display.runs import Display
 from benchmarks.runner.environment import calibration
-from benchmarks.runner.measure import evaluate, problem_of
+from benchmarks.runner.measure import evaluate, problem_of, sentence
 from benchmarks.runner.processes import END, Processes, processes
 from benchmarks.runner.suites import Case
 from benchmarks.store.locks import Locks
@@ -37,13 +37,15 @@ def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: fl
         try:
             with processes(devices.pop(), patience) as group:
                 _run(group, cases, repeats, target)
-        except (TypeError, ValueError) as error:
-            fail(str(error))
         except RankError as error:
             _end(str(error))
         except KeyboardInterrupt:  # also where torchrun ends what a failed process leaves
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
             _end((group and group.watch.why()) or "interrupted")
+        except typer.Exit:
+            raise
+        except Exception as error:
+            _end((group and group.watch.said()) or f"the processes could not be started: {sentence(error)}")
 
 
 def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store) -> None:

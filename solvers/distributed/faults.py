@@ -40,13 +40,15 @@ class Watch:
         global _watch
         _watch = None
         self._over.set()
-        if error is not None and not isinstance(error, RankError):
+        if isinstance(error, Exception):
             self.failed(error)
 
-    def failed(self, error: BaseException) -> None:
-        """Tell the others why this process is about to end."""
-        words = str(error).strip().splitlines()
-        self._set(f"failed/{self.rank}", f"{type(error).__name__}: {words[0] if words else ''}"[:300])
+    def failed(self, error: Exception) -> None:
+        """Tell the others why this process is about to end: who failed first, by what is known here."""
+        known = isinstance(error, RankError)
+        words = str(error) if known else f"rank {self.rank} failed: {type(error).__name__}: {_line(error)}"[:300]
+        if not self.said():
+            self._set("failed", words)
 
     def why(self, error: BaseException | None = None) -> str:
         """Which process failed, in one sentence; empty where none has and there is no error."""
@@ -72,11 +74,11 @@ class Watch:
         return f"a collective failed, and no rank says why: {_line(error)}"
 
     def said(self) -> str:
-        """What a process that raised an exception told the others, and which; empty where none did."""
-        for rank in range(self.size):
-            if rank != self.rank and self.store.check([f"failed/{rank}"]):
-                return f"rank {rank} failed: {self.store.get(f'failed/{rank}').decode()}"
-        return ""
+        """What the first process that failed, or saw another fail, told the others; empty where none did."""
+        try:
+            return self.store.get("failed").decode() if self.store.check(["failed"]) else ""
+        except Exception:  # the process that keeps the store has ended
+            return ""
 
     def tell(self, key: str, words: str) -> None:
         """Leave words for the other processes."""
