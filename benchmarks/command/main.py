@@ -109,6 +109,10 @@ def run(
     rank_timeout: Annotated[
         float, typer.Option(help="Under torchrun: seconds that processes wait for one that does not come.")
     ] = 20.0,
+    checkpoint: Annotated[
+        float,
+        typer.Option(help="Under torchrun: seconds after which a run is saved, off its clock, to go on from."),
+    ] = 60.0,
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
     *,
     own: dict[str, Any],

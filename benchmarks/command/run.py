@@ -71,6 +71,7 @@ def run(
     timeout: float,
     memory: float | None,
     rank_timeout: float,
+    checkpoint: float,
 ) -> None:
     repeats = default_repeats(suite, problem) if repeats is None else repeats
     try:
@@ -85,7 +86,7 @@ def run(
         fail("--store must name a folder of its own, for example --store my-runs")
     target = Store(store)
     if launched():
-        run_sharded(cases, repeats, target, rank_timeout)
+        run_sharded(cases, repeats, target, rank_timeout, checkpoint)
         return
     try:
         target.prepare()

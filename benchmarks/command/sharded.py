@@ -20,13 +20,19 @@ from benchmarks.runner.suites import Case
 from benchmarks.store.locks import Locks
 from benchmarks.store.runs import Store, run_key
 from datasets import certificate
+from solvers import Checkpoint
 from solvers.adapters import PEERS
 from solvers.distributed.faults import RankError
 from solvers.distributed.rows import part_of
 
+CHECKPOINTS = "checkpoints"  # the folder in the store, of runs that have not ended
 
-def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: float) -> None:
-    """Measure cases over the processes. A process that ends, raises or hangs ends all of them, with one sentence."""
+
+def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: float, seconds: float) -> None:
+    """Measure cases over the processes. One that ends, raises or hangs ends all of them, with one sentence.
+
+    patience: seconds that processes wait for one that does not come; seconds: after which a run is saved.
+    """
     devices = {case.device for case in cases}
     if len(devices) > 1:
         fail("a run over processes is on one kind of device: name it with --device")
@@ -36,7 +42,7 @@ def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: fl
     with interruptible():
         try:
             with processes(devices.pop(), patience) as group:
-                _run(group, cases, repeats, target)
+                _run(group, cases, repeats, target, seconds)
         except RankError as error:
             _end(str(error))
         except KeyboardInterrupt:  # also where torchrun ends what a failed process leaves
@@ -48,15 +54,19 @@ def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: fl
             _end((group and group.watch.said()) or f"the processes could not be started: {sentence(error)}")
 
 
-def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store) -> None:
+def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store, seconds: float) -> None:
     size = group.group.size
     cases = [replace(case, processes=size, backend=group.group.backend) for case in cases]
     for case in cases:
         part_of(problem_of(case).objective, group.group.rank, size)  # raises where there is no such part
+
+    def checkpoint(key: str) -> Checkpoint:
+        return Checkpoint(target.folder / CHECKPOINTS / key, seconds=seconds, rank=group.group.rank)
+
     if not group.first:
         while (entry := group.told()) != END:
-            index, repeat = map(int, entry.split())
-            group.measure(cases[index], repeat)
+            index, repeat, key = entry.split()
+            group.measure(cases[int(index)], int(repeat), checkpoint(key))
         return
     target.prepare()
     for problem in dict.fromkeys(case.problem for case in cases):
@@ -71,8 +81,8 @@ def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store) -
         for index, repeat, key in missing:
             case = cases[index]
             display.begins(case)
-            group.told(f"{index} {repeat}")
-            measurement, columns = group.measure(case, repeat)
+            group.told(f"{index} {repeat} {key}")
+            measurement, columns = group.measure(case, repeat, checkpoint(key))
             rows = [row | columns for row in evaluate(measurement)]
             target.write_rows(key, case, rows, disturbed=not locks.alone())
             display.ends(case, rows)

@@ -13,6 +13,7 @@ import torch
 import torch.distributed as dist
 
 from datasets import Problem
+from solvers import Checkpoint
 from solvers.distributed import ShardedObjective
 from solvers.distributed.collectives import Group
 from solvers.distributed.faults import Watch
@@ -49,11 +50,13 @@ class Processes:
             return words
         return self.watch.wait_for(key)
 
-    def measure(self, case: Case, repeat: int) -> tuple[Measurement, dict[str, Any]]:
+    def measure(self, case: Case, repeat: int, checkpoint: Checkpoint) -> tuple[Measurement, dict[str, Any]]:
         """One run of all processes, and its columns: what it sent, and how long the first process waited."""
         problem = sharded(problem_of(case), self.group)
-        measurement = measure(case, repeat, problem)
-        return measurement, columns(measurement, problem.objective, self.group)
+        measurement = measure(case, repeat, problem, checkpoint)
+        about = columns(measurement, problem.objective, self.group, checkpoint.resumed)
+        checkpoint.remove()
+        return measurement, about
 
 
 @contextmanager
@@ -86,13 +89,16 @@ def sharded(problem: Problem, group: Group) -> Problem:
     return replace(problem, objective=ShardedObjective(part, group), held_out=None)
 
 
-def columns(measurement: Measurement, f: Any, group: Group) -> dict[str, Any]:
+def columns(measurement: Measurement, f: Any, group: Group, resumed: int) -> dict[str, Any]:
     """For a run's rows: the processes, and what was sent an iteration, measured and by formula.
+
+    resumed: the iteration of the checkpoint from which it went on. Nothing is known of what was sent before that.
 
     In a test of convergence some numbers more are sent than the formula has: a few collectives a run.
     """
     result, about = measurement.result, {"processes": group.size, "backend": group.backend}
-    if result is None:
+    about["resumed"] = resumed
+    if result is None or resumed:
         return about
     steps, visits = max(result.iterations, 1), result.iterations + 1
     expected = traffic(result.counters, visits, f.size, result.x.element_size(), f.l2 == 0 and f.binary)

@@ -84,6 +84,10 @@ class ShardedObjective(Objective):
             if other != values[0]:
                 raise ValueError(f"{name} must agree: rank 0 has {values[0]}, rank {rank} has {other}")
 
+    def common(self, numbers: set[int]) -> set[int]:
+        """Those that all processes have."""
+        return set.intersection(*self.group.gather(numbers))
+
     def start(self) -> Tensor | None:
         """The default start of the first process's part."""
         begin = getattr(self.local, "start", None) or getattr(self.local, "zeros", None)

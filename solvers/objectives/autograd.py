@@ -100,6 +100,15 @@ class FunctionPoint(MeasuredPoint):
 
     objective: FunctionObjective
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the graphs, which are recorded again where they are needed."""
+        graph = ("leaf", "nearby")
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in graph and not name.startswith("recorded_")
+        }
+
     @cached
     def leaf(self) -> Tensor:
         """x, (d,), as the variable of the graphs. Outside inference mode, in which nothing is recorded."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from solvers import SOLVERS, Stop, minimize
+from solvers import SOLVERS, Checkpoint, Stop, minimize
 from solvers.distributed import ShardedObjective
 
 from .cases import CASES, SHARDS, problem, start, stop
@@ -36,11 +36,25 @@ def main(rank: int, folder: Path) -> None:
                 for key in ("status", "message", "value", "iterations", "counters", "gap_bound")
             },
         }
+    found["resumed"] = {solver: resumed(rank, folder, solver) for solver in ("newton-cholesky", "lbfgs", "newton-cg")}
     found["time limit"] = limited_by_time(rank)
     found["disagreement"] = disagreement(rank)
     found["checksums"] = checksums(rank)
     torch.save(found, folder / f"{rank}.pt")
     dist.destroy_process_group()
+
+
+def resumed(rank: int, folder: Path, solver: str) -> tuple[int, torch.Tensor]:
+    """Where a run that was cut off went on, and its iterates; the second process had saved once more than the first."""
+    path = folder / solver
+    for iterations in (3, 1000):
+        checkpoint = Checkpoint(path, every=1, rank=rank)
+        f = ShardedObjective(problem("logistic", SHARDS[rank]))
+        result = minimize(SOLVERS[solver], f, stop=Stop(iterations=iterations), checkpoint=checkpoint)
+        if rank == 0 and iterations == 3:
+            newest = max(folder.glob(f"{solver}.0.*"), key=lambda file: file.stat().st_mtime_ns)
+            newest.unlink()
+    return checkpoint.resumed, torch.stack(result.trace.iterates)
 
 
 def limited_by_time(rank: int) -> tuple[str, int]:

@@ -92,6 +92,14 @@ def test_the_clock_of_the_first_process_ends_both(ranks):
     assert ranks[0]["time limit"][0] == Status.TIME_LIMIT
 
 
+@pytest.mark.parametrize("solver", ["newton-cholesky", "lbfgs", "newton-cg"])
+def test_a_run_goes_on_from_the_checkpoint_that_both_have(ranks, solver):
+    for found in ranks:
+        iteration, iterates = found["resumed"][solver]
+        assert iteration == 2
+        assert torch.equal(iterates, found["logistic", solver]["iterates"])
+
+
 def test_parts_that_do_not_fit_together_are_refused_in_both(ranks):
     for found in ranks:
         assert found["disagreement"] == "l2 must agree: rank 0 has 1.0, rank 1 has 2.0"

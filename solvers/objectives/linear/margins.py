@@ -54,6 +54,9 @@ class LinearPoint(Point):
         with torch.inference_mode(False):  # the point may be used after the run
             return torch.empty(margins.shape, dtype=margins.dtype)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "scratch"}
+
     @property
     def gauss_newton(self) -> Tensor:
         """The Hessian itself, (d, d): margins have no curvature."""
