@@ -15,7 +15,7 @@ from benchmarks.display.doing import doing
 from benchmarks.display.runs import Display
 from benchmarks.runner.environment import calibration
 from benchmarks.runner.measure import evaluate, problem_of, sentence
-from benchmarks.runner.processes import END, Processes, processes
+from benchmarks.runner.processes import END, Processes, place, processes
 from benchmarks.runner.suites import Case
 from benchmarks.store.locks import Locks
 from benchmarks.store.runs import Store, run_key
@@ -38,6 +38,11 @@ def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: fl
         fail("a run over processes is on one kind of device: name it with --device")
     if foreign := [case.solver for case in cases if case.solver in PEERS]:
         fail(f"{foreign[0]} is of another library, which knows no processes: start it without torchrun")
+    try:
+        for case in cases:
+            part_of(problem_of(case).objective, *place())
+    except (TypeError, ValueError) as error:
+        fail(f"{case.problem}: {error}")
     group = None
     with interruptible():
         try:
@@ -57,8 +62,6 @@ def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: fl
 def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store, seconds: float) -> None:
     size = group.group.size
     cases = [replace(case, processes=size, backend=group.group.backend) for case in cases]
-    for case in cases:
-        part_of(problem_of(case).objective, group.group.rank, size)  # raises where there is no such part
 
     def checkpoint(key: str) -> Checkpoint:
         return Checkpoint(target.folder / CHECKPOINTS / key, seconds=seconds, rank=group.group.rank)

@@ -31,6 +31,11 @@ def launched() -> bool:
     return "RANK" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
+def place() -> tuple[int, int]:
+    """The rank of this process, and how many there are."""
+    return int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+
+
 class Processes:
     """The processes of a command: what is the first's to decide, it tells the others."""
 

@@ -12,7 +12,7 @@ from ..linalg.kernels import is_sparse
 from ..objectives.linear.model import LinearModel
 
 NO_ROWS = (
-    "{} has no rows that could be divided over processes: start it without torchrun, or choose a logistic or softmax "
+    "a {} has no rows that could be divided over processes: start it without torchrun, or choose a logistic or softmax "
     "regression"
 )
 
