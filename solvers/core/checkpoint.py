@@ -37,7 +37,7 @@ class Checkpoint:
     Files are pickles: read only your own. Raises ValueError for a solver whose state cannot be stored.
     """
 
-    path: Path
+    path: Path | str
     every: int | None = None
     seconds: float = math.inf
     rank: int = 0
@@ -90,7 +90,7 @@ class Checkpoint:
             self._slot(number).unlink(missing_ok=True)
 
     def _slot(self, number: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.{self.rank}.{number}")
+        return Path(f"{self.path}.{self.rank}.{number}")
 
 
 class _Pickler(pickle.Pickler):
