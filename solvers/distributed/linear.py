@@ -29,7 +29,7 @@ from .sharded import ShardedObjective, ShardedPoint, alone
 class ShardedLinearModel(ShardedObjective, of=LinearModel):
     """LogisticRegression or SoftmaxRegression over the rows of all processes: see ShardedObjective.
 
-    n: the rows of all; `local` has this process's, and may lack a class. loss: the same without the penalty, and with
+    n: the rows of all; `local` has this process's, and may lack a class. part: the same without the penalty, and with
     the reduction over all rows, so that its values add up.
     """
 
@@ -58,26 +58,26 @@ class ShardedLinearModel(ShardedObjective, of=LinearModel):
         self.strong_convexity = 0.0 if self.fit_intercept else self.l2
         self.hessian_price = work / max(stored, 1)  # a mean: every process must choose the same method by it
         self.scale = 1 / self.n if self.reduction == "mean" else 1.0
-        self.loss = copy.copy(local)
-        self.loss.forget()
-        self.loss.l2, self.loss.strong_convexity, self.loss.scale = 0.0, 0.0, self.scale
-        self.loss.columns = None  # compiled points compute what is of no use for a part
+        self.part = copy.copy(local)
+        self.part.forget()
+        self.part.l2, self.part.strong_convexity, self.part.scale = 0.0, 0.0, self.scale
+        self.part.columns = None  # compiled points compute what is of no use for a part
 
     def zeros(self) -> Tensor:
         return self.local.zeros()
 
     def at(self, x: Tensor) -> ShardedLinearPoint:
-        return ShardedLinearPoint(self, x, self.loss.at(x))
+        return ShardedLinearPoint(self, x, self.part.at(x))
 
     def forget(self) -> None:
         super().forget()
-        self.loss.forget()
+        self.part.forget()
 
     def centred(self, direction: Tensor) -> Tensor:
         return self.local.centred(direction)
 
     def tidied(self, gradient: Tensor) -> Tensor:
-        return self.loss.centred(gradient)  # of softmax: without a penalty it adds up to 0 over the classes
+        return self.part.centred(gradient)  # of softmax: without a penalty it adds up to 0 over the classes
 
     def rows(self, w: Tensor) -> Tensor:
         """w as (K, d [+ 1]), for softmax."""
@@ -109,26 +109,26 @@ class ShardedLinearModel(ShardedObjective, of=LinearModel):
     @cached
     def column_lengths(self) -> Tensor:
         """||x_j||, (d [+ 1],), of the columns over all rows."""
-        X = self.loss.X
+        X = self.part.X
         ones = torch.ones(len(X), dtype=X.dtype, device=X.device)
-        squares = weighted_square_sums(X, ones, self.loss.squares)
+        squares = weighted_square_sums(X, ones, self.part.squares)
         lengths = self.group.sum(squares)[0].sqrt()
         return torch.cat([lengths, lengths.new_full((1,), math.sqrt(self.n))]) if self.fit_intercept else lengths
 
     @cached
     def second_moments(self) -> Tensor:
-        return self.group.sum(self.loss.second_moments * (len(self.loss.X) / self.n))[0]
+        return self.group.sum(self.part.second_moments * (len(self.part.X) / self.n))[0]
 
     def curvature_bound(self) -> Tensor:
-        return self.group.sum(self.loss.curvature_bound())[0] + self.penalties.diag()
+        return self.group.sum(self.part.curvature_bound())[0] + self.penalties.diag()
 
     def diagonal_curvature_bound(self) -> Tensor:
-        return self.group.sum(self.loss.diagonal_curvature_bound())[0] + self.penalties
+        return self.group.sum(self.part.diagonal_curvature_bound())[0] + self.penalties
 
     @cached
     def nullity(self) -> int | None:
         """As for a LinearModel, over all rows."""
-        X, columns = self.loss.X, self.loss.X.shape[1] + self.fit_intercept
+        X, columns = self.part.X, self.part.X.shape[1] + self.fit_intercept
         if columns > MOST_RANKED:
             return None
         with torch.inference_mode(False):
@@ -138,14 +138,14 @@ class ShardedLinearModel(ShardedObjective, of=LinearModel):
 
     @property
     def null_space_dimension(self) -> int | None:
-        self.loss.nullity = self.nullity  # of all rows, in the place of its own
-        return self.loss.null_space_dimension
+        self.part.nullity = self.nullity  # of all rows, in the place of its own
+        return self.part.null_space_dimension
 
     @cached
     def missing_class(self) -> str:
         """Why a free intercept has no minimum, as far as the labels alone say so; empty where they do not."""
-        y = self.loss.y
-        if isinstance(self.loss, SoftmaxRegression):
+        y = self.part.y
+        if isinstance(self.part, SoftmaxRegression):
             counts = self.group.sum(torch.bincount(y, minlength=self.classes))[0]
             absent = (counts == 0).nonzero()
             return f"no row is of class {int(absent[0])}, and the intercepts are not penalised" if len(absent) else ""
@@ -336,7 +336,7 @@ class ShardedLinearRay(Ray):
         f = self.point.objective
         step = f.centred(step)
         with alone():
-            moves = add_scaled(self.local.moves, f.loss.margins(step), t)
+            moves = add_scaled(self.local.moves, f.part.margins(step), t)
         direction = torch.add(self.direction, step, alpha=t)
         return ShardedLinearRay(self.point, direction, LinearRay(self.local.point, direction, moves))
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from solvers import SOLVERS, Stop
-from solvers.objectives import FunctionObjective, LeastSquares, LogisticRegression, SoftmaxRegression
+from solvers.objectives import FunctionObjective, LeastSquares, LogisticRegression, ModuleObjective, SoftmaxRegression
 
 N, D, FIRST = 200, 6, 130  # rows, columns, rows of the first process
 ALL, SHARDS = slice(0, N), (slice(0, FIRST), slice(FIRST, N))
@@ -55,6 +55,14 @@ def problem(name: str, part: slice) -> Any:
         return SoftmaxRegression(X[part], classes[part], None, 1e-2)
     if name == "softmax-free":
         return SoftmaxRegression(X[part], classes[part], 3, fit_intercept=True)
+    if name.startswith("module"):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(D, 3), torch.nn.Tanh(), torch.nn.Linear(3, 3)).double()
+        if part == SHARDS[1]:  # the weights of the first process count
+            torch.nn.init.zeros_(model[0].weight)
+        loss = torch.nn.CrossEntropyLoss(reduction="sum" if name == "module-sum" else "mean")
+        chunks = 25 if name == "module-chunks" else None
+        return ModuleObjective(model, loss, X[part], classes[part], 0.1, rows_per_chunk=chunks)
     if name == "least-squares":
         return LeastSquares(lambda w: (X[part] @ w.square()) - y[part])
     if name == "function":
@@ -78,6 +86,9 @@ OTHERS = {
     "quasi-separable": ["newton-cholesky", "newton-cg"],
     "softmax": [*FEW, "newton-fixed-hessian", "kfac", "diagonal-majoriser"],
     "softmax-free": ["newton-cg", "lbfgs"],
+    "module": ["newton-cholesky", "newton-cg", "gauss-newton", "kfac", "lbfgs"],
+    "module-chunks": ["newton-cg", "kfac"],
+    "module-sum": ["gauss-newton", "kfac"],
     "least-squares": ["newton-levenberg", "gauss-newton", "levenberg-marquardt", "lbfgs"],
     "function": FEW,
 }
@@ -89,5 +100,5 @@ def start(name: str) -> Tensor | None:
 
 
 def stop(name: str, solver: str) -> Stop:
-    limit = Stop(iterations=ITERATIONS if solver in SLOW else 1000)
+    limit = Stop(iterations=ITERATIONS if solver in SLOW or name.startswith("module") else 1000)
     return replace(limit, gap_tolerance=1e-4) if name == "logistic-float32" else limit
