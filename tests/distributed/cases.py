@@ -43,7 +43,7 @@ def problem(name: str, part: slice) -> Any:
     if name == "dependent":  # the last column repeats the first
         return LogisticRegression(torch.cat([X, X[:, :1]], dim=1)[part], y[part])
     if name == "a-class-a-process":
-        return LogisticRegression(X[part], first[part], 1e-2)
+        return LogisticRegression(X[part], first[part], 1e-2, fit_intercept=True)
     if name == "one-class":
         return LogisticRegression(X[part], torch.ones_like(y)[part], 1e-2, fit_intercept=True)
     if name == "separable":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -19,7 +20,8 @@ KEPT = ("status", "message", "value", "iterations", "counters", "gap_bound")
 
 def main(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=len(SHARDS))
+    meeting, patience = f"file://{folder}/meeting", timedelta(seconds=60)
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=len(SHARDS), timeout=patience)
     found = {}
     for name, solver in CASES:
         f = ShardedObjective(problem(name, SHARDS[rank]))
