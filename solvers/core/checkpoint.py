@@ -40,6 +40,7 @@ class Checkpoint:
     every: int | None = None
     seconds: float = math.inf
     rank: int = 0
+    optional: bool = False  # whether a solver whose state cannot be stored runs without checkpoints
     resumed: int = 0  # the iteration from which the last run went on
     _last: tuple[int, float] = (0, 0.0)  # iteration and seconds of the last checkpoint
     _next: int = 0  # the slot of the next one
@@ -54,6 +55,9 @@ class Checkpoint:
         try:
             written = Encoder(outside, _modules(solver, objective)).bytes(saved)
         except (TypeError, AttributeError) as error:
+            if self.optional:
+                self.every, self.seconds = None, math.inf
+                return
             raise ValueError(f"this solver's state cannot be stored ({error}): run it without checkpoints") from None
         self._last = here.iteration, here.seconds
         with written_whole(self._slot(self._next)) as file:

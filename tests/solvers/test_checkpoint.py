@@ -88,6 +88,9 @@ def test_a_state_that_cannot_be_stored_is_refused(tmp_path, logistic):
 
     with pytest.raises(ValueError, match="without checkpoints"):
         minimize(WithFunction(), logistic(l2=1.0), checkpoint=Checkpoint(tmp_path / "run", every=1))
+    without = Checkpoint(tmp_path / "run", every=1, optional=True)
+    assert minimize(WithFunction(), logistic(l2=1.0), checkpoint=without).status == "converged"
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, logistic):
