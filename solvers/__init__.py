@@ -12,6 +12,7 @@ from .approximate.sketched import SketchedNewton
 from .auto import Auto
 from .common.clock import Clock, device_clock
 from .common.instrumentation import COUNTERS, PHASES, Ledger
+from .core.checkpoint import Checkpoint
 from .core.minimize import Result, minimize
 from .core.solver import DirectionalSolver, Proposal, Solver, needs_hessian, towards
 from .core.stopping import Status, Stop
@@ -89,6 +90,7 @@ __all__ = [
     "BatchLogisticRegression",
     "BatchResult",
     "ChebyshevNewton",
+    "Checkpoint",
     "CholeskyNewton",
     "Clock",
     "CrossValidation",

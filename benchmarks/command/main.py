@@ -106,6 +106,13 @@ def run(
         float | None,
         typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
     ] = None,
+    rank_timeout: Annotated[
+        float, typer.Option(help="Under torchrun: seconds that processes wait for one that does not come.")
+    ] = 20.0,
+    checkpoint: Annotated[
+        float,
+        typer.Option(help="Under torchrun: seconds after which a run is saved, off its clock, to go on from."),
+    ] = 60.0,
     plugin: Annotated[list[Path], PLUGIN] = [],  # noqa: B006
     *,
     own: dict[str, Any],
@@ -125,6 +132,8 @@ def run(
     Example: python -m benchmarks run --problem iris --solver newton --solver torch:Adam:lr=1e-2 --plugin my_solver.py
 
     Example: python -m benchmarks run --data patients.csv --target outcome --model logistic --l2 1e-3
+
+    Example: torchrun --nproc-per-node 2 -m benchmarks run --problem breast-cancer-l2 --solver newton-cholesky
     """
     call("run", with_own_data(locals()))
 

@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.command.cases import cases_of, measurable
+from benchmarks.command.sharded import run_sharded
 from benchmarks.command.terminal.errors import fail
 from benchmarks.command.terminal.interrupts import interruptible, report
 from benchmarks.display.doing import doing
@@ -26,6 +27,7 @@ from benchmarks.runner.environment import calibration
 from benchmarks.runner.environment import memory as total_memory
 from benchmarks.runner.isolation import IsolatedRuns, Limits
 from benchmarks.runner.measure import SHARE, evaluate, measure
+from benchmarks.runner.processes import launched
 from benchmarks.runner.suites import Case, default_repeats
 from benchmarks.runner.worker import StartError
 from benchmarks.store.locks import Locks
@@ -68,6 +70,8 @@ def run(
     isolate: bool | None,
     timeout: float,
     memory: float | None,
+    rank_timeout: float,
+    checkpoint: float,
 ) -> None:
     repeats = default_repeats(suite, problem) if repeats is None else repeats
     try:
@@ -81,6 +85,9 @@ def run(
     if str(store) in ("", "."):
         fail("--store must name a folder of its own, for example --store my-runs")
     target = Store(store)
+    if launched():
+        run_sharded(cases, repeats, target, rank_timeout, checkpoint)
+        return
     try:
         target.prepare()
     except OSError as error:

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from datasets import Certificate, Problem, build, certificate
-from solvers import COUNTERS, Result, Solver, Status, minimize, needs_hessian
+from solvers import COUNTERS, Checkpoint, Result, Solver, Status, minimize, needs_hessian
 from solvers.adapters import PEERS
+from solvers.distributed import ShardedObjective
 from solvers.objectives import Objective
 
 from .disturbance import Watch
@@ -54,10 +55,12 @@ def problem_of(case: Case) -> Problem:
     return _problem(case.problem, case.dtype, case.device)
 
 
-def measure(case: Case, repeat: int = 0, problem: Problem | None = None) -> Measurement:
+def measure(
+    case: Case, repeat: int = 0, problem: Problem | None = None, checkpoint: Checkpoint | None = None
+) -> Measurement:
     """Run a case once. The clock covers `minimize` and nothing else, including what a method computes from the data for
     itself; what the solver raises becomes a message. Peers, which cannot be stepped: see `peers.py`. problem: in place
-    of the one of that name."""
+    of the one of that name. checkpoint: where the run is saved."""
     torch.set_num_threads(case.threads)
     torch.set_float32_matmul_precision(float32_products())
     torch.backends.cudnn.allow_tf32 = float32_products() != "highest"
@@ -80,9 +83,11 @@ def measure(case: Case, repeat: int = 0, problem: Problem | None = None) -> Meas
         ):  # the cost of a product such as X X^T belongs to the method that needs it
             problem.objective.forget()
         with watch:
-            result = minimize(solver, problem.objective, problem.x0, case.stop)
+            result = minimize(solver, problem.objective, problem.x0, case.stop, checkpoint=checkpoint)
         watch.subtract_time_outside(result.seconds)
     except Exception as error:  # one bad solver never ends a suite
+        if isinstance(problem.objective, ShardedObjective):  # the other processes would wait for this one
+            raise
         return Measurement(case, repeat, None, sentence(error))
     return Measurement(case, repeat, result, result.message, watch)
 

@@ -33,11 +33,14 @@ class Case:
     device: str = "cpu"
     threads: int = 1
     variant: str = ""  # a name for the settings, where a solver has several
+    processes: int = 1  # over which the rows are divided
+    backend: str = ""  # of torch.distributed, where there are several
 
     @property
     def label(self) -> str:
         """The solver's name as tables and legends show it."""
-        return f"{label(self.solver)} {self.variant}".strip()
+        shards = f"({self.processes} processes)" if self.processes > 1 else ""
+        return " ".join(filter(None, [label(self.solver), self.variant, shards]))
 
     @property
     def key(self) -> str:
@@ -72,15 +75,20 @@ class Case:
     def describe(self) -> dict[str, Any]:
         """All of it as plain values. `plugins`: the versions of what is no part of hessbench, where there is any."""
         foreign = {"solver": self.solver_plugin, "problem": self.problem_plugin}
-        return ({"plugins": foreign} if any(foreign.values()) else {}) | {
-            "problem": self.problem,
-            "solver": self.solver,
-            "settings": self.all_settings(),
-            "stop": asdict(self.stop),
-            "dtype": self.dtype,
-            "device": self.device,
-            "threads": self.threads,
-        }
+        shards = {"processes": self.processes, "backend": self.backend} if self.processes > 1 else {}
+        return (
+            ({"plugins": foreign} if any(foreign.values()) else {})
+            | shards
+            | {
+                "problem": self.problem,
+                "solver": self.solver,
+                "settings": self.all_settings(),
+                "stop": asdict(self.stop),
+                "dtype": self.dtype,
+                "device": self.device,
+                "threads": self.threads,
+            }
+        )
 
     def all_settings(self) -> dict[str, Any]:
         """The class of the solver, and all of its settings."""

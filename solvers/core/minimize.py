@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +15,7 @@ from ..common.clock import Clock, device_clock
 from ..common.instrumentation import Ledger, current, timed
 from ..objectives.base import Point
 from .arguments import check_point, check_solver, checked_start, without_autocast
+from .checkpoint import Checkpoint, Saved
 from .convergence import UNBOUNDED_ITERATES, Convergence, End, Iterate
 from .decrement import not_finite
 from .diagnosis import missing_curvature, missing_gradient, stalled_message
@@ -60,14 +63,16 @@ def minimize(
     *,
     clock: Clock | None = None,
     ledger: Ledger | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Result:
     """Minimise an objective from x0 (its `start()` or `zeros()` if None) until one of the rules of `stop` fires.
 
     solver: a solver, such as SOLVERS["newton-cholesky"], or any object with `init(point)` and `step(point, state)`.
     objective: any object whose `at(x)` makes a Point; `start()`, `zeros()`, `dtype` (of a start, where there is no
-        default), `parameters(x)` and `no_minimiser(point, direction)` are optional.
-    clock: seconds, called at every iterate (default: one that waits for the device of x0).
+        default), `parameters(x)`, `clock()` and `no_minimiser(point, direction)` are optional.
+    clock: seconds, called at every iterate (default: that of the objective, or one that waits for the device of x0).
     ledger: counters, and phase times if it has a clock of its own; give one to read it afterwards.
+    checkpoint: files in which the run is saved from time to time, and from which it goes on where they are there.
 
     Autocast is off inside: derivatives rounded to 8 bits are too coarse for a step.
     Raises TypeError or ValueError for wrong arguments, and what a user's own function raises. What happens while
@@ -78,7 +83,7 @@ def minimize(
         raise TypeError(f"stop must be a Stop, found {type(stop).__name__}: write stop=Stop(iterations=100)")
     x = checked_start(objective, x0)
     ledger = Ledger() if ledger is None else ledger
-    record = _Record(clock or device_clock(x.device), ledger)
+    record = _Record(clock or getattr(objective, "clock", None) or device_clock(x.device), ledger)
     token = current.set(ledger)
     try:
         # Without autograd's bookkeeping an operation on a small tensor costs a tenth less. A user's own solver may need
@@ -87,7 +92,7 @@ def minimize(
         known = solver if isinstance(solver, DirectionalSolver) else Stepped(solver)
         with without_autocast(x.device):
             with torch.inference_mode(closed_form and known is solver):
-                end = _run(known, objective, stop, x, record)
+                end = _run(known, objective, stop, x, record, checkpoint)
                 if end.status == Status.DIVERGED or not closed_form:
                     end = record.last_finite(end, objective)
             return record.result(end, objective)
@@ -96,7 +101,9 @@ def minimize(
         current.reset(token)
 
 
-def _run(solver: DirectionalSolver, objective: Any, stop: Stop, x: Tensor, record: _Record) -> End:
+def _run(
+    solver: DirectionalSolver, objective: Any, stop: Stop, x: Tensor, record: _Record, checkpoint: Checkpoint | None
+) -> End:
     """The loop: test the iterate, find a direction, test again with what the direction promises, move along it."""
     point = objective.at(x)
     check_point(point, x)
@@ -110,7 +117,16 @@ def _run(solver: DirectionalSolver, objective: Any, stop: Stop, x: Tensor, recor
     follows = x.device.type != "cpu" and solver.needs == "hessian"
     test = record.with_phase(Convergence(stop, objective, here, direction_follows=follows))
     unbounded = None
+    if checkpoint and (saved := checkpoint.load(solver, objective)):
+        point, state, previous, here, unbounded, *_ = saved
+        test.bounds, test.retry_below = saved.test
+        record.resume(saved)
     while True:
+        if checkpoint and checkpoint.due(here.iteration, here.seconds):
+            remembered = test.bounds, test.retry_below
+            found = Saved(point, state, previous, here, unbounded, remembered, record.remembered)
+            with record.off_the_clock():
+                checkpoint.save(solver, objective, found)
         if stop.stop_when_separable and (reason := test.no_minimiser(point)):
             return End(here, Status.SEPARABLE, f"no minimiser exists: {reason}")
         limit = here.iteration >= stop.iterations or here.seconds >= stop.seconds
@@ -201,6 +217,25 @@ class _Record:
             self.trace.keep(iteration, here.seconds, point.x, here.counts)
             self.next_kept = next_kept(iteration)
         return here
+
+    @property
+    def remembered(self) -> tuple[Any, ...]:
+        """What a checkpoint holds of it."""
+        return self.trace, self.next_kept, self.note, dict(self.ledger.counts)
+
+    def resume(self, saved: Saved) -> None:
+        """Go on with the time, the trace and the counters of a checkpoint."""
+        self.trace, self.next_kept, self.note, counts = saved.record
+        for name, number in counts.items():
+            self.ledger.counts[name] = number
+        self.began = self.clock() - saved.here.seconds
+
+    @contextmanager
+    def off_the_clock(self) -> Iterator[None]:
+        """Time that is none of the run's."""
+        before = self.clock()
+        yield
+        self.began += self.clock() - before
 
     def with_phase(self, test: Convergence) -> Convergence:
         """The test, timed as a phase if there is a clock for phases; runs without one pay nothing for it."""

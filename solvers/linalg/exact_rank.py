@@ -21,11 +21,16 @@ def exact_rank(X: Tensor, intercept: bool = False) -> int:
     there are columns, have it too (Schwartz 1980, J. ACM 27, p. 701). It takes some times as long as X^T X.
     """
     n, d = X.shape
-    columns = d + intercept
-    combinations = min(n, columns) + 2
+    return rank_of_residues(combined_residues(X, intercept, min(n, d + intercept) + 2))
+
+
+def combined_residues(X: Tensor, intercept: bool, combinations: int, seed: int = 0) -> Tensor:
+    """Random combinations of the residues of the rows, (combinations, d [+ 1]). They can be added up over parts of the
+    rows, drawn from different seeds."""
+    columns = X.shape[1] + intercept
     combined = torch.zeros(combinations, columns, dtype=torch.float64, device=X.device)
     powers = torch.tensor([pow(2, k - DIGITS, PRIME) for k in range(LEAST, 1026)]).to(combined)
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(seed)
     for _, block in row_blocks(X):
         for rows in block.split(CHUNK):
             entries = residues(rows.double(), powers)
@@ -33,7 +38,7 @@ def exact_rank(X: Tensor, intercept: bool = False) -> int:
                 entries = torch.cat([entries, entries.new_ones(len(entries), 1)], dim=1)
             weights = torch.randint(PRIME, (combinations, len(rows)), generator=generator).to(entries)
             modulo(combined.add_(modulo(weights @ entries)))
-    return rank_of_residues(combined)
+    return combined
 
 
 def modulo(whole: Tensor) -> Tensor:

@@ -86,7 +86,28 @@ def scalar(name: str, value: Any) -> Tensor:
     return value
 
 
-class FunctionPoint(Point):
+class MeasuredPoint(Point):
+    """A point whose derivatives are rounded in ways that are not known: that is measured at points near by."""
+
+    @cached
+    def nearby(self) -> list[Point]:
+        """Points some rounding units of x away: the change of a derivative between them bounds its rounding error."""
+        generator = torch.Generator().manual_seed(0)
+        signs = torch.randint(2, (NEARBY, len(self.x)), generator=generator).to(self.x) * 2 - 1
+        unit = 4 * torch.finfo(self.x.dtype).eps
+        return [self.objective.at(torch.addcmul(self.x, self.x, sign, value=unit)) for sign in signs.unbind()]
+
+    def curvature_noise(self, v: Tensor) -> float:
+        here = float(torch.dot(v, self.hvp(v)))
+        changes = [abs(float(torch.dot(v, there.hvp(v))) - here) for there in self.nearby]
+        return max(super().curvature_noise(v), *changes)
+
+    def slope_noise(self, v: Tensor) -> float:
+        changes = [abs(float(torch.dot(v, there.gradient - self.gradient))) for there in self.nearby]
+        return max(super().slope_noise(v), *changes)
+
+
+class FunctionPoint(MeasuredPoint):
     """Derivatives in reverse over reverse mode, which needs of f no more than its gradient does.
 
     The graphs of f and of its gradient are cached on the point, so that the gradient costs no second evaluation of f,
@@ -94,6 +115,15 @@ class FunctionPoint(Point):
     """
 
     objective: FunctionObjective
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the graphs, which are recorded again where they are needed."""
+        graph = ("leaf", "nearby")
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in graph and not name.startswith("recorded_")
+        }
 
     @cached
     def leaf(self) -> Tensor:
@@ -154,23 +184,6 @@ class FunctionPoint(Point):
             # autograd.grad(slope, x, v) saves the product, and imports SymPy when first called (1.7 s)
             product = self.backward(torch.dot(slope, v.detach().clone()))
         return torch.zeros_like(v) if product is None else product.contiguous()
-
-    @cached
-    def nearby(self) -> list[Point]:
-        """Points some rounding units of x away: the change of a derivative between them bounds its rounding error."""
-        generator = torch.Generator().manual_seed(0)
-        signs = torch.randint(2, (NEARBY, len(self.x)), generator=generator).to(self.x) * 2 - 1
-        unit = 4 * torch.finfo(self.x.dtype).eps
-        return [self.objective.at(torch.addcmul(self.x, self.x, sign, value=unit)) for sign in signs.unbind()]
-
-    def curvature_noise(self, v: Tensor) -> float:
-        here = float(torch.dot(v, self.hvp(v)))
-        changes = [abs(float(torch.dot(v, there.hvp(v))) - here) for there in self.nearby]
-        return max(super().curvature_noise(v), *changes)
-
-    def slope_noise(self, v: Tensor) -> float:
-        changes = [abs(float(torch.dot(v, there.gradient - self.gradient))) for there in self.nearby]
-        return max(super().slope_noise(v), *changes)
 
     def jacobian_of(self, outputs: Tensor) -> Tensor:
         """d outputs_i / d x_j, (m, d), of a vector with a graph, by batched backward passes."""

@@ -16,7 +16,7 @@ from .compiled_point import CompiledLogisticPoint, columns_of
 from .compiled_rows import CompiledRows, rows_of
 from .logistic_point import LogisticPoint, LogisticPointOnDevice
 from .model import LinearModel
-from .separation import MOST_ENTRIES, may_weakly_separate, separates, strictly_separates
+from .separation import MOST_ENTRIES, STRICTLY, WEAKLY, may_weakly_separate, separates, strictly_separates
 
 
 class LogisticRegression(LinearModel):
@@ -204,10 +204,10 @@ class LogisticRegression(LinearModel):
         # If every row is separated, none loses more than log 2: a larger sum rules that out.
         most = math.log(2) * self.scale * len(self.y) * 1.0001
         if self.binary and point.float_value <= most and point.least_margin > 0 and strictly_separates(point):
-            return "the iterate separates the classes strictly"
+            return STRICTLY
         along = newton_direction() if newton_direction else None
         if separates(point, along, size=1e-3, slack=1e-6) and may_weakly_separate(point, along, 1e-6):
-            return "no row's margin decreases along the Newton direction by more than rounding (quasi-separation)"
+            return WEAKLY
         return None
 
     def escaping(self, point: LogisticPoint, newton_direction: NewtonDirection) -> bool:

@@ -59,6 +59,9 @@ class LinearPoint(Point):
         """||w||, in float64: in float32 small squares would vanish."""
         return float(torch.linalg.vector_norm(self.x, dtype=torch.float64))
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "scratch"}
+
     @property
     def gauss_newton(self) -> Tensor:
         """The Hessian itself, (d, d): margins have no curvature."""

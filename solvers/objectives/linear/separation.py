@@ -24,6 +24,8 @@ CLEAR = 1e-3  # of the terms of a row's move: what is more of them has not cance
 MOST_RATIONAL = 1 << 16  # entries of a matrix that is taken in rational numbers, and its columns: about a second
 MOST_COLUMNS = 32
 MOST_ENTRIES = 1 << 22  # of a matrix whose exact rank is asked for
+STRICTLY = "the iterate separates the classes strictly"
+WEAKLY = "no row's margin decreases along the Newton direction by more than rounding (quasi-separation)"
 SHORT = 0.5  # the longest move of a margin; without rounding 1 would do
 
 

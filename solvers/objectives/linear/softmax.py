@@ -13,7 +13,7 @@ from ...linalg.kernels import is_sparse
 from ...linalg.spectral import Pencil, pencil
 from ..base import NewtonDirection
 from .model import LinearModel
-from .separation import MOST_ENTRIES, may_weakly_separate, separates
+from .separation import MOST_ENTRIES, STRICTLY, WEAKLY, may_weakly_separate, separates
 from .softmax_point import SoftmaxPoint
 
 MOST_COLUMNS = 2000  # of an X whose second moments are decomposed: an eigendecomposition of 2000 x 2000 takes seconds
@@ -183,10 +183,10 @@ class SoftmaxRegression(LinearModel):
         most = math.log(self.classes) * self.scale * len(self.y) * 1.0001
         others = self.classes - 1
         if point.float_value <= most and int((point.margins < 0).sum()) == others * len(self.y) and point.separating():
-            return "the iterate separates the classes strictly"
+            return STRICTLY
         along = newton_direction() if newton_direction else None
         if separates(point, along, size=1e-3, slack=1e-6) and may_weakly_separate(point, along, 1e-6):
-            return "no row's margin decreases along the Newton direction by more than rounding (quasi-separation)"
+            return WEAKLY
         return None
 
     def escaping(self, point: SoftmaxPoint, newton_direction: NewtonDirection) -> bool:

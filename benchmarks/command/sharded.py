@@ -1,0 +1,99 @@
+"""The verb `run` in each of the processes that torchrun started: all measure, and the first stores."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NoReturn
+
+import typer
+
+from benchmarks.command.terminal.errors import fail
+from benchmarks.command.terminal.interrupts import interruptible
+from benchmarks.display.doing import doing
+from benchmarks.display.runs import Display
+from benchmarks.runner.environment import calibration
+from benchmarks.runner.measure import evaluate, problem_of, sentence
+from benchmarks.runner.processes import END, Processes, place, processes
+from benchmarks.runner.suites import Case
+from benchmarks.store.locks import Locks
+from benchmarks.store.runs import Store, run_key
+from datasets import certificate
+from solvers import Checkpoint
+from solvers.adapters import PEERS
+from solvers.distributed.faults import RankError
+from solvers.distributed.rows import part_of
+
+CHECKPOINTS = "checkpoints"  # the folder in the store, of runs that have not ended
+
+
+def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: float, seconds: float) -> None:
+    """Measure cases over the processes. One that ends, raises or hangs ends all of them, with one sentence.
+
+    patience: seconds that processes wait for one that does not come; seconds: after which a run is saved.
+    """
+    devices = {case.device for case in cases}
+    if len(devices) > 1:
+        fail("a run over processes is on one kind of device: name it with --device")
+    if foreign := [case.solver for case in cases if case.solver in PEERS]:
+        fail(f"{foreign[0]} is of another library, which knows no processes: start it without torchrun")
+    try:
+        for case in cases:
+            part_of(problem_of(case).objective, *place())
+    except (TypeError, ValueError) as error:
+        fail(f"{case.problem}: {error}")
+    group = None
+    with interruptible():
+        try:
+            with processes(devices.pop(), patience) as group:
+                _run(group, cases, repeats, target, seconds)
+        except RankError as error:
+            _end(str(error))
+        except KeyboardInterrupt:  # also where torchrun ends what a failed process leaves
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            _end((group and group.watch.why()) or "interrupted")
+        except typer.Exit:
+            raise
+        except Exception as error:
+            _end((group and group.watch.said()) or f"the processes could not be started: {sentence(error)}")
+
+
+def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store, seconds: float) -> None:
+    size = group.group.size
+    cases = [replace(case, processes=size, backend=group.group.backend) for case in cases]
+
+    def checkpoint(key: str) -> Checkpoint:
+        return Checkpoint(target.folder / CHECKPOINTS / key, seconds=seconds, rank=group.group.rank, optional=True)
+
+    if not group.first:
+        while (entry := group.told()) != END:
+            index, repeat, key = entry.split()
+            group.measure(cases[int(index)], int(repeat), checkpoint(key))
+        return
+    target.prepare()
+    for problem in dict.fromkeys(case.problem for case in cases):
+        with doing(f"computing the certificate of {problem}"):
+            certificate(problem)
+    for case in cases:
+        calibration(case.device, case.dtype, case.threads)
+    entries = [(index, repeat, run_key(case, repeat)) for repeat in range(repeats) for index, case in enumerate(cases)]
+    absent = target.missing(key for *_, key in entries)
+    missing = [entry for entry in entries if entry[-1] in absent]
+    with Locks(target.folder) as locks, Display([cases[index] for index, *_ in missing]) as display:
+        for index, repeat, key in missing:
+            case = cases[index]
+            display.begins(case)
+            group.told(f"{index} {repeat} {key}")
+            measurement, columns = group.measure(case, repeat, checkpoint(key))
+            rows = [row | columns for row in evaluate(measurement)]
+            target.write_rows(key, case, rows, disturbed=not locks.alone())
+            display.ends(case, rows)
+    group.told(END)
+    there = len(entries) - len(missing)
+    typer.echo(f"{len(missing)} runs measured over {size} processes, {there} were there already", err=True)
+
+
+def _end(sentence: str) -> NoReturn:
+    typer.echo(f"error: {sentence}; what is stored stays", err=True)
+    raise typer.Exit(1)
