@@ -10,6 +10,10 @@ from .approximate.lbfgs import LBFGS
 from .approximate.sampled import SampledNewton
 from .approximate.sketched import SketchedNewton
 from .auto import Auto
+from .batches.batch import BatchResult, minimize_batch
+from .batches.cross_validation import CrossValidation, cross_validate
+from .batches.logistic import BatchLogisticRegression
+from .batches.path import RegularizationPath, regularization_path
 from .common.clock import Clock, device_clock
 from .common.instrumentation import COUNTERS, PHASES, Ledger
 from .core.checkpoint import Checkpoint
@@ -17,10 +21,6 @@ from .core.minimize import Result, minimize
 from .core.solver import DirectionalSolver, Proposal, Solver, needs_hessian, towards
 from .core.stopping import Status, Stop
 from .core.trace import Trace
-from .distributed.batch import BatchResult, minimize_batch
-from .distributed.batch_logistic import BatchLogisticRegression
-from .distributed.cross_validation import CrossValidation, cross_validate
-from .distributed.path import RegularizationPath, regularization_path
 from .gradient.armijo import ArmijoGradientDescent
 from .gradient.barzilai_borwein import BarzilaiBorwein
 from .gradient.descent import GradientDescent

@@ -6,7 +6,7 @@ from markdown_it import MarkdownIt
 
 from benchmarks.runner.environment import ROOT
 from solvers import SOLVERS, Status
-from solvers.distributed.batch_methods import METHODS
+from solvers.batches.methods import METHODS
 
 PAGE = (ROOT / "docs" / "batches.md").read_text()
 

@@ -1,4 +1,4 @@
-"""One problem over several processes, many problems at once, and one problem many times."""
+"""One problem over several processes, each with its own rows."""
 
 from .linear import ShardedLinearModel
 from .module import ShardedModule

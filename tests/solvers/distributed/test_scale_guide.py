@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FENCES = [token for token in MarkdownIt().parse((ROOT / "docs" / "scale.md").read_text()) if token.type == "fence"]
 PROGRAMS = [fence.content for fence in FENCES if fence.info == "python"]
 COMMANDS = [line for fence in FENCES if fence.info == "sh" for line in fence.content.splitlines()]

@@ -1,4 +1,4 @@
-"""One of the processes over which the cases are sharded: python -m tests.distributed.ranks RANK FOLDER."""
+"""One of the processes over which the cases are sharded: python -m tests.solvers.distributed.ranks RANK FOLDER."""
 
 from __future__ import annotations
 

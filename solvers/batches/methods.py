@@ -18,7 +18,7 @@ from ..line_search.backtracking import ROUNDING_TRIALS
 from ..newton.cholesky import FULL, CholeskyNewton
 from ..newton.levenberg import LevenbergNewton
 from ..objectives.rounding import ROUNDING
-from .batch_logistic import BatchPoint
+from .logistic import BatchPoint
 
 State = dict[str, Tensor]  # of each problem, (B,)
 TRIALS = 100  # of a line search, before a problem leaves the batch

@@ -7,8 +7,8 @@ import torch
 
 from benchmarks.audit.simulated_cuda import SimulatedCuda
 from solvers import SOLVERS, GradientDescent, Status, Stop, minimize, minimize_batch
-from solvers.distributed.batch import _Batch
-from solvers.distributed.batch_logistic import BatchLogisticRegression
+from solvers.batches.batch import _Batch
+from solvers.batches.logistic import BatchLogisticRegression
 from solvers.objectives import LogisticRegression
 
 BATCHED = ("newton-cholesky", "newton-levenberg", "gradient-descent-armijo", "gradient-descent")

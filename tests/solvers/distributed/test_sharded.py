@@ -15,7 +15,7 @@ from solvers.distributed.rows import part_of, share
 
 from .cases import ALL, CASES, D, problem, start, stop
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DIGITS = {"logistic-float32": 2e-5, "softmax-free": 1e-9}  # what a difference of rounding may grow to; 1e-10 elsewhere
 
 
@@ -23,7 +23,7 @@ DIGITS = {"logistic-float32": 2e-5, "softmax-free": 1e-9}  # what a difference o
 def ranks(tmp_path_factory):
     """What each of two processes found, started once for all cases."""
     folder = tmp_path_factory.mktemp("ranks")
-    command = [sys.executable, "-m", "tests.distributed.ranks"]
+    command = [sys.executable, "-m", "tests.solvers.distributed.ranks"]
     processes = [
         subprocess.Popen([*command, str(rank), str(folder)], cwd=ROOT, stderr=subprocess.PIPE, text=True)
         for rank in (0, 1)

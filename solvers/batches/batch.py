@@ -18,8 +18,8 @@ from ..core.stopping import Status, Stop, allowed_gap
 from ..linalg.cholesky import rounding_shift
 from ..objectives.linear.logistic_point import CERTAIN
 from ..objectives.linear.margins import LONGEST
-from .batch_logistic import BatchLogisticRegression, BatchPoint
-from .batch_methods import Judgement, Solved, State, batched, dot, solve
+from .logistic import BatchLogisticRegression, BatchPoint
+from .methods import Judgement, Solved, State, batched, dot, solve
 
 UNMOVED = 1e-3  # a Newton step that moves no margin by more proves no separation: see LogisticRegression.no_minimiser
 WRONG_WAY = 1e-3  # of the longest move: nor does one that moves a margin the wrong way by so much

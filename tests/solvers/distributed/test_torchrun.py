@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 BREAKING = Path(__file__).with_name("breaking.py")
 FIRST_RUN = 14  # directions of the warm-up and of the first run of `breaking`, at least
 

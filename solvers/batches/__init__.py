@@ -1,0 +1,1 @@
+"""Many problems at once, and one problem many times."""
