@@ -13,7 +13,6 @@ from ...linalg.cholesky import Factor, unchecked_factor
 from ...linalg.kernels import is_sparse
 from .logistic import LogisticRegression
 from .logistic_point import LogisticPoint, LogisticPointOnDevice
-from .margins import LinearRay
 
 WIDEST = 512  # coefficients: beyond, the arithmetic takes longer than the launches
 WARM_UP = 3  # runs before the capture: libraries allocate their workspaces in the first
@@ -113,7 +112,7 @@ class CapturedPoint(LogisticPointOnDevice):
         known["hessian"] = hessian.view(f.size, f.size)
         known["_newton_factor"] = None if info else Factor(lower.view(f.size, f.size), scale, 0.0)
         known["_newton_direction"] = None if info else direction
-        known["_newton_slope"], known["newton_ray"] = slope, (LinearRay, direction, moves)
+        known["_newton_slope"], known["newton_moves"] = slope, (direction, moves)
         return scalars[0]
 
     @cached

@@ -199,9 +199,12 @@ class CompiledLogisticPoint(LogisticPoint):
             counts["gradients"] += 1
             known["gradient"] = torch.from_numpy(self.block[3 + size : 3 + 2 * size])
         direction = torch.from_numpy(out[1 : 1 + size])
-        known["newton_ray"] = CompiledRay, direction, out
+        known["newton_moves"] = direction, out
         root = torch.from_numpy(out[1 + size : 1 + 2 * size])
         return Factor(torch.from_numpy(lower), root, 0.0), direction, slope
+
+    def newton_ray(self, direction: Tensor, moves: np.ndarray) -> CompiledRay:
+        return CompiledRay(self, direction, moves)
 
     def at(self, x: Tensor, margins: Tensor, age: int) -> LogisticPoint:
         kind = LogisticPoint if x.requires_grad else CompiledLogisticPoint

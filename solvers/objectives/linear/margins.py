@@ -181,10 +181,13 @@ class LinearPoint(Point):
     def along(self, direction: Tensor) -> LinearRay:
         # Where the margins of the Newton direction came with it. (The ray itself, which holds this point, would make a
         # cycle: no point of a run would be freed before the garbage collector comes round.)
-        kind, newton, moves = self.__dict__.get("newton_ray", (None, None, None))
+        newton, moves = self.__dict__.get("newton_moves", (None, None))
         if newton is direction:
-            return kind(self, direction, moves)
+            return self.newton_ray(direction, moves)
         return LinearRay(self, self.objective.centred(direction))
+
+    def newton_ray(self, direction: Tensor, moves: Any) -> LinearRay:
+        return LinearRay(self, direction, moves)
 
     def at(self, x: Tensor, margins: Tensor, age: int) -> LinearPoint:
         """The point x, with margins that were carried along for so many steps."""
