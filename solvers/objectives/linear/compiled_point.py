@@ -65,7 +65,7 @@ def by_torch() -> Iterator[None]:
 def columns_of(objective: Any) -> Columns | None:
     """None where compiled kernels are not for that problem, or not there."""
     X, size = objective.X, objective.size
-    small = not is_sparse(X) and X.device.type == "cpu" and X.numel() <= MOST_ENTRIES
+    small = isinstance(X, Tensor) and not is_sparse(X) and X.device.type == "cpu" and X.numel() <= MOST_ENTRIES
     small = small and len(X) <= MOST_ROWS and size <= WIDEST
     if not (small and objective.binary) or _by_torch.get() or kernels() is None:
         return None
