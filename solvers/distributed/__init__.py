@@ -1,6 +1,7 @@
-"""One problem over several processes, each with its own rows."""
+"""One problem over several processes, each with its own rows, and rows that are on a disk."""
 
 from .linear import ShardedLinearModel
 from .sharded import ShardedObjective
+from .stream import RowStream
 
-__all__ = ["ShardedLinearModel", "ShardedObjective"]
+__all__ = ["RowStream", "ShardedLinearModel", "ShardedObjective"]

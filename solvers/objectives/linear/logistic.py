@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...common.blocked_rows import BlockedRows
 from ...common.cached import cached
 from ...common.validation import design_matrix, row_labels
-from ...common.blocked_rows import BlockedRows
 from ...linalg.kernels import fits_one_block, is_sparse, take_rows, transposed
 from ..base import NewtonDirection
 from .blocked_point import BlockedLogisticPoint

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ...common.blocked_rows import BlockedRows
 from ...common.cached import cached
 from ...common.scalars import squared
 from ...common.validation import penalty, reduction_scale
 from ...linalg.exact_rank import exact_rank
-from ...common.blocked_rows import BlockedRows
 from ...linalg.kernels import (
     is_sparse,
     norm,

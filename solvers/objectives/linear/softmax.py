@@ -7,9 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from ...common.blocked_rows import BlockedRows
 from ...common.cached import cached
 from ...common.validation import class_labels, design_matrix
-from ...common.blocked_rows import BlockedRows
 from ...linalg.kernels import is_sparse, take_rows
 from ..base import NewtonDirection
 from .blocked_point import BlockedSoftmaxPoint
