@@ -45,9 +45,6 @@ class Stored(NamedTuple):
                 part = torch.frombuffer(bytearray(content), dtype=self.dtype) if content else torch.empty(0)
                 yield part.view(wanted, *self.shape[1:])
 
-    def whole(self) -> Tensor:
-        return torch.cat([*self.rows(0, max(self.shape[0], 1))])
-
 
 def skip(file: BinaryIO, length: int) -> None:
     """Go on by so many bytes; those of a packed file are read."""
@@ -121,6 +118,12 @@ def safetensors(path: Path) -> dict[str, Stored]:
     }
 
 
+def _targets(array: Stored, n: int) -> Tensor:
+    if array.shape != (n,):
+        raise ValueError(f"X has {n:,} rows, and the target the shape {array.shape}: give one number for each row")
+    return torch.cat([*array.rows(0, n)])
+
+
 def chunks(
     path: Path, arrays: dict[str, Stored], target: str | None, start: int, rows: Callable[[int], int]
 ) -> Iterator[Chunk]:
@@ -140,11 +143,9 @@ def chunks(
     elif len(arrays) == 1:
         if target is None or not target.endswith(".npy"):
             raise ValueError("it holds X alone: name the target, --target COLUMN (a number) or --target FILE.npy")
-        y = _npy(lambda: open(target, "rb")).whole()
+        y = _targets(_npy(lambda: open(target, "rb")), n)
     else:
-        y = lookup(arrays, target or "y", "array").whole()
-    if column is None and y.shape != (n,):
-        raise ValueError(f"X has {n:,} rows, and the target the shape {tuple(y.shape)}: give one number for each row")
+        y = _targets(lookup(arrays, target or "y", "array"), n)
     for part in X.rows(start, rows(d)):
         if column is None:
             yield part, y[start : start + len(part)]

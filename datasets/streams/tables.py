@@ -6,6 +6,7 @@ import io
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,24 +36,34 @@ def parquet(path: Path, target: str | None, start: int, rows: Callable[[int], in
         if not (pyarrow.types.is_floating(kind) or pyarrow.types.is_integer(kind) or pyarrow.types.is_boolean(kind)):
             raise ValueError(f"the column {name!r} holds {kind}: encode it as numbers, or leave it out of the file")
     features = [name for name in schema if name != target]
-    groups, before = [], 0
-    for group in range(file.num_row_groups):
-        length = file.metadata.row_group(group).num_rows
-        if before + length > start:
-            groups.append(group)
-        else:
-            before += length
-    skipped = start - before
-    for batch in file.iter_batches(rows(len(features)), row_groups=groups):
-        batch = batch.slice(min(skipped, len(batch)))
-        skipped = max(skipped - batch.num_rows, 0) if not len(batch) else 0
-        if not len(batch):
-            continue
-        if missing := [name for name in schema if batch.column(name).null_count]:
+    for table in _tables(file, start, rows(len(features))):
+        if missing := [name for name in schema if table.column(name).null_count]:
             raise ValueError(f"the column {missing[0]!r} has missing values: fill them, or leave the rows out")
-        columns = [batch.column(name).cast(pyarrow.float64()).to_numpy() for name in features]
-        y = batch.column(target).cast(pyarrow.float64()).to_numpy()
-        yield torch.from_numpy(np.stack(columns, axis=1)), torch.from_numpy(y.copy())
+        numbers = {name: table.column(name).cast(pyarrow.float64()).to_numpy() for name in schema}
+        X = np.stack([numbers[name] for name in features], axis=1) if features else np.empty((len(table), 0))
+        yield torch.from_numpy(X), torch.from_numpy(np.array(numbers[target]))
+
+
+def _tables(file: Any, start: int, count: int) -> Iterator[Any]:
+    """Its rows from `start` on, `count` at a time: batches end with a row group, and blocks need not."""
+    import pyarrow
+
+    lengths = [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)]
+    ends = np.cumsum([0, *lengths])
+    first = int(np.searchsorted(ends[1:], start, side="right"))  # the row group with that row
+    if first == len(lengths):
+        return
+    skipped, pending = start - int(ends[first]), []
+    for batch in file.iter_batches(count, row_groups=[*range(first, len(lengths))]):
+        rest = batch.slice(skipped)  # none of a batch that ends before
+        skipped -= len(batch) - len(rest)
+        pending.append(rest)
+        if sum(map(len, pending)) >= count:
+            table = pyarrow.Table.from_batches(pending)
+            yield table.slice(0, count)
+            pending = table.slice(count).to_batches()
+    if sum(map(len, pending)):
+        yield pyarrow.Table.from_batches(pending)
 
 
 def libsvm(path: Path, start: int, block_bytes: int) -> Iterator[Chunk]:

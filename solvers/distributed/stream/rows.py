@@ -20,7 +20,7 @@ from .read_ahead import ReadAhead
 class RowStream(BlockedRows):
     """X (n, d) in a folder that a file was converted to, and y (n,): for LogisticRegression and SoftmaxRegression.
 
-    rank, size: the share of one of `size` processes, whole blocks; its X and y are those of a `ShardedObjective`'s part.
+    rank, size: the share of one of `size` processes, in whole blocks: for its part of a ShardedObjective.
 
     Every product with X is one pass over the file, in blocks of some megabytes, which a thread reads ahead of the
     arithmetic into three buffers: memory is that of the buffers, of some vectors of n numbers and of what a solver
@@ -36,7 +36,7 @@ class RowStream(BlockedRows):
         first, last = (len(header.blocks) * r // size for r in (rank, rank + 1))
         if first == last:
             raise StreamError(
-                f"{self.folder} has {len(header.blocks)} blocks, and no share for each of {size} processes"
+                f"{self.folder} has {len(header.blocks)} blocks, too few for {size} processes: convert in smaller ones"
             )
         before, self._blocks = header.blocks[:first], header.blocks[first:last]
         self._starts = [*accumulate((block.rows for block in self._blocks), initial=0)]
