@@ -16,7 +16,7 @@ from solvers.distributed import RowStream
 from solvers.distributed.stream import StreamError, StreamWriter
 from solvers.distributed.stream.layout import BLOCK_BYTES, DTYPES
 
-from ..own.files import PACKED
+from ..loaders.storage import PACKED
 from . import arrays, tables
 
 ARRAYS = {".npy": arrays.npy, ".npz": arrays.npz, ".safetensors": arrays.safetensors}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from solvers.common.names import lookup
 
-from ..own.files import PACKED
+from ..loaders.storage import PACKED
 
 Chunk = tuple[Tensor, Tensor]
 

@@ -22,6 +22,7 @@ class BlockedRows:
     layout: torch.layout
     stored: int
     norm: float
+    checksum: str  # of the rows
     device = torch.device("cpu")
     ndim = 2
 
@@ -42,7 +43,9 @@ class BlockedRows:
     def is_sparse_csr(self) -> bool:
         return self.layout == torch.sparse_csr
 
-    def to(self, dtype: torch.dtype) -> BlockedRows:
+    def to(self, dtype: torch.dtype, device: torch.device | str = "cpu") -> BlockedRows:
+        if torch.device(device).type != "cpu":
+            raise ValueError(f"rows on a disk are for the CPU, not for {device}: choose the device cpu")
         return self if dtype == self.dtype else _Mapped(self, lambda entries: entries.to(dtype), dtype)
 
     def double(self) -> BlockedRows:

@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -85,14 +84,6 @@ def read_header(folder: Path) -> Header:
     return header
 
 
-def arrays_of(block: Block, columns: int, dtype: str, layout: str) -> list[tuple[np.dtype, int]]:
-    """The kinds and the lengths of the arrays that the bytes of a block are, one after the other."""
-    kind = np.dtype(dtype)
-    if layout == "dense":
-        return [(kind, block.rows * columns)]
-    return [(np.dtype(np.int32), block.rows + 1), (np.dtype(np.int32), block.entries), (kind, block.entries)]
-
-
 def packed(X: Tensor) -> bytes:
     """The bytes of a block: its rows; of a CSR block row pointers and columns in 32 bits, and values."""
     if X.layout != torch.sparse_csr:
@@ -101,19 +92,21 @@ def packed(X: Tensor) -> bytes:
     return b"".join(_padded(part.contiguous().numpy().tobytes()) for part in parts)
 
 
-def unpacked(content: np.ndarray, block: Block, header: Header) -> Tensor:
-    """The rows that these bytes (uint8) are, without a copy."""
-    arrays, place = [], 0
-    for kind, length in arrays_of(block, header.columns, header.dtype, header.layout):
-        arrays.append(torch.from_numpy(content[place : place + length * kind.itemsize].view(kind)))
-        place += -(-length * kind.itemsize // ALIGNED) * ALIGNED
+def unpacked(content: Tensor, block: Block, header: Header) -> Tensor:
+    """The rows that these bytes, (length,) uint8, are, without a copy."""
+    kind, shape = DTYPES[header.dtype], (block.rows, header.columns)
     if header.layout == "dense":
-        return arrays[0].view(block.rows, header.columns)
-    return torch.sparse_csr_tensor(*arrays, (block.rows, header.columns), check_invariants=False)
+        return content.view(kind).view(shape)
+    arrays, place = [], 0
+    for dtype, length in ((torch.int32, block.rows + 1), (torch.int32, block.entries), (kind, block.entries)):
+        size = length * dtype.itemsize
+        arrays.append(content[place : place + size].view(dtype))
+        place += -(-size // ALIGNED) * ALIGNED
+    return torch.sparse_csr_tensor(*arrays, shape, check_invariants=False)
 
 
-def crc(content: Any) -> int:
-    return zlib.crc32(content)
+def crc(content: Tensor | bytes) -> int:
+    return zlib.crc32(content.numpy() if isinstance(content, Tensor) else content)
 
 
 def _padded(content: bytes) -> bytes:

@@ -8,7 +8,8 @@ from queue import SimpleQueue
 from threading import Thread
 from time import perf_counter
 
-import numpy as np
+import torch
+from torch import Tensor
 
 BUFFERS = 3  # one in use, one read, one being read
 
@@ -21,18 +22,18 @@ class ReadAhead:
 
     def __init__(self, size: int) -> None:
         """size: bytes of the longest piece."""
-        self.buffers = [np.empty(size, np.uint8) for _ in range(BUFFERS)]
+        self.buffers = [torch.empty(size, dtype=torch.uint8) for _ in range(BUFFERS)]
         self.waited, self._busy = 0.0, False
 
     def pieces(
-        self, file: int, places: list[tuple[int, int]], check: Callable[[int, np.ndarray], None]
-    ) -> Iterator[np.ndarray]:
+        self, file: int, places: list[tuple[int, int]], check: Callable[[int, Tensor], None]
+    ) -> Iterator[Tensor]:
         """The bytes at each (offset, length), valid until the next are asked for; check is called with the number of a
         piece and its bytes, by the thread. What the thread raises is raised here."""
         if self._busy:
             raise RuntimeError("these buffers hold the rows of a pass that has not ended: one at a time")
         self._busy = True
-        free, full = SimpleQueue[np.ndarray | None](), SimpleQueue[np.ndarray | BaseException]()
+        free, full = SimpleQueue[Tensor | None](), SimpleQueue[tuple[Tensor, Tensor] | BaseException]()
         for buffer in self.buffers:
             free.put(buffer)
 
@@ -45,7 +46,7 @@ class ReadAhead:
                     content = buffer[:length]
                     _fill(file, content, offset)
                     check(number, content)
-                    full.put(content)
+                    full.put((buffer, content))
             except BaseException as error:
                 full.put(error)
 
@@ -54,21 +55,22 @@ class ReadAhead:
         try:
             for _ in places:
                 began = perf_counter()
-                content = full.get()
+                found = full.get()
                 self.waited += perf_counter() - began
-                if isinstance(content, BaseException):
-                    raise content
+                if isinstance(found, BaseException):
+                    raise found
+                buffer, content = found
                 yield content
-                free.put(content.base)
+                free.put(buffer)
         finally:
             free.put(None)
             thread.join()
             self._busy = False
 
 
-def _fill(file: int, content: np.ndarray, offset: int) -> None:
+def _fill(file: int, content: Tensor, offset: int) -> None:
     """Read until the bytes are full; EOFError where the file ends before."""
-    view = memoryview(content)
+    view = memoryview(content.numpy())
     while view:
         done = os.preadv(file, [view], offset)
         if done == 0:

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -54,6 +53,16 @@ class RowStream(BlockedRows):
         self.y = self._read_targets(sum(block.rows for block in before))
         self.forget_counts()
 
+    @property
+    def count(self) -> int:
+        """Of the blocks."""
+        return len(self._blocks)
+
+    @property
+    def size(self) -> int:
+        """Bytes of a pass."""
+        return sum(block.bytes for block in self._blocks)
+
     def forget_counts(self) -> None:
         """Count from 0."""
         self.passes, self.bytes, self._reader.waited = 0, 0, 0.0
@@ -84,7 +93,7 @@ class RowStream(BlockedRows):
             finally:
                 pieces.close()
 
-    def _check(self, number: int, content: np.ndarray) -> None:
+    def _check(self, number: int, content: Tensor) -> None:
         """StreamError where a block that is read for the first time is not what was written."""
         if number in self._unchecked:
             if crc(content) != self._blocks[number].crc:
@@ -113,7 +122,7 @@ class RowStream(BlockedRows):
         places = zip(self._starts, self._starts[1:], self._blocks, strict=False)
         if len(content) < 8 * len(self) or any(crc(content[8 * a : 8 * b]) != k.target_crc for a, b, k in places):
             raise StreamError(f"{self.folder / TARGETS} is truncated or has changed: convert the file again")
-        return torch.from_numpy(np.frombuffer(content, np.float64).copy())
+        return torch.frombuffer(bytearray(content), dtype=torch.float64)
 
     def _open(self, name: str):
         try:

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -56,7 +55,7 @@ class StreamWriter:
         except ValueError as error:
             raise ValueError(f"rows {start:,} to {start + len(X) - 1:,}: {error}") from None
         entries = X.values() if X.layout == torch.sparse_csr else X
-        content, targets = packed(X), np.ascontiguousarray(y.numpy()).tobytes()
+        content, targets = packed(X), y.contiguous().numpy().tobytes()
         squares = float(torch.linalg.vector_norm(entries, dtype=torch.float64)) ** 2 if entries.numel() else 0.0
         widest = X.shape[1] if X.layout != torch.sparse_csr else int(X.col_indices().max()) + 1 if len(entries) else 0
         block = Block(len(X), entries.numel(), widest, len(content), crc(content), crc(targets), squares)

@@ -68,13 +68,13 @@ class BlockedSoftmaxPoint(SoftmaxPoint):
 
     def _grams(self, pairs: list[tuple[int, int]]) -> dict[tuple[int, int], Tensor]:
         """The blocks of these pairs of classes, without the penalty, (m, m) each."""
-        f, p, d = self.objective, self.probabilities.p, self.objective.X.shape[1]
+        f, p, d, curvature = self.objective, self.probabilities.p, self.objective.X.shape[1], self.curvature
         grams = {pair: p.new_zeros(d, d) for pair in pairs}
         borders = {pair: p.new_zeros(d) for pair in pairs}
         sums = dict.fromkeys(pairs, p.new_zeros(()))
         for rows, block in f.X.blocks():
             for j, k in pairs:
-                c = self.curvature[rows, k] if j == k else -p[rows, j] * p[rows, k]
+                c = curvature[rows, k] if j == k else -p[rows, j] * p[rows, k]
                 add_lower_gram(grams[j, k], block, c, f.scale)
                 if f.fit_intercept:
                     add_transposed_product(borders[j, k], block, c * f.scale)
@@ -85,13 +85,13 @@ class BlockedSoftmaxPoint(SoftmaxPoint):
 
     @cached
     def hessian_diagonal(self) -> Tensor:
-        f, d = self.objective, self.objective.X.shape[1]
+        f, d, curvature = self.objective, self.objective.X.shape[1], self.curvature  # before the pass: it takes one
         sums = self.x.new_zeros(d, f.classes)
         for rows, block in f.X.blocks():
-            add_transposed_product(sums, _squared(block), self.curvature[rows])
+            add_transposed_product(sums, _squared(block), curvature[rows])
         diagonal = sums.T
         if f.fit_intercept:
-            diagonal = torch.cat([diagonal, self.curvature.sum(0).unsqueeze(1)], dim=1)
+            diagonal = torch.cat([diagonal, curvature.sum(0).unsqueeze(1)], dim=1)
         return (diagonal * f.scale).flatten() + f.penalties
 
     def hvp(self, v: Tensor) -> Tensor:
