@@ -64,7 +64,7 @@ def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store, s
     cases = [replace(case, processes=size, backend=group.group.backend) for case in cases]
 
     def checkpoint(key: str) -> Checkpoint:
-        return Checkpoint(target.folder / CHECKPOINTS / key, seconds=seconds, rank=group.group.rank)
+        return Checkpoint(target.folder / CHECKPOINTS / key, seconds=seconds, rank=group.group.rank, optional=True)
 
     if not group.first:
         while (entry := group.told()) != END:

@@ -30,6 +30,10 @@ class BlockedRows:
         """The rows in order, (rows, block): dense or CSR tensors, each valid until the next one is asked for."""
         raise NotImplementedError
 
+    def share(self, rank: int, size: int) -> tuple[BlockedRows, slice]:
+        """The part of one of `size` processes, and which rows these are."""
+        raise NotImplementedError
+
     def __len__(self) -> int:
         return self.shape[0]
 
@@ -103,6 +107,10 @@ class _Mapped(BlockedRows):
     def __init__(self, source: BlockedRows, function: Callable[[Tensor], Tensor], dtype: torch.dtype) -> None:
         self.source, self.function, self.dtype = source, function, dtype
         self.shape, self.layout, self.stored, self.norm = source.shape, source.layout, source.stored, source.norm
+
+    def share(self, rank: int, size: int) -> tuple[BlockedRows, slice]:
+        part, rows = self.source.share(rank, size)
+        return _Mapped(part, self.function, self.dtype), rows
 
     def blocks(self) -> Iterator[tuple[slice, Tensor]]:
         for rows, block in self.source.blocks():

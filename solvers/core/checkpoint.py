@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..common.files import written_whole
+from ..common.snapshot import Decoder, Encoder
 from ..objectives.base import Objective
 
 SLOTS = 2  # files in turn: while one is written, the other holds the checkpoint before
@@ -34,13 +33,14 @@ class Checkpoint:
     path: of the files, which get the number of the process and of the slot appended. every: iterations after which it
     is saved, or `seconds` on the run's clock, whichever comes first; saving itself is off that clock. A run goes on to
     the same iterates, bit by bit, on the same machine, with the same solver and objective, over as many processes.
-    Files are pickles: read only your own. Raises ValueError for a solver whose state cannot be stored.
+    Raises ValueError for a solver whose state cannot be stored, and for a file that is no checkpoint.
     """
 
-    path: Path
+    path: Path | str
     every: int | None = None
     seconds: float = math.inf
     rank: int = 0
+    optional: bool = False  # whether a solver whose state cannot be stored runs without checkpoints
     resumed: int = 0  # the iteration from which the last run went on
     _last: tuple[int, float] = (0, 0.0)  # iteration and seconds of the last checkpoint
     _next: int = 0  # the slot of the next one
@@ -50,37 +50,35 @@ class Checkpoint:
         before, then = self._last
         return iteration > before and (iteration - before >= (self.every or math.inf) or seconds - then >= self.seconds)
 
-    def save(self, objective: Any, saved: Saved) -> None:
-        here = saved.here
-        file = io.BytesIO()
-        pickle.dump(here.iteration, file)  # on its own, to be read without the rest
+    def save(self, solver: Any, objective: Any, saved: Saved) -> None:
+        here, outside = saved.here, {id(each): name for name, each in _outside(objective).items()}
         try:
-            _Pickler(file, objective).dump(saved)
-        except (pickle.PicklingError, TypeError, AttributeError) as error:
-            raise ValueError(
-                f"the state of this solver cannot be stored ({error}): run it without checkpoints"
-            ) from None
+            written = Encoder(outside, _modules(solver, objective)).bytes(saved)
+        except (TypeError, AttributeError) as error:
+            if self.optional:
+                self.every, self.seconds = None, math.inf
+                return
+            raise ValueError(f"this solver's state cannot be stored ({error}): run it without checkpoints") from None
         self._last = here.iteration, here.seconds
-        with written_whole(self._slot(self._next)) as whole:
-            whole.write(file.getvalue())
+        with written_whole(self._slot(self._next)) as file:
+            file.write(here.iteration.to_bytes(8, "little") + written)
         self._next = (self._next + 1) % SLOTS
 
-    def load(self, objective: Any) -> Saved | None:
+    def load(self, solver: Any, objective: Any) -> Saved | None:
         """The last checkpoint that all processes have; None without one."""
-        found = {}
+        found: dict[int, tuple[int, bytes]] = {}
         for number in range(SLOTS):
             try:
-                with open(self._slot(number), "rb") as file:
-                    found[pickle.load(file)] = number
-            except (OSError, EOFError, pickle.UnpicklingError):
+                written = self._slot(number).read_bytes()
+            except OSError:
                 continue
+            found[int.from_bytes(written[:8], "little")] = number, written[8:]
         common = getattr(objective, "common", lambda iterations: iterations)(set(found))
         if not common:
             return None
-        number = found[max(common)]
-        with open(self._slot(number), "rb") as file:
-            iteration = pickle.load(file)
-            saved = _Unpickler(file, objective).load()
+        iteration = max(common)
+        number, written = found[iteration]
+        saved = Decoder(_outside(objective), _modules(solver, objective)).value(written)
         self.resumed, self._last, self._next = iteration, (iteration, saved.here.seconds), (number + 1) % SLOTS
         return saved
 
@@ -90,31 +88,16 @@ class Checkpoint:
             self._slot(number).unlink(missing_ok=True)
 
     def _slot(self, number: int) -> Path:
-        return self.path.with_name(f"{self.path.name}.{self.rank}.{number}")
+        return Path(f"{self.path}.{self.rank}.{number}")
 
 
-class _Pickler(pickle.Pickler):
-    """Writes points without the data: objectives are those of the run that goes on."""
-
-    def __init__(self, file: Any, objective: Any) -> None:
-        super().__init__(file, protocol=pickle.HIGHEST_PROTOCOL)
-        self.objective = objective
-
-    def persistent_id(self, item: Any) -> str | None:
-        if item is self.objective:
-            return "self"
-        if not isinstance(item, Objective):
-            return None
-        names = [name for name, value in vars(self.objective).items() if value is item]
-        if not names:
-            raise TypeError(f"it holds another objective, {type(item).__name__}")
-        return names[0]
+def _outside(objective: Any) -> dict[str, Any]:
+    """The objectives that points refer to, by name: their data is not written."""
+    found = {name: value for name, value in vars(objective).items() if isinstance(value, Objective)}
+    return found | {"objective": objective}
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: Any, objective: Any) -> None:
-        super().__init__(file)
-        self.objective = objective
-
-    def persistent_load(self, name: str) -> Any:
-        return self.objective if name == "self" else getattr(self.objective, name)
+def _modules(solver: Any, objective: Any) -> set[str]:
+    """Where the classes of states and points may come from, beside this package."""
+    own = getattr(solver, "solver", solver)  # what `Stepped` wraps
+    return {type(own).__module__, type(objective).__module__}

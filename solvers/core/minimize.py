@@ -117,7 +117,7 @@ def _run(
     follows = x.device.type != "cpu" and solver.needs == "hessian"
     test = record.with_phase(Convergence(stop, objective, here, direction_follows=follows))
     unbounded = None
-    if checkpoint and (saved := checkpoint.load(objective)):
+    if checkpoint and (saved := checkpoint.load(solver, objective)):
         point, state, previous, here, unbounded, *_ = saved
         test.bounds, test.retry_below = saved.test
         record.resume(saved)
@@ -126,7 +126,7 @@ def _run(
             remembered = test.bounds, test.retry_below
             found = Saved(point, state, previous, here, unbounded, remembered, record.remembered)
             with record.off_the_clock():
-                checkpoint.save(objective, found)
+                checkpoint.save(solver, objective, found)
         if stop.stop_when_separable and (reason := test.no_minimiser(point)):
             return End(here, Status.SEPARABLE, f"no minimiser exists: {reason}")
         limit = here.iteration >= stop.iterations or here.seconds >= stop.seconds

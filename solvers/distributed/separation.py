@@ -28,8 +28,8 @@ def separates(point: Any, direction: Tensor | None, *, size: float, slack: float
     if not (largest > size and wrong <= slack * largest):
         return False
     inverse = f.column_lengths.reciprocal()
-    longest = f.loss.row_reach(inverse.where(inverse.isfinite(), 0.0))
-    longest *= float((f.column_lengths * f.loss.span(direction)).max())
+    longest = f.part.row_reach(inverse.where(inverse.isfinite(), 0.0))
+    longest *= float((f.column_lengths * f.part.span(direction)).max())
     beyond = int((~(right.view(len(longest), -1) >= -slack * longest.unsqueeze(1))).sum())
     pulls = point.local.error_probabilities * right
     moved = float(pulls[right > slack * largest].sum())
@@ -40,7 +40,7 @@ def separates(point: Any, direction: Tensor | None, *, size: float, slack: float
 def may_weakly_separate(point: Any, direction: Tensor, slack: float) -> bool:
     """`objectives.linear.separation.may_weakly_separate`: the few rows it looks at are sent to all processes."""
     f, right = point.objective, point.local.margin_increase(direction)
-    short = bool((right < -CLEAR * f.loss.reach(direction)).any())
+    short = bool((right < -CLEAR * f.part.reach(direction)).any())
     if f.group.total(short) == [0.0]:
         return True
     (entries,) = f.group.total(right.numel() * f.size)
@@ -51,7 +51,7 @@ def may_weakly_separate(point: Any, direction: Tensor, slack: float) -> bool:
         chosen = right <= slack * f.group.largest(float(right.max()))[0]
     if f.group.total(int(chosen.sum()) * f.size)[0] > MOST_ENTRIES:
         return True
-    parts = f.group.gather(f.loss.signed_rows(chosen))
+    parts = f.group.gather(f.part.signed_rows(chosen))
     if any(part is None for part in parts):
         return True
     rows = torch.cat([part.to(direction.device) for part in parts])

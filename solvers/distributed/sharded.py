@@ -44,8 +44,9 @@ class ShardedObjective(Objective):
     """f(x) = sum_r f_r(x), f_r the part of the process r: what all processes of a group minimise together.
 
     local: this process's objective. A LogisticRegression or SoftmaxRegression over its own rows: f is then the same
-        model over the rows of all, a mean over all of them where `reduction` is "mean", with its penalty once. Or a
-        LeastSquares or FunctionObjective, whose values are added up.
+        model over the rows of all, a mean over all of them where `reduction` is "mean", with its penalty once. The
+        same of a ModuleObjective, whose loss must be a mean or a sum over rows. Or a LeastSquares or
+        FunctionObjective, whose values are added up.
     group: a group of torch.distributed; None: all processes.
     checked: compare the iterates of all processes, bit by bit, at every value of f (AssertionError).
 
@@ -56,6 +57,7 @@ class ShardedObjective(Objective):
     does not answer.
     """
 
+    weight = 1.0  # of the local objective in the sum
     _kinds: ClassVar[dict[type, type[ShardedObjective]]] = {}
 
     def __init_subclass__(cls, *, of: type) -> None:
@@ -66,14 +68,15 @@ class ShardedObjective(Objective):
         kinds = (kind for of, kind in cls._kinds.items() if isinstance(local, of))
         if (kind := next(kinds, None)) is None and not isinstance(local, (FunctionObjective, LeastSquares)):
             raise TypeError(
-                "local must be a LogisticRegression, SoftmaxRegression, LeastSquares or FunctionObjective, found "
-                f"{type(local).__name__}: write its part of the sum as FunctionObjective(f)"
+                "local must be a LogisticRegression, SoftmaxRegression, ModuleObjective, LeastSquares or "
+                f"FunctionObjective, found {type(local).__name__}: write its part of the sum as FunctionObjective(f)"
             )
         return super().__new__(kind or cls)
 
     def __init__(self, local: Any, group: Any = None, *, checked: bool = False) -> None:
         self.group = group if isinstance(group, Group) else Group(group)
         self.local, self.checked = local, checked
+        self.part = local  # the term of the sum: where a penalty counts once, another than `local`
         self.by_autograd, self.closed_form = local.by_autograd, local.closed_form
         self.agree("objectives", type(local).__name__)
 
@@ -102,12 +105,16 @@ class ShardedObjective(Objective):
         return device_clock(self.group.device) if self.group.backend == "nccl" else perf_counter
 
     def at(self, x: Tensor) -> ShardedPoint:
-        return ShardedPoint(self, x, self.local.at(x))
+        return ShardedPoint(self, x, self.part.at(x))
 
     def forget(self) -> None:
         super().forget()
         self.local.forget()
         self.group.forget()
+
+    def weighted(self, part: Tensor) -> Tensor:
+        """This process's part of a sum."""
+        return part if self.weight == 1 else part * self.weight
 
     def tidied(self, gradient: Tensor) -> Tensor:
         """The sum of gradients, (d,), without the rounding of a part that is known to be 0."""
@@ -141,9 +148,9 @@ class ShardedPoint(MeasuredPoint):
         """The sum, without what is added once. With it come the gradient, but to a trial, and what is beside it."""
         self._count_margins()
         with alone():
-            parts = [self.local.value.reshape(1), *self._beside_the_value()]
+            parts = [self.objective.weighted(self.local.value).reshape(1), *self._beside_the_value()]
             if not self.trial:
-                parts.append(self.local.gradient)
+                parts.append(self.objective.weighted(self.local.gradient))
         self._check()
         value, *rest = self.objective.group.sum(*parts)
         if not self.trial:
@@ -188,7 +195,7 @@ class ShardedPoint(MeasuredPoint):
         """The sum of a symmetric matrix, (d, d), by its lower triangle."""
         row, column = lower_triangle(len(self.x), self.x.device)
         with alone():
-            part = matrix()[row, column]
+            part = self.objective.weighted(matrix()[row, column])
         (packed,) = self.objective.group.sum(part)
         whole = packed.new_empty(len(self.x), len(self.x))
         whole[row, column] = packed
@@ -202,7 +209,7 @@ class ShardedPoint(MeasuredPoint):
     def _sum(self, vector: Callable[[Point], Tensor]) -> Tensor:
         """The sum of a gradient or of a product with a matrix, (d,)."""
         with alone():
-            part = vector(self.local)
+            part = self.objective.weighted(vector(self.local))
         return self.objective.tidied(self.objective.group.sum(part)[0])
 
     def hvp(self, v: Tensor) -> Tensor:
@@ -224,4 +231,4 @@ class ShardedRay(Ray):
 
     def at(self, t: float) -> ShardedPoint:
         f, x = self.point.objective, add_scaled(self.point.x, self.direction, t)
-        return type(self.point)(f, x, f.local.at(x), trial=True)
+        return type(self.point)(f, x, f.part.at(x), trial=True)

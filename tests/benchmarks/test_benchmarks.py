@@ -260,9 +260,9 @@ def test_what_a_method_makes_of_the_data_is_made_on_the_clock(monkeypatch):
 def test_the_clock_covers_one_run_and_not_its_warm_up(monkeypatch):
     calls = []
 
-    def spy(solver, objective, x0, stop):
+    def spy(solver, objective, x0, stop, **keywords):
         calls.append(stop.iterations)
-        return minimize(solver, objective, x0, stop)
+        return minimize(solver, objective, x0, stop, **keywords)
 
     monkeypatch.setattr("benchmarks.runner.measure.minimize", spy)
     run = measure(replace(PENALISED, stop=fixed(7)))

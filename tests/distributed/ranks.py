@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ import torch.distributed as dist
 
 from solvers import SOLVERS, Checkpoint, Stop, minimize
 from solvers.distributed import ShardedObjective
+from solvers.objectives import FunctionObjective
 
 from .cases import CASES, SHARDS, problem, start, stop
 
@@ -18,7 +20,8 @@ KEPT = ("status", "message", "value", "iterations", "counters", "gap_bound")
 
 def main(rank: int, folder: Path) -> None:
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=len(SHARDS))
+    meeting, patience = f"file://{folder}/meeting", timedelta(seconds=60)
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=len(SHARDS), timeout=patience)
     found = {}
     for name, solver in CASES:
         f = ShardedObjective(problem(name, SHARDS[rank]))
@@ -38,6 +41,7 @@ def main(rank: int, folder: Path) -> None:
         }
     found["resumed"] = {solver: resumed(rank, folder, solver) for solver in ("newton-cholesky", "lbfgs", "newton-cg")}
     found["time limit"] = limited_by_time(rank)
+    found["NaN"] = not_a_number_in_one(rank)
     found["disagreement"] = disagreement(rank)
     found["checksums"] = checksums(rank)
     torch.save(found, folder / f"{rank}.pt")
@@ -64,6 +68,13 @@ def limited_by_time(rank: int) -> tuple[str, int]:
     f._read = lambda: float(next(seconds))
     result = minimize(SOLVERS["gradient-descent"], f, stop=Stop(iterations=100, seconds=7.0))
     return str(result.status), result.iterations
+
+
+def not_a_number_in_one(rank: int) -> tuple[str, str]:
+    """How a run ends where the part of the second process is not a number beyond some x."""
+    part = FunctionObjective(lambda x: (x - 3).square().sum() + (0 * (1 - x).log().sum() if rank else 0))
+    result = minimize(SOLVERS["gradient-descent"], ShardedObjective(part), torch.zeros(2, dtype=torch.float64))
+    return str(result.status), result.message
 
 
 def disagreement(rank: int) -> str:

@@ -11,6 +11,7 @@ import torch
 
 from solvers import SOLVERS, Status, minimize
 from solvers.distributed import ShardedObjective
+from solvers.distributed.rows import part_of, share
 
 from .cases import ALL, CASES, D, problem, start, stop
 
@@ -98,6 +99,27 @@ def test_a_run_goes_on_from_the_checkpoint_that_both_have(ranks, solver):
         iteration, iterates = found["resumed"][solver]
         assert iteration == 2
         assert torch.equal(iterates, found["logistic", solver]["iterates"])
+
+
+def test_what_is_no_number_in_one_process_ends_both(ranks):
+    assert ranks[0]["NaN"] == ranks[1]["NaN"]
+    assert ranks[0]["NaN"][0] == Status.DIVERGED and "nan" in ranks[0]["NaN"][1]
+
+
+@pytest.mark.parametrize("csr", [False, True])
+def test_the_parts_are_all_rows_in_order(csr):
+    f = problem("logistic-sparse" if csr else "softmax", ALL)
+    parts = [part_of(f, rank, 3) for rank in range(3)]
+    assert max(len(part.X) for part in parts) - min(len(part.X) for part in parts) <= 1
+    assert torch.equal(torch.cat([part.X.to_dense() for part in parts]), f.X.to_dense())
+    assert torch.equal(torch.cat([part.y for part in parts]), f.y)
+    assert all((part.l2, part.fit_intercept) == (f.l2, f.fit_intercept) for part in parts)
+
+
+def test_no_process_is_left_without_rows():
+    assert share(3, 2, 3) == slice(2, 3)
+    with pytest.raises(ValueError, match="2 rows cannot be divided over 3 processes: start at most 2"):
+        share(2, 0, 3)
 
 
 def test_parts_that_do_not_fit_together_are_refused_in_both(ranks):

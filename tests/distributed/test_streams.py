@@ -95,16 +95,19 @@ def test_derivatives_are_those_of_rows_in_memory(pair):
 
 @pytest.mark.parametrize("kind", ["dense", "csr"])
 @pytest.mark.parametrize("fit_intercept", [False, True])
-@pytest.mark.parametrize(("model", "passes"), [(logistic, 1), (softmax, 1)])
-def test_a_derivative_is_one_pass(model, passes, kind, fit_intercept, tmp_path):
+@pytest.mark.parametrize("model", [logistic, softmax])
+def test_a_derivative_is_one_pass(model, kind, fit_intercept, tmp_path):
     stream = RowStream(written(tmp_path / "rows", *rows(kind)))
     f = model(stream, stream.y, 1e-2, fit_intercept)
     x = torch.full((f.size,), 0.1, dtype=torch.float64)
     point = f.at(x)
+    for name in ("value", "gradient", "hessian", "hessian_diagonal", "curvature"):
+        _ = getattr(f.at(x), name)  # the first that is asked for has the margins yet to compute
+    _ = f.at(x).hvp(x)
     for name in ("value", "gradient", "hessian", "hessian_diagonal"):
         stream.forget_counts()
         getattr(point, name)
-        assert stream.passes == passes and stream.bytes == sum(block.bytes for block in stream.header.blocks), name
+        assert stream.passes == 1 and stream.bytes == sum(block.bytes for block in stream.header.blocks), name
     stream.forget_counts()
     point.hvp(x)
     assert stream.passes == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from solvers import SOLVERS, Checkpoint, GradientDescent, Stop, minimize
+from solvers.common.snapshot import Decoder, Encoder
 from solvers.objectives import FunctionObjective
 from tests.solvers.helpers import softmax
 
@@ -42,8 +45,8 @@ def test_a_run_goes_on_to_the_same_bits(tmp_path, logistic, name, solver):
 
 def test_saving_is_off_the_clock_and_time_goes_on(tmp_path, logistic):
     class Slow(Checkpoint):
-        def save(self, objective, saved):
-            super().save(objective, saved)
+        def save(self, *parts):
+            super().save(*parts)
             now[0] += 1000.0
 
     now = [0.0]
@@ -85,3 +88,30 @@ def test_a_state_that_cannot_be_stored_is_refused(tmp_path, logistic):
 
     with pytest.raises(ValueError, match="without checkpoints"):
         minimize(WithFunction(), logistic(l2=1.0), checkpoint=Checkpoint(tmp_path / "run", every=1))
+    without = Checkpoint(tmp_path / "run", every=1, optional=True)
+    assert minimize(WithFunction(), logistic(l2=1.0), checkpoint=without).status == "converged"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, logistic):
+    for written in (b"", b"no checkpoint", b"\x00" * 100):
+        (tmp_path / "run.0.0").write_bytes(written)
+        with pytest.raises(ValueError):
+            minimize(GradientDescent(), logistic(l2=1.0), checkpoint=Checkpoint(tmp_path / "run"))
+
+
+def test_a_file_names_no_class_of_another_package(tmp_path):
+    head = {"tree": {"number": 0, "class": "pathlib:Path", "state": {}}, "tensors": []}
+    text = json.dumps(head).encode()
+    with pytest.raises(ValueError, match="not what this version writes"):
+        Decoder({}, set()).value(len(text).to_bytes(8, "little") + text)
+
+
+def test_tensors_keep_their_layout_and_what_is_shared_stays_shared():
+    square = torch.arange(6.0).view(2, 3).T
+    ones, twice = torch.ones(1).expand(5), [square, (square, -0.0, math.inf)]
+    found = Decoder({}, set()).value(Encoder({}, set()).bytes([ones, twice, square[:0], math.nan]))
+    assert found[0].stride() == (0,) and torch.equal(found[0], ones)
+    assert found[1][0] is found[1][1][0] and found[1][0].stride() == square.stride()
+    assert torch.equal(found[1][0], square) and str(found[1][1][1:]) == "(-0.0, inf)"
+    assert found[2].shape == (0, 2) and math.isnan(found[3])

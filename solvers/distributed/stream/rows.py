@@ -50,7 +50,8 @@ class RowStream(BlockedRows):
         self._stamp = self._checked_stamp(sum(block.bytes for block in header.blocks))
         self._unchecked = set(range(len(self._blocks)))
         self._reader = ReadAhead(max(block.bytes for block in self._blocks))
-        self.y = self._read_targets(sum(block.rows for block in before))
+        self.first = sum(block.rows for block in before)  # the number of its first row in the folder
+        self.y = self._read_targets(self.first)
         self.forget_counts()
 
     @property
@@ -70,6 +71,11 @@ class RowStream(BlockedRows):
     @property
     def waited(self) -> float:
         return self._reader.waited
+
+    def share(self, rank: int, size: int) -> tuple[RowStream, slice]:
+        """The part of one of `size` processes, whole blocks, and which of the rows in the folder these are."""
+        part = RowStream(self.folder, rank, size)
+        return part, slice(part.first, part.first + len(part))
 
     def __repr__(self) -> str:
         n, d = self.shape
