@@ -228,6 +228,7 @@ def convert(
         typer.Option(help="Column of Parquet; array of NPZ or safetensors; number of a column of NPY, or an NPY file."),
     ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
+    block_bytes: Annotated[int, typer.Option(help="Of a block: what is read at once.", min=1)] = 1 << 24,
 ) -> None:
     """Convert a file that is larger than memory to rows on a disk, once: --data FOLDER then reads them block by block.
 
@@ -241,7 +242,11 @@ def convert(
 
     try:
         with Console(stderr=True).status("converting") as status:
-            stream = converted(file, out, target, dtype=dtype, progress=lambda n: status.update(f"{n:,} rows"))
+
+            def show_rows(rows: int) -> None:
+                status.update(f"{rows:,} rows")
+
+            stream = converted(file, out, target, dtype=dtype, block_bytes=block_bytes, progress=show_rows)
     except (OSError, ValueError, ImportError) as error:
         fail(error)
     n, d = stream.shape
