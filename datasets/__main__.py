@@ -228,7 +228,7 @@ def convert(
         typer.Option(help="Column of Parquet; array of NPZ or safetensors; number of a column of NPY, or an NPY file."),
     ] = None,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
-    block_bytes: Annotated[int, typer.Option(help="Of a block: what is read at once.", min=1)] = 1 << 24,
+    block_bytes: Annotated[int, typer.Option(help="Of a block: what is read at once.", min=1)] = 1 << 22,
 ) -> None:
     """Convert a file that is larger than memory to rows on a disk, once: --data FOLDER then reads them block by block.
 
