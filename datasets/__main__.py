@@ -220,6 +220,41 @@ def fetch(
 
 
 @app.command()
+def convert(
+    file: Annotated[Path, typer.Argument(help="NPY, NPZ (arrays X and y), safetensors, Parquet or LIBSVM.")],
+    out: Annotated[Path, typer.Option(help="The folder for the rows.")],
+    target: Annotated[
+        str | None,
+        typer.Option(help="Column of Parquet; array of NPZ or safetensors; number of a column of NPY, or an NPY file."),
+    ] = None,
+    dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float64",
+    block_bytes: Annotated[int, typer.Option(help="Of a block: what is read at once.", min=1)] = 1 << 22,
+) -> None:
+    """Convert a file that is larger than memory to rows on a disk, once: --data FOLDER then reads them block by block.
+
+    The same command continues where it was interrupted.
+
+    Example: python -m datasets convert clicks.parquet --target clicked --out clicks
+    """
+    from rich.console import Console
+
+    from .streams import convert as converted
+
+    try:
+        with Console(stderr=True).status("converting") as status:
+
+            def show_rows(rows: int) -> None:
+                status.update(f"{rows:,} rows")
+
+            stream = converted(file, out, target, dtype=dtype, block_bytes=block_bytes, progress=show_rows)
+    except (OSError, ValueError, ImportError) as error:
+        fail(error)
+    n, d = stream.shape
+    about = "in CSR layout, " * stream.is_sparse_csr + dtype
+    typer.echo(f"{out}: {n:,} x {d:,}, {about}, {stream.size / 1e6:,.1f} MB in {stream.count} blocks")
+
+
+@app.command()
 def views(
     out: Annotated[Path, typer.Option(help="The figure: .png, .svg or .pdf.")] = Path("views.png"),
     seed: Annotated[int, typer.Option(help="Seed of the views.")] = 0,

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from solvers.common.blocked_rows import BlockedRows
 from solvers.objectives import Objective
 
 
@@ -68,5 +69,7 @@ def _in_float64(objective: Any) -> Any:
     if hasattr(objective, "to"):
         return objective.to(torch.float64, torch.device("cpu"))
     arguments = {name: getattr(objective, name) for name in signature(type(objective)).parameters}
-    double = {name: value.double().cpu() for name, value in arguments.items() if isinstance(value, Tensor)}
+    double = {
+        name: value.double().cpu() for name, value in arguments.items() if isinstance(value, (Tensor, BlockedRows))
+    }
     return type(objective)(**arguments | double)

@@ -24,7 +24,7 @@ from ..plugins import origin
 from ..problem import Problem, Published
 from ..registry import build
 from .eigenvalues import DENSE, diagonal_rate, least_eigenvalue, row_space
-from .optimum import Linear, condition, design, interval, solve
+from .optimum import Linear, condition, design, in_blocks, interval, solve
 from .separation import OVERLAPPING, SEPARABLE, UNDECIDED, Separation, separation
 
 # The code that a certificate depends on; the solver only proposes a point, which this code then checks.
@@ -123,7 +123,6 @@ def _linear(objective: Linear, problem: Problem) -> dict[str, Any]:
         low, bound = 0.0, "a loss is not negative; a point with the upper value is known"
         if classes.classes == SEPARABLE and (objective.l2 == 0 or isinstance(objective, LogisticRegression)):
             high, bound = 0.0, "the loss tends to 0 along a separating direction"
-    space = row_space(design(objective)) if min(objective.X.shape) <= DENSE else None
     return {
         "minimiser": minimiser,
         "low": low,
@@ -132,11 +131,19 @@ def _linear(objective: Linear, problem: Problem) -> dict[str, Any]:
         "classes": classes.classes,
         "classes_by": classes.how,
         "margin": classes.margin,
-        "rank": None if space is None else space.rank,
+        "rank": _rank(objective),
         "condition": condition(end if minimiser else start),
         "diagonal_rate": diagonal_rate(start),
         "least_eigenvalue": least_eigenvalue(start) if objective.size <= DENSE else math.nan,
     }
+
+
+def _rank(objective: Linear) -> int | None:
+    """Of the rows, intercept included; None where that is not known."""
+    if in_blocks(objective):
+        columns = objective.X.shape[1] + objective.fit_intercept
+        return None if objective.nullity is None else columns - objective.nullity
+    return row_space(design(objective)).rank if min(objective.X.shape) <= DENSE else None
 
 
 def _lacks_a_class(objective: Linear) -> bool:

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from solvers import SOLVERS, Result, Stop, minimize
+from solvers.common.blocked_rows import BlockedRows
 from solvers.linalg.cholesky import factor, rounding_shift
-from solvers.linalg.kernels import transposed
+from solvers.linalg.kernels import row_blocks, transposed
 from solvers.objectives import LogisticRegression, Point, SoftmaxRegression
 
 from .eigenvalues import DENSE, EPS, lanczos, row_space
@@ -39,7 +40,8 @@ def interval(objective: Linear, point: Point) -> Interval:
     """Where the infimum of f lies, from a point that should be near the minimiser."""
     rounding = value_rounding(objective, point)
     gap, bound = math.inf, "a loss is not negative; no bound applies here"
-    if objective.size <= DENSE and (found := self_concordant_gap(point, coordinates(objective))) < math.inf:
+    known = objective.l2 > 0 or not in_blocks(objective) or objective.nullity == 0
+    if objective.size <= DENSE and known and (found := self_concordant_gap(point, coordinates(objective))) < math.inf:
         gap, bound = found, "generalised self-concordance"
     if objective.l2 > 0 and not objective.fit_intercept:
         strong = float(torch.dot(point.gradient, point.gradient)) / (2 * objective.l2)
@@ -54,11 +56,25 @@ def design(objective: Linear) -> Tensor:
     return torch.cat([X, X.new_ones(len(X), 1)], dim=1) if objective.fit_intercept else X
 
 
+def in_blocks(objective: Linear) -> bool:
+    """Whether the rows are on a disk."""
+    return isinstance(objective.X, BlockedRows)
+
+
+def designs(objective: Linear) -> Iterator[Tensor]:
+    """`design`, of rows on a disk in blocks."""
+    if not in_blocks(objective):
+        yield design(objective)
+        return
+    for _, block in row_blocks(objective.X.double()):
+        yield torch.cat([block, block.new_ones(len(block), 1)], dim=1) if objective.fit_intercept else block
+
+
 def coordinates(objective: Linear) -> Tensor | None:
     """A basis (size, r) of the directions along which f is not constant; None where that is every direction.
 
     Columns that depend on each other leave f constant along the null space of X, where there is no penalty; and so
-    does adding the same vector to the coefficients of every class.
+    does adding the same vector to the coefficients of every class. Of rows on a disk no column may depend on others.
     """
     softmax = isinstance(objective, SoftmaxRegression)
     classes = objective.classes if softmax else 1
@@ -69,7 +85,7 @@ def coordinates(objective: Linear) -> Tensor | None:
         free[-1] = True
     within = eye[:, free]
     if objective.l2 == 0:
-        within = row_space(design(objective)).basis
+        within = eye if in_blocks(objective) else row_space(design(objective)).basis
     if not softmax:
         return within if within.shape[1] < width and objective.l2 == 0 else None
     if not bool(free.any()):
@@ -127,13 +143,13 @@ def self_concordant_gap(point: Point, basis: Tensor | None = None) -> float:
 
 def _spreading_rows(objective: Linear, root: Tensor) -> Iterator[Tensor]:
     """The rows r of `self_concordant_gap` in the variables w = root v, (n, r) at a time."""
-    X = design(objective)
-    if isinstance(objective, LogisticRegression):
-        yield X @ root
-        return
-    blocks = root.view(objective.classes, X.shape[1], -1)
-    for j, k in combinations(range(objective.classes), 2):
-        yield X @ (blocks[j] - blocks[k])
+    for X in designs(objective):
+        if isinstance(objective, LogisticRegression):
+            yield X @ root
+            continue
+        blocks = root.view(objective.classes, X.shape[1], -1)
+        for j, k in combinations(range(objective.classes), 2):
+            yield X @ (blocks[j] - blocks[k])
 
 
 def gradient_rounding(point: Point) -> Tensor:
@@ -164,6 +180,8 @@ def condition(point: Point) -> float:
     """lambda_max / lambda_min of the Hessian on the directions along which f is not constant; NaN where not known."""
     f = point.objective
     if f.size <= DENSE:
+        if in_blocks(f) and f.l2 == 0 and f.nullity != 0:
+            return math.nan
         hessian, basis = point.hessian, coordinates(f)
         if basis is not None:
             Q = torch.linalg.qr(basis).Q

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from torch import Tensor
 
+from solvers.common.blocked_rows import BlockedRows
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 
 SEPARABLE, QUASI, OVERLAPPING = "separable", "quasi-separable", "overlapping"
@@ -33,6 +34,8 @@ class Separation:
 
 def separation(objective: LogisticRegression | SoftmaxRegression) -> Separation:
     """Whether some w separates the classes, whatever the penalty."""
+    if isinstance(objective.X, BlockedRows):
+        return Separation(UNDECIDED, math.nan, "the rows are on a disk, and a linear program needs all of them")
     factor = 1 if isinstance(objective, LogisticRegression) else 2 * (objective.classes - 1)
     if _entries(objective) * factor > LARGEST:
         if _single_column_separates(objective):

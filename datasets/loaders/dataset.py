@@ -11,6 +11,8 @@ import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor
 
+from solvers.common.blocked_rows import BlockedRows
+
 
 @dataclass(frozen=True)
 class Dataset:
@@ -34,6 +36,9 @@ class Dataset:
         digest = hashlib.sha256()
         for part in (self.X, self.y, self.X_test, self.y_test):
             digest.update(str(tuple(part.shape)).encode())
+            if isinstance(part, BlockedRows):
+                digest.update(part.checksum.encode())
+                continue
             sparse = part.layout == torch.sparse_csr
             for array in (part.crow_indices(), part.col_indices(), part.values()) if sparse else (part,):
                 digest.update(array.cpu().contiguous().numpy().tobytes())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
 import io
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 VARIABLE = "HESSBENCH_DATA"
 CACHE = "XDG_CACHE_HOME"
+PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}  # how files that end so are opened
 GZIP = b"\x1f\x8b"  # how its files begin; some servers unpack them
 
 

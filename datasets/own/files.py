@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
 import csv
-import gzip
 import re
 import warnings
 from collections import Counter
@@ -16,10 +14,10 @@ import numpy as np
 
 from solvers.common.names import lookup
 
+from ..loaders.storage import PACKED
 from .tables import Table, listed, pandas
 
 SEPARATORS = ",;\t|"
-PACKED: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 LIBSVM_ROW = re.compile(r"\S+(\s+\d+:\S+)+\s*(#.*)?")
 SUFFIXES = ".csv, .tsv, .parquet, .npz, .libsvm or .svm (text may end in .gz or .bz2)"
 
@@ -29,7 +27,7 @@ def read(path: str, target: str | None, drop: Sequence[str] = ()) -> Table:
     need no name. drop: columns to leave out. Raises ValueError."""
     file = Path(path)
     if not file.is_file():
-        raise ValueError(f"{path!r} is a folder: give a file ending in {SUFFIXES}")
+        raise ValueError(f"{path!r} is a folder without converted rows: give a file ending in {SUFFIXES}")
     try:
         if file.stat().st_size == 0:
             raise ValueError("it is empty: give a file with a header and rows")

@@ -27,6 +27,7 @@ class Model(NamedTuple):
     classes: int | None
     make: Callable[[Dataset, int, float, bool], Parts]
     takes_sparse: bool = True
+    takes_blocks: bool = True
 
 
 def _logistic(data: Dataset, classes: int, l2: float, fit_intercept: bool) -> Parts:
@@ -55,7 +56,7 @@ def _residual_mlp(data: Dataset, classes: int, l2: float, fit_intercept: bool) -
 MODELS = {
     "logistic": Model(2, _logistic),
     "softmax": Model(None, _softmax),
-    "residual-mlp": Model(None, _residual_mlp, takes_sparse=False),
+    "residual-mlp": Model(None, _residual_mlp, takes_sparse=False, takes_blocks=False),
 }
 
 

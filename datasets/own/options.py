@@ -13,7 +13,7 @@ Data = Annotated[
     str | None,
     typer.Option(
         "--data",
-        help="A file of your own: CSV, Parquet, NPZ (arrays X and y) or LIBSVM.",
+        help="A file of your own: CSV, Parquet, NPZ (arrays X and y) or LIBSVM; or a folder of `data convert`.",
         metavar="FILE",
     ),
 ]
@@ -74,9 +74,9 @@ def remembered(options: dict[str, Any]) -> str | None:
         if others := [name for name, value in options.items() if value != OPTIONS[name][1]]:
             raise ValueError(f"--{others[0].replace('_', '-')} is about own data: name the file with --data")
         return None
-    from .recipe import OwnData, remember
+    from .recipe import own_data, remember
 
-    own = OwnData(path, **options | {"drop": tuple(options["drop"])})
+    own = own_data(path, **options | {"drop": tuple(options["drop"])})
     name = remember(own)
     typer.echo(f"{name}: {own.summary}", err=True)
     for note in own.notes:

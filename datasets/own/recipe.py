@@ -10,20 +10,26 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from solvers.common.files import written_whole
+from solvers.distributed import RowStream
+from solvers.distributed.stream.layout import HEADER, PROGRESS
 
+from ..loaders.dataset import Dataset
 from ..loaders.storage import DataError, cache_folder, sha256
 from ..problem import Problem
 from .files import read
-from .models import check, problem, words
+from .models import MODELS, check, problem, words
 from .prepare import Prepared, prepare
+from .targets import classes
 
 VARIABLE = "HESSBENCH_OWN_DATA"  # a JSON object: the settings of each problem of this command, by name
 SMALL = 100_000  # entries of X
 LONGEST = 30  # letters of a file's stem in a name
+AS_THEY_ARE = "rows on a disk are taken as they are: none is held out, and no column is standardised or left out"
 DIGITS = 6  # of the hash in a name
 
 
@@ -78,6 +84,52 @@ class OwnData:
     def __call__(self, dtype: torch.dtype, device: torch.device) -> Problem:
         settings = (self.model, self.l2, self.intercept, dtype, device)
         return problem(self.prepared.data, self.prepared.classes, self.name, self.summary, *settings)
+
+
+@dataclass(frozen=True)
+class StreamedData(OwnData):
+    """Rows on a disk, in a folder of `hessbench data convert`, for the CPU: none is held out, no column is changed."""
+
+    standardize: bool = False
+    test_size: float = 0.0
+
+    @property
+    def prepared(self) -> Prepared:
+        check(self.model, self.l2, self.intercept)
+        if not MODELS[self.model].takes_blocks:
+            raise ValueError(f"{self.model} needs its rows in memory: choose logistic or softmax for a folder")
+        return _streamed(self, self._stamp())
+
+    @property
+    def small(self) -> bool:
+        return False
+
+    def _stamp(self) -> tuple[int, int]:
+        header = os.path.join(self.path, HEADER)
+        return _stamp(header if os.path.exists(header) else self.path)
+
+    def _hash(self) -> str:
+        settings = [self.prepared.data.X.checksum, self.model, self.l2, self.intercept]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+
+def own_data(path: str, **settings: Any) -> OwnData:
+    """Of a file, or of a folder that `hessbench data convert` has made or begun."""
+    if not any(os.path.exists(os.path.join(path, name)) for name in (HEADER, PROGRESS)):
+        return OwnData(path, **settings)
+    for name in ("target", "drop"):
+        if settings.get(name):
+            raise ValueError(f"the rows in {path} were converted with their target: leave --{name} out")
+    chosen = {name: value for name, value in settings.items() if name in ("model", "l2", "intercept")}
+    return StreamedData(path, **chosen)
+
+
+@lru_cache(maxsize=2)  # each has buffers
+def _streamed(own: StreamedData, stamp: tuple[int, int]) -> Prepared:
+    stream = RowStream(own.path)
+    target = classes(stream.y.numpy(), "target", own.model, MODELS[own.model].classes, ", ".join(MODELS))
+    data = Dataset(own.path, stream, torch.as_tensor(target.y), stream.y[:0], stream.y[:0])
+    return Prepared(data, target.count, (*target.notes, AS_THEY_ARE))
 
 
 def _stamp(path: str) -> tuple[int, int]:
@@ -149,7 +201,7 @@ class Remembered:
 @lru_cache(maxsize=64)
 def _remembered(name: str, settings: str) -> Remembered:
     own = json.loads(settings)
-    return Remembered(name, OwnData(**own | {"drop": tuple(own["drop"])}))
+    return Remembered(name, own_data(**own | {"drop": tuple(own["drop"])}))
 
 
 def recall(name: str) -> Remembered | None:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Protocol
 import torch
 from torch import Tensor
 
+from ..common.blocked_rows import BlockedRows
 from ..core.arguments import default_start
 from ..linalg.kernels import is_sparse
 from ..objectives import LogisticRegression, Objective, SoftmaxRegression
@@ -110,6 +111,8 @@ def from_zero(start: Tensor | None, method: str) -> None:
 
 def rows_and_labels(f: LogisticRegression | SoftmaxRegression) -> tuple[Any, Any]:
     """X as a C-ordered NumPy array or a SciPy CSR matrix with 32-bit indices, and y, without copies of the numbers."""
+    if isinstance(f.X, BlockedRows):
+        raise ValueError("this peer takes rows in memory, and these are on a disk: choose one of our solvers")
     if not is_sparse(f.X):
         return f.X.contiguous().numpy(), f.y.numpy()
     from scipy.sparse import csr_matrix

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .blocked_rows import BlockedRows
 from .csr import checked_csr
 
 EPS = {dtype: torch.finfo(dtype).eps for dtype in (torch.float32, torch.float64)}  # rounding units
@@ -58,6 +59,8 @@ def design_matrix(X: Any, fit_intercept: bool) -> Tensor:
 
     A CSR tensor is put in order where it is not, with its duplicates added up.
     """
+    if isinstance(X, BlockedRows):
+        return X
     X = real_tensor("X", X, layouts=(torch.strided, torch.sparse_csr))
     if X.ndim != 2:
         raise ValueError(f"X must have two dimensions (rows, features), found shape {tuple(X.shape)}")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..common.cached import cached
 from ..linalg.exact_rank import combined_residues, modulo, rank_of_residues
-from ..linalg.kernels import is_sparse, weighted_square_sums
+from ..linalg.kernels import is_sparse, stored_entries, weighted_square_sums
 from ..objectives.base import NewtonDirection
 from ..objectives.linear.model import DOUBLED, MOST_RANKED, LinearModel
 from ..objectives.linear.separation import STRICTLY, WEAKLY
@@ -44,7 +44,7 @@ class ShardedLinearModel(ShardedObjective, of=LinearModel):
             setattr(self, name, getattr(local, name))
         self.agree("dtypes", str(X.dtype))
         binary = getattr(local, "binary", True)
-        stored = (X.values() if is_sparse(X) else X).numel()
+        stored = stored_entries(X)
         double = not is_sparse(X) and X.numel() <= DOUBLED and X.device.type != "mps"
         rows, stored, work, mixed, coarse = self.group.total(
             len(X), stored, local.hessian_price * stored, not binary, not double

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..common.blocked_rows import BlockedRows
 from ..linalg.kernels import is_sparse
 from ..objectives.linear.model import LinearModel
 
@@ -38,6 +39,11 @@ def part_of(objective: Any, rank: int, size: int) -> LinearModel:
     """The same model over the rows of one process. TypeError for an objective that is no linear model."""
     if not isinstance(objective, LinearModel):
         raise TypeError(NO_ROWS.format(type(objective).__name__))
-    rows = share(len(objective.X), rank, size)
+    X = objective.X
+    if isinstance(X, BlockedRows):
+        X, rows = X.share(rank, size)
+    else:
+        rows = share(len(X), rank, size)
+        X = some_rows(X, rows)
     arguments = {name: getattr(objective, name) for name in signature(type(objective)).parameters}
-    return type(objective)(**arguments | {"X": some_rows(objective.X, rows), "y": objective.y[rows]})
+    return type(objective)(**arguments | {"X": X, "y": objective.y[rows]})

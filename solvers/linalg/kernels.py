@@ -10,6 +10,8 @@ from importlib.util import find_spec
 import torch
 from torch import Tensor
 
+from ..common.blocked_rows import BlockedRows
+
 SMALL_BYTES = 1 << 18  # an X of this size is one block, and a copy of it does not matter
 BLOCK_BYTES = 1 << 20  # a scaled block of rows stays in a cache; a call for it costs little beside its work
 LARGEST_BLOCK = 1 << 24  # three of them are live at once for a sparse X: the memory that a solver adds to its data
@@ -18,6 +20,20 @@ BLOCK_COLUMNS = 96  # 6,000 x 784 took 0.6 of the time of X^T X, 200,000 x 100 0
 
 def is_sparse(X: Tensor) -> bool:
     return X.layout == torch.sparse_csr
+
+
+def stored_entries(X: Tensor) -> int:
+    """Of a CSR tensor those with a place; of a dense one all."""
+    if isinstance(X, BlockedRows):
+        return X.stored
+    return (X.values() if is_sparse(X) else X).numel()
+
+
+def norm(X: Tensor) -> float:
+    """||X||_F; infinite where its square overflows in X's precision."""
+    if isinstance(X, BlockedRows):
+        return X.norm
+    return float(torch.linalg.vector_norm(X.values() if is_sparse(X) else X))
 
 
 def block_bytes() -> int:
@@ -32,6 +48,12 @@ def block_bytes() -> int:
 
 def row_blocks(X: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Dense blocks of consecutive rows, each about `block_bytes` on the CPU and the whole of X on an accelerator."""
+    if isinstance(X, BlockedRows):
+        for outer, part in X.blocks():
+            for inner, block in row_blocks(part):
+                start = outer.start + inner.start
+                yield slice(start, start + len(block)), block
+        return
     n, d = X.shape
     itemsize = X.element_size()
     rows = n if X.device.type != "cpu" and not is_sparse(X) else max(block_bytes() // (max(d, 1) * itemsize), 64)
@@ -55,6 +77,8 @@ def row_blocks(X: Tensor) -> Iterator[tuple[slice, Tensor]]:
 
 def take_rows(X: Tensor, rows: Tensor) -> Tensor:
     """A dense tensor of the given rows, (m, d); rows: (m,) int64."""
+    if isinstance(X, BlockedRows):
+        return X.take(rows, take_rows)
     if not is_sparse(X):
         return X.index_select(0, rows)  # X[rows] took twice as long
     starts, counts = X.crow_indices()[rows], X.crow_indices().diff()[rows]
@@ -71,7 +95,7 @@ def short_indices(X: Tensor) -> Tensor:
 
     MKL wants such indices, and torch converts longer ones at each call: X v on w8a took twice as long with them.
     """
-    if not is_sparse(X) or X.device.type != "cpu" or X.values().numel() >= 1 << 31:
+    if isinstance(X, BlockedRows) or not is_sparse(X) or X.device.type != "cpu" or X.values().numel() >= 1 << 31:
         return X
     indices = (part.to(torch.int32) for part in (X.crow_indices(), X.col_indices()))
     return torch.sparse_csr_tensor(*indices, X.values(), X.shape, check_invariants=False)
@@ -96,7 +120,8 @@ def row_sums_of_absolute_gram(X: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def fits_one_block(X: Tensor) -> bool:
-    return not is_sparse(X) and X.numel() * X.element_size() <= SMALL_BYTES
+    small = not is_sparse(X) and X.numel() * X.element_size() <= SMALL_BYTES
+    return small and not isinstance(X, BlockedRows)
 
 
 def one_block_gram(X: Tensor, weights: Tensor, base: Tensor, scale: float, transpose: Tensor) -> Tensor:
@@ -136,9 +161,20 @@ def weighted_gram(
         from .triton_gram import one_pass_gram
 
         return one_pass_gram(X, weights, base, scale)
+    gram = base.clone()
+    whole = add_lower_gram(gram, X, weights, scale)
+    return gram if whole else mirrored(gram)
+
+
+def mirrored(lower: Tensor) -> Tensor:
+    """The symmetric matrix with this lower triangle, in place."""
+    return lower.tril_().add_(lower.tril(-1).T)
+
+
+def add_lower_gram(gram: Tensor, X: Tensor, weights: Tensor, scale: float) -> bool:
+    """Add scale X^T diag(weights) X to a (d, d) tensor, at least to its lower triangle; whether to all of it."""
     d, scaled = X.shape[1], None
     width = BLOCK_COLUMNS if X.device.type == "cpu" else d  # an accelerator would rather have one large product
-    gram = base.clone()
     for rows, block in row_blocks(X):
         if scaled is None or len(scaled) != len(block):
             scaled = torch.empty_like(block)
@@ -146,7 +182,7 @@ def weighted_gram(
         for start in range(0, d, width):
             stop = min(start + width, d)
             gram[start:stop, :stop].addmm_(block[:, start:stop].T, scaled[:, :stop], alpha=scale)
-    return gram if width >= d else gram.tril_().add_(gram.tril(-1).T)
+    return width >= d
 
 
 def gram_products(d: int) -> float:
@@ -170,6 +206,8 @@ def squares_of(X: Tensor, transpose: Tensor) -> Tensor | None:
 
     On a9a and w8a a product with them took a tenth of the time of sums over the stored entries.
     """
+    if isinstance(X, BlockedRows):
+        return None
     if is_sparse(X):
         indices = transpose.crow_indices(), transpose.col_indices()
         return torch.sparse_csr_tensor(*indices, transpose.values().square(), transpose.shape, check_invariants=False)
@@ -181,6 +219,8 @@ def transposed(X: Tensor) -> Tensor:
 
     With the copy a weighted Gram matrix of 398 x 30 took 57 microseconds, with the view 79.
     """
+    if isinstance(X, BlockedRows):
+        return X.T
     if is_sparse(X):
         return transposed_csr(X)
     return X.T.contiguous() if fits_one_block(X) else X.T

@@ -69,7 +69,7 @@ def computed_by_torch() -> bool:
 def columns_of(objective: Any) -> Columns | None:
     """None where compiled kernels are not for that problem, or not there."""
     X, size = objective.X, objective.size
-    small = not is_sparse(X) and X.device.type == "cpu" and X.numel() <= MOST_ENTRIES
+    small = isinstance(X, Tensor) and not is_sparse(X) and X.device.type == "cpu" and X.numel() <= MOST_ENTRIES
     small = small and len(X) <= MOST_ROWS and size <= WIDEST
     if not (small and objective.binary) or computed_by_torch() or kernels() is None:
         return None

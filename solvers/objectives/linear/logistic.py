@@ -8,10 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...common.blocked_rows import BlockedRows
 from ...common.cached import cached
 from ...common.validation import design_matrix, row_labels
 from ...linalg.kernels import fits_one_block, is_sparse, take_rows, transposed
 from ..base import NewtonDirection
+from .blocked_point import BlockedLogisticPoint
 from .compiled_point import CompiledLogisticPoint, columns_of
 from .compiled_rows import CompiledRows, rows_of
 from .logistic_point import LogisticPoint, LogisticPointOnDevice
@@ -23,7 +25,7 @@ class LogisticRegression(LinearModel):
     """f(w) = reduce_i [y_i softplus(-z_i) + (1 - y_i) softplus(z_i)] + l2/2 ||w||^2,  z = X w (+ intercept).
 
     X  (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
-       Entries of a CSR tensor that share a place are added up.
+       Entries of a CSR tensor that share a place are added up. Or a RowStream, whose rows are on a disk.
     y  (n,): labels in [0, 1]; values strictly between are probabilities.
     l2: penalty, >= 0. With `fit_intercept` one unpenalised coefficient is appended as the last entry of w.
     reduction: "mean" or "sum" over the rows; the penalty is added after it, never divided.
@@ -53,7 +55,10 @@ class LogisticRegression(LinearModel):
         self.signs = classes.add_(classes).sub_(1) if self.binary else classes.fill_(1)  # (n,)
         asks_for_margins = self.binary and self.l2 == 0 and X.device.type != "cpu"
         self._point = LogisticPointOnDevice if asks_for_margins else LogisticPoint
-        self._fused = not self.fit_intercept and not is_sparse(X)  # one kernel adds the penalty to the product
+        if isinstance(X, BlockedRows):
+            self._point = BlockedLogisticPoint
+        # One kernel adds the penalty to the product.
+        self._fused = not self.fit_intercept and isinstance(X, Tensor) and not is_sparse(X)
         self._signed = None
         if self.binary and not self.fit_intercept and fits_one_block(X):
             # Where a kernel takes no longer than its call: rows times their sign save two products an iteration.
@@ -108,7 +113,7 @@ class LogisticRegression(LinearModel):
         """s_i x_i; x_i and -x_i where the label is a probability: there every move is a wrong one."""
         if is_sparse(self.X) or int(fixed.sum()) * self.size > MOST_ENTRIES:
             return None
-        rows, y = self.X[fixed], self.y[fixed]
+        rows, y = take_rows(self.X, fixed.nonzero().squeeze(1)), self.y[fixed]
         rows = torch.cat([rows, rows.new_ones(len(rows), 1)], dim=1) if self.fit_intercept else rows
         return torch.cat([rows[y > 0], -rows[y < 1]])
 
@@ -160,7 +165,8 @@ class LogisticRegression(LinearModel):
     @cached
     def wide(self) -> bool:
         """Whether there are more columns than rows, and all are penalised."""
-        return len(self.y) < self.size and self.strong_convexity > 0 and not is_sparse(self.X)
+        in_memory = isinstance(self.X, Tensor)
+        return len(self.y) < self.size and self.strong_convexity > 0 and not is_sparse(self.X) and in_memory
 
     @cached
     def row_products(self) -> Tensor:

@@ -41,7 +41,7 @@ def part_has_minimiser(point: LinearPoint) -> bool:
     """
     f = point.objective
     few = fits_one_block(f.X) or len(f.X) < PART * ROWS * f.size
-    if f.l2 > 0 or not f.binary or is_sparse(f.X) or few or "hessian" in point.__dict__:
+    if f.l2 > 0 or not f.binary or is_sparse(f.X) or not isinstance(f.X, Tensor) or few or "hessian" in point.__dict__:
         return False
     with separately_counted("stopping test", "sample_hessians"):
         part = type(f)(f.X[::PART], f.y[::PART], fit_intercept=f.fit_intercept).at(point.x)

@@ -7,11 +7,13 @@ import math
 import torch
 from torch import Tensor
 
+from ...common.blocked_rows import BlockedRows
 from ...common.cached import cached
 from ...common.validation import class_labels, design_matrix
-from ...linalg.kernels import is_sparse
+from ...linalg.kernels import is_sparse, take_rows
 from ...linalg.spectral import Pencil, pencil
 from ..base import NewtonDirection
+from .blocked_point import BlockedSoftmaxPoint
 from .model import LinearModel
 from .separation import MOST_ENTRIES, STRICTLY, WEAKLY, may_weakly_separate, separates
 from .softmax_point import SoftmaxPoint
@@ -23,7 +25,7 @@ class SoftmaxRegression(LinearModel):
     """f(w) = reduce_i [log sum_k exp(z_ik) - z_i,y_i] + l2/2 ||w||^2,  z_ik = x_i w_k (+ intercept_k).
 
     X  (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
-       Entries of a CSR tensor that share a place are added up.
+       Entries of a CSR tensor that share a place are added up. Or a RowStream, whose rows are on a disk.
     y  (n,): labels 0, 1, ..., classes - 1, as integers or as floats that are whole.
     classes: K >= 2; the largest label + 1 where None. l2: penalty, >= 0, on every row but not on the intercepts.
     reduction: "mean" or "sum" over the rows; the penalty is added after it, never divided.
@@ -62,7 +64,7 @@ class SoftmaxRegression(LinearModel):
         return {"W": (self.classes, self.size // self.classes)}
 
     def at(self, x: Tensor) -> SoftmaxPoint:
-        return SoftmaxPoint(self, x)
+        return (BlockedSoftmaxPoint if isinstance(self.X, BlockedRows) else SoftmaxPoint)(self, x)
 
     def rows(self, w: Tensor) -> Tensor:
         """w as (K, d [+ 1])."""
@@ -104,7 +106,7 @@ class SoftmaxRegression(LinearModel):
         if is_sparse(self.X) or int(fixed.sum()) * self.size > MOST_ENTRIES:
             return None
         row, other = fixed.nonzero().T
-        entries = self.X[row]
+        entries = take_rows(self.X, row)
         entries = torch.cat([entries, entries.new_ones(len(row), 1)], dim=1) if self.fit_intercept else entries
         blocks, places = entries.new_zeros(len(row), self.classes, m), torch.arange(len(row), device=row.device)
         blocks[places, self.y[row]] = entries

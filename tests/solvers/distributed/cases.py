@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,9 @@ import torch
 from torch import Tensor
 
 from solvers import SOLVERS, Stop
+from solvers.distributed import RowStream
+from solvers.distributed.rows import some_rows
+from solvers.distributed.stream import StreamWriter
 from solvers.objectives import FunctionObjective, LeastSquares, LogisticRegression, ModuleObjective, SoftmaxRegression
 
 N, D, FIRST = 200, 6, 130  # rows, columns, rows of the first process
@@ -26,6 +30,16 @@ def rows() -> tuple[Tensor, Tensor, Tensor]:
     return X, y, classes
 
 
+def on_disk(X: Tensor, y: Tensor) -> RowStream:
+    """The same rows in two blocks, those of the first process and of the second."""
+    folder = tempfile.mkdtemp()
+    with StreamWriter(folder, "a case") as writer:
+        for part in SHARDS:
+            writer.append(some_rows(X, part), y[part])
+        writer.finish("float64", "csr" if X.is_sparse_csr else "dense")
+    return RowStream(folder)
+
+
 def problem(name: str, part: slice) -> Any:
     """The objective of that name over some of the rows."""
     X, y, classes = rows()
@@ -34,6 +48,9 @@ def problem(name: str, part: slice) -> Any:
         return LogisticRegression(X[part].float(), y[part].float(), 1e-2)
     if name == "logistic-sparse":
         return LogisticRegression(X.where(X > 0.3, 0.0)[part].to_sparse_csr(), y[part], 1e-2, fit_intercept=True)
+    if name in ("stream", "stream-sparse"):
+        X = X if name == "stream" else X.where(X > 0.3, 0.0).to_sparse_csr()
+        return LogisticRegression(on_disk(X, y).share(SHARDS.index(part), 2)[0] if part != ALL else X, y[part], 1e-2)
     if name == "logistic-free":
         return LogisticRegression(X[part], y[part], fit_intercept=True)
     if name == "probabilities":
@@ -77,6 +94,8 @@ OTHERS = {
     "logistic-float32": FEW,
     "logistic-sparse": [*FEW, "newton-fixed-hessian", "kfac"],
     "logistic-free": FEW,
+    "stream": [*FEW, "newton-fixed-hessian", "kfac", "newton-diagonal-damped"],
+    "stream-sparse": FEW,
     "probabilities": FEW,
     "sum": FEW,
     "dependent": ["newton-cholesky", "trust-region-exact"],
