@@ -91,7 +91,8 @@ def _array(vector: Tensor, length: int) -> np.ndarray:
 def rows_of(objective: Any) -> CompiledRows | None:
     """None where compiled kernels are not for that problem, or not there."""
     X = objective.X_short
-    if not (isinstance(X, Tensor) and is_sparse(X)) or X.device.type != "cpu" or computed_by_torch() or kernels() is None:
+    on_cpu = isinstance(X, Tensor) and is_sparse(X) and X.device.type == "cpu"
+    if not on_cpu or computed_by_torch() or kernels() is None:
         return None
     pointers, columns, values = (part.numpy() for part in (X.crow_indices(), X.col_indices(), X.values()))
     if columns.dtype != np.int32:  # more than 2^31 entries
