@@ -28,6 +28,7 @@ from .sections.recommendations import recommendation_section
 from .sections.scaling import scaling_section
 from .sections.scoreboard import scoreboard_sections
 from .sections.tools import tool_sections
+from .tables.record import not_measured
 from .tables.registry import TABLES
 from .tables.times import targets, with_a_target
 
@@ -71,8 +72,9 @@ def build(
         progress(record.name)
         tables[record.name] = record.make(*record.takes(runs))
         writer = SectionWriter(record.name, record.heading, out, known, group=TABLES_GROUP)
-        writer.table(record, tables[record.name], after=peers_note(runs.frame) if record.peers else "")
-        sections.append(writer.section())
+        missing, after = not_measured(tables[record.name]), peers_note(runs.frame) if record.peers else ""
+        writer.table(record, tables[record.name], after=after, show=not missing)
+        sections.append(writer.section(missing))
     competing = with_a_target(runs.frame)
     for kind in TARGETS:  # the same as numbers, for other programs
         targets(competing, kind).to_csv(out / "tables" / f"targets-{kind}.csv", index=False)

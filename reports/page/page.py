@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..data.provenance import between
 from ..data.runs import Runs
@@ -17,12 +18,16 @@ from .section import Section
 from .sources import APPENDIX, Sources
 
 HERE = Path(__file__).parent
+MISSING = "missing"  # the id of the list of what was not measured
 
 
 def page(runs: Runs, found: Sequence[Finding], sections: Sequence[Section], sources: Sources) -> str:
     """The page as HTML."""
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+    templates.filters["code"] = code
     frame = runs.frame
+    shown = [section for section in sections if not section.empty]
+    missing = [section for section in sections if section.empty and section.note]
     return templates.get_template("page.html").render(
         style=Markup((HERE / "page.css").read_text()),
         script=Markup((HERE / "page.js").read_text()),
@@ -32,10 +37,12 @@ def page(runs: Runs, found: Sequence[Finding], sections: Sequence[Section], sour
         older=runs.older,
         disturbed=runs.disturbed,
         skipped=runs.skipped,
-        contents=contents(found, sections),
+        contents=contents(found, shown, missing),
         findings=[(finding, sources.anchor(finding.runs)) for finding in found],
         best=SHOWN,
-        sections=sections,
+        sections=shown,
+        missing=missing,
+        missing_anchor=MISSING,
         appendix=APPENDIX,
         entries=sources.entries(),
     )
@@ -59,9 +66,16 @@ def measured(runs: Runs) -> dict[str, str]:
     }
 
 
-def contents(found: Sequence[Finding], sections: Sequence[Section]) -> dict[str, list[tuple[str, str]]]:
+def code(words: str) -> Markup:
+    """Words with `commands` between backticks, as HTML."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))
+
+
+def contents(
+    found: Sequence[Finding], sections: Sequence[Section], missing: Sequence[Section] = ()
+) -> dict[str, list[tuple[str, str]]]:
     """The contents of the page, in its order: group -> (anchor, title) of each section."""
     groups = {"Summary": [("top", "What was run"), *([("findings", "What the runs show")] if found else [])]}
     for section in sections:
         groups.setdefault(section.group, []).append((section.name, section.title))
-    return groups | {"Appendix": [(APPENDIX, "The runs")]}
+    return groups | {"Appendix": [(MISSING, "Not measured here")] * bool(missing) + [(APPENDIX, "The runs")]}

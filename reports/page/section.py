@@ -50,6 +50,11 @@ class Section:
     group: str = ACROSS
     folded: bool = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is but a note: the page has these in one list."""
+        return not self.table and not self.figures
+
 
 class SectionWriter:
     """Collects a section, and writes its tables and figures below `out`."""

@@ -14,7 +14,7 @@ from ..page.write import caption, html_table, write_table
 
 FALSE_ONES = "hard-cases-false"
 NAME, TITLE = "hard-cases", "Reports of convergence on hard problems, with other libraries"
-MAKE = "there are no verdicts: `python -m benchmarks honesty` fits the hard problems with every solver and every peer"
+MAKE = "There are no verdicts: `python -m benchmarks honesty` fits the hard problems with every solver and every peer."
 
 
 def hard_case_sections(path: Path, out: Path) -> list[Section]:

@@ -11,6 +11,11 @@ from ..data.runs import Runs
 from ..text import caption
 
 
+def not_measured(table: pd.DataFrame) -> str:
+    """Of a table with nothing to show, what measures it: the one entry of its column `measured`. Empty for others."""
+    return str(table["measured"].iloc[0]) if len(table) == 1 and "measured" in table else ""
+
+
 def all_runs(runs: Runs) -> tuple:
     return (runs.frame,)
 

@@ -99,12 +99,13 @@ def test_every_link_inside_the_page_leads_somewhere(page):
 
 def test_every_measured_row_and_every_figure_links_to_its_runs(page):
     text = page.read_text()
-    for name in ("claims", "summary", "time-to-gap", "time-to-accuracy", "environment"):
+    assert '<section id="claims">' not in text and '<li id="claims">' in text  # not all of its runs are there
+    for name in ("summary", "time-to-gap", "time-to-accuracy", "environment"):
         section = text[text.index(f'<section id="{name}">') :].split("</section>")[0]
         body = section.split("<tbody>")[1].split("</tbody>")[0]
         linked = [row for row in body.split("<tr>")[1:] if re.search(r'href="#(case-|cases-|runs)', row)]
-        assert len(linked) == (0 if name == "claims" else body.count("<tr>"))  # no claims: not all runs are there
-        assert ('<p class="source">From <a href' in section) == (name != "claims")
+        assert len(linked) == body.count("<tr>")
+        assert '<p class="source">From <a href' in section
     for figure in re.findall(r"<figcaption>.*?</figcaption>", text, re.DOTALL):
         assert '<p class="source">From <a href="#cases-' in figure
 
@@ -171,6 +172,19 @@ def test_names_of_other_tools_and_of_files_stay_names(runs, tmp_path, monkeypatc
         (inside,) = re.findall(f'<section id="{section}">(.*?)</section>', text, re.DOTALL)
         assert "&lt;img src" in inside, section
     assert not re.search(r"href=\"[^\"]*[<>' ]", text)
+
+
+def test_what_was_not_measured_is_one_list_that_names_the_commands(page):
+    text = page.read_text()
+    (listed,) = re.findall(r'<section id="missing">(.*?)</section>', text, re.DOTALL)
+    assert listed.count("<li ") == len(re.findall(r'<li id="([^"]+)">', listed)) >= 5
+    assert "<code>python -m benchmarks run --suite classic</code>" in listed and "`" not in listed
+    for name in re.findall(r'<li id="([^"]+)">', listed):
+        assert f'href="#{name}"' not in text and f'<section id="{name}">' not in text
+    for section in re.findall(
+        r'<section id="(?:top|findings|missing|runs)".*?</section>|(<section.*?</section>)', text, re.DOTALL
+    ):
+        assert not section or "<table" in section or "<figure" in section
 
 
 # --- what a table is sorted by
