@@ -1,5 +1,7 @@
 "use strict";
 
+const FIRST = 10; // rows of a long table that show at first; the page has marked the others with `more`
+
 // Numbers are sorted by data-sort, words as they read. Cells without a number come last either way.
 function sortBy(table, column, descending) {
   const head = table.tHead.rows[0].cells[column];
@@ -15,6 +17,7 @@ function sortBy(table, column, descending) {
     return last || (descending ? order(b.key, a.key) : order(a.key, b.key)) || 0; // NaN against NaN: as they stood
   });
   table.tBodies[0].append(...rows.map(({ row }) => row));
+  rows.forEach(({ row }, place) => row.classList.toggle("more", place >= FIRST));
   for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", descending ? "descending" : "ascending");
 }
@@ -28,6 +31,23 @@ for (const head of document.querySelectorAll("table thead th")) {
   button.addEventListener("click", () => {
     sortBy(head.closest("table"), head.cellIndex, head.getAttribute("aria-sort") === "ascending");
   });
+}
+
+// Long tables begin with their best rows.
+for (const table of document.querySelectorAll("main section:not(#runs) table")) {
+  const rows = table.tBodies[0].rows, more = table.querySelectorAll("tr.more").length;
+  if (!more) continue;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "rows";
+  const show = (all) => {
+    table.classList.toggle("cut", !all);
+    button.setAttribute("aria-expanded", String(all));
+    button.textContent = all ? "Show fewer rows" : `Show all ${rows.length} rows`;
+  };
+  button.addEventListener("click", () => show(table.classList.contains("cut")));
+  show(false);
+  table.parentElement.after(button);
 }
 
 // The contents stand open beside the text on a wide screen, and fold after each choice on a narrow one.

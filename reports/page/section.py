@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from ..tables.record import Table
 from .drawing import write_figure
 from .sources import Sources
-from .write import html_table, write_table
+from .table import html_table, ranked
+from .write import write_table
 
 ACROSS, TABLES_GROUP, FIGURES_GROUP = "Across problems", "Tables", "Figures"  # groups in the contents
 
@@ -81,10 +82,11 @@ class SectionWriter:
         after it stand at the first table alone."""
         short = " ".join(filter(None, [before, record.caption]))
         words = f"{short} {after}".strip()
+        table = ranked(table, record.best)
         write_table(table, words, self.out / "tables" / (name or record.name), self.sources)
         if show:
             self.captions.append(short if self.captions else words)
-            self.tables.append(html_table(table, self.sources))
+            self.tables.append(html_table(table, self.sources, record.heading))
 
     def figure(self, name: str, title: str, canvas: Figure, caption: str, runs: Collection[str] = (), source: str = ""):
         """Write a figure and show it. runs: the runs behind it; source: where else its numbers are from, in words."""

@@ -10,7 +10,8 @@ from benchmarks.audit.verdicts import false_claims, read, summary
 
 from ..data.provenance import distinct, when
 from ..page.page import Section
-from ..page.write import caption, html_table, write_table
+from ..page.table import html_table
+from ..page.write import caption, write_table
 
 FALSE_ONES = "hard-cases-false"
 NAME, TITLE = "hard-cases", "Reports of convergence on hard problems, with other libraries"

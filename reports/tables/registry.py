@@ -13,12 +13,24 @@ from .times import runs_with_target, time_to_accuracy, time_to_gap
 
 RECORDS = (
     Table("claims", claims, "The original claims, checked", published=True),
-    Table("summary", summary, takes=runs_with_target, peers=True, published=True),
-    Table("honesty", convergence_claims, "Was “converged” true in these runs?", peers=True, published=True),
-    Table("time-to-gap", time_to_gap, "Time to objective gap", takes=runs_with_target, peers=True, published=True),
-    Table("time-to-accuracy", time_to_accuracy, "Time to test accuracy", takes=runs_with_target, peers=True),
+    Table("summary", summary, best="time", takes=runs_with_target, peers=True, published=True),
+    Table(
+        "honesty", convergence_claims, "Was “converged” true in these runs?", best="-false", peers=True, published=True
+    ),
+    Table(
+        "time-to-gap",
+        time_to_gap,
+        "Time to objective gap",
+        best="1e-06",
+        takes=runs_with_target,
+        peers=True,
+        published=True,
+    ),
+    Table(
+        "time-to-accuracy", time_to_accuracy, "Time to test accuracy", best="0.95", takes=runs_with_target, peers=True
+    ),
     Table("precision", precision, "How close each precision gets", takes=runs_with_target, peers=True),
-    Table("iteration-cost", iteration_cost, "Time of an iteration", peers=True),
+    Table("iteration-cost", iteration_cost, "Time of an iteration", best="an iteration", peers=True),
     Table("devices", devices, "The CPU against other devices"),
     Table("break-even", break_even, "Break-even size"),
     Table("problems", problems, "The problems", published=True),

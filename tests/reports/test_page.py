@@ -23,7 +23,8 @@ from reports.build import build
 from reports.data.runs import Runs, load
 from reports.figures.problem import FIGURES
 from reports.page.sources import sources
-from reports.page.write import html_table, sort_value, write_table
+from reports.page.table import html_table
+from reports.page.write import sort_value, write_table
 from tests.reports.test_scoreboard import entry, result
 
 CASES = [c for c in SUITES["classic"]() if c.solver in ("newton", "gradient-descent") and c.dtype == "float64"]
