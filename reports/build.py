@@ -73,7 +73,7 @@ def build(
         tables[record.name] = record.make(*record.takes(runs))
         writer = SectionWriter(record.name, record.heading, out, known, group=TABLES_GROUP)
         missing, after = not_measured(tables[record.name]), peers_note(runs.frame) if record.peers else ""
-        writer.table(record, tables[record.name], after=after, show=not missing)
+        writer.table(record, tables[record.name], after=after, show=not missing and len(tables[record.name]) > 0)
         sections.append(writer.section(missing))
     competing = with_a_target(runs.frame)
     for kind in TARGETS:  # the same as numbers, for other programs

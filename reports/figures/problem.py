@@ -87,6 +87,12 @@ def loss_iteration(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_ylabel("mean training loss")
 
 
+def loss_time(frame: pd.DataFrame, axes: Axes) -> None:
+    _trace(frame, axes, "seconds", "value")
+    decades(axes, "y")
+    axes.set_ylabel("mean training loss")
+
+
 def _gap(frame: pd.DataFrame, axes: Axes, x: str) -> None:
     floor = max(2 * frame["optimum_error"].iloc[0], 1e-17)
     _trace(frame, axes, x, "gap", floor)
@@ -153,6 +159,12 @@ FIGURES: dict[str, Figure] = {
         "Training loss against iteration",
         f"No gap can be shown here: {NO_GAP}.",
         loss_iteration,
+        has_gap=False,
+    ),
+    "loss-time": Figure(
+        "Training loss against time",
+        f"No gap can be shown here: {NO_GAP}. {BAND}",
+        loss_time,
         has_gap=False,
     ),
     "gap-iteration": Figure(

@@ -63,7 +63,7 @@ def no_minimiser(frame: pd.DataFrame) -> Iterator[Finding]:
         BELIEVED,
         decades_fallen(without),
         f"{of_problems(names, frame)} {'has' if len(names) == 1 else 'have'} no minimiser",
-        f"{proof}The loss falls for ever as the weights grow. Instead of times to a gap, tables show “{NO_MINIMISER}”.",
+        f"{proof}The loss falls for ever as the weights grow. Times there are times to a stated loss, not to a gap.",
         keys(without),
     )
 
@@ -94,6 +94,6 @@ def not_known(frame: pd.DataFrame) -> Iterator[Finding]:
         BELIEVED,
         0.0,
         f"The optimum of {of_problems(names, frame)} is not known",
-        f"{text} Times to a gap and checks of convergence are missing there.",
+        f"{text} Checks of convergence are missing there, and times are to the lowest loss that a run found.",
         keys(without),
     )
