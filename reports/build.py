@@ -21,6 +21,7 @@ from .sections.data import data_sections
 from .sections.device_map import device_map_section
 from .sections.gpu import gpu_section
 from .sections.hard_cases import hard_case_sections
+from .sections.opening import opening
 from .sections.performance import performance_section
 from .sections.phases import phases_section
 from .sections.problems import problem_sections
@@ -95,7 +96,8 @@ def build(
         progress("asv and pytest-benchmark")
         sections += tool_sections(asv, micro, out)
     sections += data_sections(out, progress) if data else []
-    (out / "index.html").write_text(page(runs, found, sections, known), encoding="utf-8")
+    first = opening(competing, found, out, known)
+    (out / "index.html").write_text(page(runs, first, found, sections, known), encoding="utf-8")
     (out / MANIFEST).write_text("".join(f"{name}\n" for name in sorted(files(out) - kept)))
     return tables
 

@@ -47,8 +47,10 @@ def curves(frame: pd.DataFrame, quantity: str) -> Iterator[tuple[str, tuple[str,
         yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), paths.loc[(solver, label)]
 
 
-def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
-    front, count = highlighted(frame), frame["label"].nunique()
+def _trace(
+    frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None, most: int = style.FEW
+) -> None:
+    front, count = highlighted(frame, most), frame["label"].nunique()
     for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame, quantity)):
         path = path[np.isfinite(path[quantity])]
         if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
@@ -93,9 +95,9 @@ def loss_time(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_ylabel("mean training loss")
 
 
-def _gap(frame: pd.DataFrame, axes: Axes, x: str) -> None:
+def _gap(frame: pd.DataFrame, axes: Axes, x: str, most: int = style.FEW) -> None:
     floor = max(2 * frame["optimum_error"].iloc[0], 1e-17)
-    _trace(frame, axes, x, "gap", floor)
+    _trace(frame, axes, x, "gap", floor, most)
     axes.axhspan(floor / 10, floor, color="#bbbbbb", alpha=0.4, linewidth=0)
     decades(axes, "y")
     axes.set_ylim(bottom=floor / 10)
@@ -106,8 +108,8 @@ def gap_iteration(frame: pd.DataFrame, axes: Axes) -> None:
     _gap(frame, axes, "iteration")
 
 
-def gap_time(frame: pd.DataFrame, axes: Axes) -> None:
-    _gap(frame, axes, "seconds")
+def gap_time(frame: pd.DataFrame, axes: Axes, most: int = style.FEW) -> None:
+    _gap(frame, axes, "seconds", most)
 
 
 def run_time(frame: pd.DataFrame, axes: Axes) -> None:

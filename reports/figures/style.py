@@ -15,8 +15,8 @@ from solvers import SOLVERS
 from solvers.adapters import PEERS
 from solvers.common.names import library
 
-# No two solvers share a colour. Each has a contrast of 3 to white (WCAG 2.1), and is as far from the others as was found
-# in Oklab, seen with all cones, and without the red or the green ones (Machado et al. 2009). In grey the markers differ.
+# No two solvers share a colour. Each has a contrast of 3 to white (WCAG 2.1), and is as far from the others as was
+# found in Oklab, with all cones and without the red or green ones (Machado et al. 2009). In grey the markers differ.
 LOOKS: dict[str, tuple[str, str]] = {
     "auto": ("#B600FF", "*"),
     "gradient-descent": ("#767676", "o"),
@@ -122,15 +122,15 @@ def height(curves: int) -> float:
     return 4.2 if curves <= FEW else 4.2 + 0.2 * (curves - FEW)
 
 
-def legend(canvas: Figure, handles: Sequence[Artist]) -> None:
-    """Below the axes, the label of the grey curves last; in smaller letters where there are many, in columns as wide as
-    the longest label needs. None where nothing has a label."""
+def legend(canvas: Figure, handles: Sequence[Artist], columns: int = 3) -> None:
+    """Below the axes, the label of the grey curves last; in smaller letters where there are many or there is
+    little room, in columns as wide as the longest label needs. None where nothing has a label."""
     if not handles:
         return
     handles = sorted(handles, key=lambda handle: str(handle.get_label()).endswith(OTHERS))
-    many = {"fontsize": 8, "columnspacing": 1.0} if len(handles) > FEW else {}
+    many = {"fontsize": 8, "columnspacing": 1.0} if len(handles) > FEW or columns < 3 else {}
     longest = max(len(str(handle.get_label())) for handle in handles)
-    canvas.legend(handles=handles, loc="outside lower center", ncols=max(1, min(3, LETTERS // longest)), **many)
+    canvas.legend(handles=handles, loc="outside lower center", ncols=max(1, min(columns, LETTERS // longest)), **many)
 
 
 def apply() -> None:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from ..data.provenance import between
+from ..data.provenance import between, where
 from ..data.runs import Runs
 from ..findings.finding import Finding
 from ..findings.findings import SHOWN
 from ..text import distinct, plural
-from .section import Section
+from .section import Opening, Section
 from .sources import APPENDIX, Sources
+from .words import code, folding
 
 HERE = Path(__file__).parent
 MISSING = "missing"  # the id of the list of what was not measured
 
 
-def page(runs: Runs, found: Sequence[Finding], sections: Sequence[Section], sources: Sources) -> str:
+def page(runs: Runs, first: Opening, found: Sequence[Finding], sections: Sequence[Section], sources: Sources) -> str:
     """The page as HTML."""
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
-    templates.filters["code"] = code
+    templates.filters |= {"code": code, "folded": folding}
     frame = runs.frame
     shown = [section for section in sections if not section.empty]
     missing = [section for section in sections if section.empty and section.note]
@@ -32,8 +32,8 @@ def page(runs: Runs, found: Sequence[Finding], sections: Sequence[Section], sour
         style=Markup((HERE / "page.css").read_text()),
         script=Markup((HERE / "page.js").read_text()),
         title=f"hessbench: {plural(frame['problem'].nunique(), 'problem')}, {between(frame['date'])}",
+        first=first,
         measured=measured(runs),
-        machines=sorted(frame["machine"].unique()),
         older=runs.older,
         disturbed=runs.disturbed,
         skipped=runs.skipped,
@@ -60,22 +60,15 @@ def measured(runs: Runs) -> dict[str, str]:
         "precision": distinct(frame["dtype"]),
         "devices": distinct(frame["device"]),
         "threads": distinct(frame["threads"]),
-        "dates": between(frame["date"]),
-        "commits": distinct(frame["commit"].where(frame["commit"] != "", "not in git")),
-        "code": distinct(frame["code_version"].str[:12]),
+        "where": where(frame),
     }
-
-
-def code(words: str) -> Markup:
-    """Words with `commands` between backticks, as HTML."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))
 
 
 def contents(
     found: Sequence[Finding], sections: Sequence[Section], missing: Sequence[Section] = ()
 ) -> dict[str, list[tuple[str, str]]]:
     """The contents of the page, in its order: group -> (anchor, title) of each section."""
-    groups = {"Summary": [("top", "What was run"), *([("findings", "What the runs show")] if found else [])]}
+    groups = {"Summary": [("top", "At a glance"), *([("findings", "What the runs show")] if found else [])]}
     for section in sections:
         groups.setdefault(section.group, []).append((section.name, section.title))
     return groups | {"Appendix": [(MISSING, "Not measured here")] * bool(missing) + [(APPENDIX, "The runs")]}

@@ -14,6 +14,7 @@ from ..tables.record import Table
 from .drawing import write_figure
 from .sources import Sources
 from .table import html_table, ranked
+from .words import folding
 from .write import write_table
 
 ACROSS, TABLES_GROUP, FIGURES_GROUP = "Across problems", "Tables", "Figures"  # groups in the contents
@@ -32,7 +33,7 @@ class Shown:
 
     @property
     def html(self) -> str:
-        return self.drawn()
+        return self.drawn().replace("<svg ", f'<svg role="img" aria-label="{escape(self.title)}" ', 1)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ class Section:
     def empty(self) -> bool:
         """Whether there is but a note: the page has these in one list."""
         return not self.table and not self.figures
+
+
+@dataclass(frozen=True)
+class Opening:
+    """The first screen. verdict, trust: a sentence each. section: with one figure and one table, or with neither where
+    no problem with a certified minimum was run."""
+
+    verdict: str
+    trust: str
+    section: Section
 
 
 class SectionWriter:
@@ -97,5 +108,7 @@ class SectionWriter:
     def section(self, note: str = "", *, caption: str = "", folded: bool = False) -> Section:
         first, *others = self.captions or [caption]
         rest = zip(others, self.tables[1:], strict=True)
-        shown = "".join([*self.tables[:1], *(f'<p class="soft">{escape(words)}</p>{table}' for words, table in rest)])
+        shown = "".join(
+            [*self.tables[:1], *(f'<div class="soft">{folding(words)}</div>{table}' for words, table in rest)]
+        )
         return Section(self.name, self.title, first, shown, self.figures, note, self.group, folded)

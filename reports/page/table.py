@@ -123,6 +123,7 @@ def first_rows(table: pd.DataFrame) -> set[int]:
 
 def _cell(value: Any, words: str, numbers: bool, sources: Sources | None) -> str:
     shown = INTERVAL.sub(r' <span class="interval">\1</span>', html.escape(words))
+    shown = re.sub("^(&[gl]t;) ", r"\1&nbsp;", shown)
     if isinstance(value, tuple) and value:
         shown = f'<a href="#{sources.anchor(value) if sources else APPENDIX}">{shown}</a>'
     size = sort_value(value) if numbers else math.nan
