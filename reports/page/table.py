@@ -50,9 +50,7 @@ def html_table(table: pd.DataFrame, sources: Sources | None = None, label: str =
     few = without_interval(shown)
     shown, heads = one_unit(shown.map(lambda text: FEW.sub("", text)) if few else shown)
     numbers = {name: any(not math.isnan(sort_value(value)) for value in table[name]) for name in shown}
-    head = "".join(
-        f'<th scope="col"{" data-numbers" * numbers[name]}>{html.escape(str(heads[name]))}</th>' for name in shown
-    )
+    head = "".join(f'<th scope="col"{" data-numbers" * numbers[name]}>{_head(heads[name])}</th>' for name in shown)
     first = first_rows(table)
     rows = []
     for row, words in enumerate(shown.itertuples(index=False, name=None)):
@@ -119,6 +117,10 @@ def first_rows(table: pd.DataFrame) -> set[int]:
     each = max(1, FIRST // table["problem"].nunique())
     best = [row for row, place in enumerate(table.groupby("problem", sort=False).cumcount()) if place < each]
     return set(best[:FIRST])
+
+
+def _head(words: str) -> str:
+    return re.sub(r"(?<=\de)-(?=\d)", "&#8209;", html.escape(str(words)))  # 1e-6 is not broken
 
 
 def _cell(value: Any, words: str, numbers: bool, sources: Sources | None) -> str:

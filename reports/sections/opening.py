@@ -28,7 +28,7 @@ from ..text import plural, setup
 
 NAME, TITLE = "top", "At a glance"
 ROWS, CURVES = 8, 6
-SIZE = (4.9, 3.5)  # inches: its letters can still be read on a phone
+SIZE = (4.4, 3.4)  # inches: its letters can still be read on a phone
 TIME = "time to 1e-6"  # GAP
 
 
