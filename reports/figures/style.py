@@ -140,6 +140,7 @@ def apply() -> None:
             "svg.hashsalt": "hessbench",
             "svg.fonttype": "none",
             "font.size": 10,
+            "font.sans-serif": ["DejaVu Sans", "Arial"],  # each text of an SVG names them all
             "axes.grid": True,
             "axes.axisbelow": True,
             "axes.titlesize": 11,

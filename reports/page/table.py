@@ -15,8 +15,9 @@ from ..text import UNITS
 from .sources import APPENDIX, Sources
 from .write import RUNS, behind, readable, sort_value
 
+DIGITS = 4  # of a number; the CSV has all
 FIRST = 10  # rows at first; a button, which page.js makes, shows all
-LONG = 40  # characters: from there on a cell may break into lines
+LONG = 24  # characters: from there on a cell may break into lines
 TIME = re.compile(
     r"^((?:[<>]|above|below)?\s*)(\d[\d,.]*(?:e[+-]?\d+)?) (us|ms|s)(?: \[([^,\]]+), ([^\]]+)\])?(?=$|[ ,;])"
 )
@@ -46,7 +47,7 @@ def html_table(table: pd.DataFrame, sources: Sources | None = None, label: str =
     Cells of a column with numbers carry in `data-sort` what page.js sorts by; a cell of `runs` links to these runs.
     Rows that the page folds away at first have the class `more`. label: for a screen reader.
     """
-    shown, shared = split(readable(table))
+    shown, shared = split(readable(table, DIGITS))
     few = without_interval(shown)
     shown, heads = one_unit(shown.map(lambda text: FEW.sub("", text)) if few else shown)
     numbers = {name: any(not math.isnan(sort_value(value)) for value in table[name]) for name in shown}

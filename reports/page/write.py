@@ -32,10 +32,10 @@ def text(value: Any, digits: int = 5) -> str:
     return str(value)
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
+def readable(table: pd.DataFrame, digits: int = 5) -> pd.DataFrame:
     """Every cell as text."""
     return pd.DataFrame(
-        {name: [text(value, DIGITS.get(name, 5)) for value in column] for name, column in table.items()}
+        {name: [text(value, DIGITS.get(name, digits)) for value in column] for name, column in table.items()}
     )
 
 

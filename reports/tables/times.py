@@ -86,9 +86,9 @@ def time_to_loss(frame: pd.DataFrame) -> pd.DataFrame:
     if frame.empty:
         return pd.DataFrame()
     lowest = frame.loc[frame.groupby("problem")["value"].idxmin().dropna()].set_index("problem")
-    found = {name: f"{row['value']:.5g}, lowest found ({row['label']})" for name, row in lowest.iterrows()}
+    found = {name: f"lowest found, {row['value']:.5g} ({row['label']})" for name, row in lowest.iterrows()}
     proved = (frame["no_gap"] == NO_MINIMISER) & frame["optimum"].notna()
-    found |= {row["problem"]: f"{row['optimum']:.5g}, infimum" for _, row in frame[proved].iterrows()}
+    found |= {row["problem"]: f"infimum {row['optimum']:.5g}" for _, row in frame[proved].iterrows()}
     reference = frame["optimum"].where(proved, frame["problem"].map(lowest["value"]))
     table = _wide(frame.assign(gap=frame["value"] - reference, no_gap=""), "gap", gap, LOSSES)
     table.insert(table.columns.get_loc("solver") + 1, "r", table["problem"].map(found))

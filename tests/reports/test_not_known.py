@@ -153,8 +153,8 @@ def test_without_a_certified_minimum_times_are_to_the_infimum_or_to_the_lowest_l
     )
     table = time_to_loss(frame).set_index(["problem", "solver"])
     assert set(table.index) == {(problem, name) for problem in ("none", "unknown") for name in "ab"}
-    assert set(table.loc["none", "r"]) == {"0, infimum"}
-    assert set(table.loc["unknown", "r"]) == {"0.2, lowest found (a)"}
+    assert set(table.loc["none", "r"]) == {"infimum 0"}
+    assert set(table.loc["unknown", "r"]) == {"lowest found, 0.2 (a)"}
     reached = table.map(lambda cell: str(cell).partition(" (")[0])
     assert list(reached.loc[("none", "a"), ["1e-01", "1e-03", "1e-06"]]) == ["1.00 s", "1.00 s", "never"]
     assert list(reached.loc[("none", "b"), ["1e-01", "1e-02"]]) == ["2.00 s", "never"]
