@@ -38,11 +38,13 @@ def chosen(labels: Sequence[str], order: Sequence[str], most: int = style.FEW) -
     return [name for name in labels if name in front]
 
 
-def draw_grey(axes: Axes, x: np.ndarray, y: np.ndarray, count: int, *, drawstyle: str = "default") -> None:
+def draw_grey(
+    axes: Axes, x: np.ndarray, y: np.ndarray, count: int, *, drawstyle: str = "default", gid: str | None = None
+) -> None:
     """One of `count` curves in grey; the first of an axes stands for all of them in the legend."""
     label = f"{count}{style.OTHERS}"
     again = label in axes.get_legend_handles_labels()[1]
-    axes.plot(x, y, **GREY, drawstyle=drawstyle, label="_nolegend_" if again else label)
+    axes.plot(x, y, **GREY, drawstyle=drawstyle, gid=gid, label="_nolegend_" if again else label)
 
 
 def grey_note(labels: Sequence[str], front: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from ..text import seconds
 from . import style
 from .axes import decades, iterations
 from .highlight import draw_grey, highlighted
+from .style import CURVE
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 BAND = "Time is the median over the repeats; the band holds the middle half of them."
@@ -58,12 +59,14 @@ def _trace(
         y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
         at = path.index if x == "iteration" else path["seconds"] * 1e3
         if label not in front:
-            draw_grey(axes, at, y, count - len(front))
+            draw_grey(axes, at, y, count - len(front), gid=CURVE + label)
             continue
         spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
-        axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label)
+        axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label, gid=CURVE + label)
         if x == "seconds" and frame["repeat"].nunique() > 1:
-            axes.fill_betweenx(y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0)
+            axes.fill_betweenx(
+                y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0, gid=CURVE + label
+            )
     axes.set_xlabel("time (ms)" if x == "seconds" else "iteration")
     if x == "seconds":
         decades(axes, "x")

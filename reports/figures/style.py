@@ -66,6 +66,7 @@ _MARKERS = ("*", "h", "<", ">", "p", "d", "o", "s", "^", "v", "D", "P", "X", "H"
 _METHODS = ("o", "s", "^", "D", "v", "P", "X", "p", "h", "<", ">", "d")
 _SPARE = [(colour, marker) for colour in _COLOURS for marker in _MARKERS]
 FEW = 8  # curves in colour, whose legend has three rows
+CURVE = "curve:"  # begins the id, in an SVG, of all that one solver has drawn
 OTHERS = " others"  # ends the label that stands for the curves in grey
 LETTERS = 105  # in a row of labels
 _LINES = ("-", "--", ":", "-.")

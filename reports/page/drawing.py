@@ -95,6 +95,7 @@ def slim(svg: str) -> str:
     """The same drawing in half the length: places to a hundredth of a point, and no names that nothing refers to."""
     svg = re.sub(r'\b(?:d|x|y|transform)="[^"]*"', lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place[0]), svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
+    svg = re.sub(r' id="curve:([^"]*)"', r' data-solver="\1"', svg)  # figures.style.CURVE
     used = {*re.findall(r'href="#([^"]+)"', svg), *re.findall(r"url\(#([^)]+)\)", svg)}
     svg = re.sub(r' id="([^"]+)"', lambda name: name[0] if name[1] in used else "", svg)
     return re.sub(r"\n\s*", "\n", svg)

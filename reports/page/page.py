@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from solvers import SOLVERS
+from solvers.common.names import library
 
 from ..data.provenance import between, where
 from ..data.runs import Runs
@@ -18,6 +23,7 @@ from .sources import APPENDIX, Sources
 from .words import code, folding
 
 HERE = Path(__file__).parent
+SCRIPTS = ("page", "filter", "download")  # in this order: each uses what is above it
 MISSING = "missing"  # the id of the list of what was not measured
 
 
@@ -30,7 +36,8 @@ def page(runs: Runs, first: Opening, found: Sequence[Finding], sections: Sequenc
     missing = [section for section in sections if section.empty and section.note]
     return templates.get_template("page.html").render(
         style=Markup((HERE / "page.css").read_text()),
-        script=Markup((HERE / "page.js").read_text()),
+        script=Markup("\n".join((HERE / f"{name}.js").read_text() for name in SCRIPTS)),
+        facets=Markup(json.dumps(facets(frame)).replace("<", "\\u003c")),
         title=f"hessbench: {plural(frame['problem'].nunique(), 'problem')}, {between(frame['date'])}",
         first=first,
         measured=measured(runs),
@@ -46,6 +53,24 @@ def page(runs: Runs, first: Opening, found: Sequence[Finding], sections: Sequenc
         appendix=APPENDIX,
         entries=sources.entries(),
     )
+
+
+def facets(frame: pd.DataFrame) -> dict[str, dict]:
+    """What the page can be filtered by: the values of each column, and the family of each solver."""
+    labels = frame.drop_duplicates("label").sort_values("label")
+    families = {row["label"]: family(row["solver"]) for _, row in labels.iterrows()}
+    families |= {row["plain_label"]: family(row["solver"]) for _, row in labels.iterrows()}
+    columns = {"problem": "problem", "solver": "label", "dtype": "dtype", "device": "device", "threads": "threads"}
+    values = {name: [str(value) for value in sorted(frame[column].unique())] for name, column in columns.items()}
+    values = {"problem": values.pop("problem"), "family": sorted(set(families.values()))} | values
+    return {"values": values, "families": families}
+
+
+def family(solver: str) -> str:
+    """The library of a peer; of ours the folder of its class: newton, approximate, trust region or gradient."""
+    if solver not in SOLVERS:
+        return library(solver) or "plug-in"
+    return type(SOLVERS[solver]).__module__.split(".")[1].replace("_", " ")
 
 
 def measured(runs: Runs) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -23,13 +24,14 @@ ACROSS, TABLES_GROUP, FIGURES_GROUP = "Across problems", "Tables", "Figures"  # 
 @dataclass(frozen=True)
 class Shown:
     """A figure as the page shows it. drawn: waits until it is drawn, and gives its SVG; source: the line, in HTML, that
-    names the runs behind it."""
+    names the runs behind it; about: what these runs are of, as JSON."""
 
     name: str
     title: str
     caption: str
     drawn: Callable[[], str]
     source: str = ""
+    about: str = ""
 
     @property
     def html(self) -> str:
@@ -103,7 +105,16 @@ class SectionWriter:
         """Write a figure and show it. runs: the runs behind it; source: where else its numbers are from, in words."""
         known = self.sources if runs else None
         drawn = write_figure(canvas, self.out / "figures" / name, known.words(runs) if known else source)
-        self.figures.append(Shown(name, title, caption, drawn, known.line(runs) if known else ""))
+        self.figures.append(
+            Shown(
+                name,
+                title,
+                caption,
+                drawn,
+                known.line(runs) if known else "",
+                json.dumps(known.about(runs)) if known else "",
+            )
+        )
 
     def section(self, note: str = "", *, caption: str = "", folded: bool = False) -> Section:
         first, *others = self.captions or [caption]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import math
 import re
 from functools import partial
@@ -17,6 +18,7 @@ from .write import RUNS, behind, readable, sort_value
 
 DIGITS = 4  # of a number; the CSV has all
 FIRST = 10  # rows at first; a button, which page.js makes, shows all
+FACETS = ("problem", "solver", "dtype", "device", "threads")  # what page.js filters rows by
 LONG = 24  # characters: from there on a cell may break into lines
 TIME = re.compile(
     r"^((?:[<>]|above|below)?\s*)(\d[\d,.]*(?:e[+-]?\d+)?) (us|ms|s)(?: \[([^,\]]+), ([^\]]+)\])?(?=$|[ ,;])"
@@ -47,7 +49,8 @@ def html_table(table: pd.DataFrame, sources: Sources | None = None, label: str =
     Cells of a column with numbers carry in `data-sort` what page.js sorts by; a cell of `runs` links to these runs.
     Rows that the page folds away at first have the class `more`. label: for a screen reader.
     """
-    shown, shared = split(readable(table, DIGITS))
+    every = readable(table, DIGITS)
+    shown, shared = split(every)
     few = without_interval(shown)
     shown, heads = one_unit(shown.map(lambda text: FEW.sub("", text)) if few else shown)
     numbers = {name: any(not math.isnan(sort_value(value)) for value in table[name]) for name in shown}
@@ -65,8 +68,11 @@ def html_table(table: pd.DataFrame, sources: Sources | None = None, label: str =
     above = f'<p class="same">{html.escape(" ".join(said))}</p>\n' if said else ""
     scroll = f'<div class="scroll" tabindex="0" role="region" aria-label="{html.escape(label or "Table")}">'
     body = "\n".join(rows)
+    known = {name: texts.iloc[0] for name, texts in every.items() if name in FACETS and name not in shown}
+    same = f' data-shared="{html.escape(json.dumps(known))}"' if known and len(every) else ""
     below = sources.line(behind(table)) if sources else ""
-    return f"{above}{scroll}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table></div>\n{below}"
+    head = f"<thead><tr>{head}</tr></thead>"
+    return f"{above}{scroll}<table{same}>\n{head}\n<tbody>\n{body}\n</tbody>\n</table></div>\n{below}"
 
 
 def split(shown: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
