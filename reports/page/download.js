@@ -8,9 +8,10 @@ function save(name, blob) {
 }
 
 function csv(table) {
+  const plain = (cell) => cell.textContent.trim().replaceAll("\u2011", "-").replaceAll("\u00a0", " ");
   const quote = (cell) => (/[",\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell);
   const rows = [table.tHead.rows[0], ...Array.from(table.tBodies[0].rows).filter((row) => !row.matches(".out"))];
-  return rows.map((row) => Array.from(row.cells, (cell) => quote(cell.textContent.trim())).join(",")).join("\n") + "\n";
+  return rows.map((row) => Array.from(row.cells, (cell) => quote(plain(cell))).join(",")).join("\n") + "\n";
 }
 
 function svg(figure) {

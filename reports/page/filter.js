@@ -15,6 +15,8 @@ function about(table) {
 }
 const fits = (found) => Object.entries(chosen).every(([name, value]) => !(name in found) || [found[name]].flat().includes(value));
 
+const links = new Map(Array.from(contents.querySelectorAll("a"), (link) => [link.hash, link.parentElement]));
+
 function apply() {
   for (const table of tables) {
     const read = about(table);
@@ -31,7 +33,7 @@ function apply() {
   for (const section of document.querySelectorAll("main > section:not(#top, #findings, #missing, #runs)")) {
     const empty = !section.querySelector("figure:not(.out), tbody tr:not(.out)");
     section.classList.toggle("out", empty);
-    contents.querySelector(`a[href="#${section.id}"]`)?.parentElement.classList.toggle("out", empty);
+    links.get(`#${section.id}`)?.classList.toggle("out", empty);
   }
 }
 

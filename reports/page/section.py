@@ -90,16 +90,17 @@ class SectionWriter:
         before: str = "",
         after: str = "",
         show: bool = True,
+        shown: pd.DataFrame | None = None,
     ) -> None:
         """Write a table as the record says, and show it. before, after: words around the caption; on the page the words
-        after it stand at the first table alone."""
+        after it stand at the first table alone. shown: of a wide table the part that the page shows."""
         short = " ".join(filter(None, [before, record.caption]))
         words = f"{short} {after}".strip()
         table = ranked(table, record.best)
         write_table(table, words, self.out / "tables" / (name or record.name), self.sources)
         if show:
             self.captions.append(short if self.captions else words)
-            self.tables.append(html_table(table, self.sources, record.heading))
+            self.tables.append(html_table(table if shown is None else shown, self.sources, record.heading))
 
     def figure(self, name: str, title: str, canvas: Figure, caption: str, runs: Collection[str] = (), source: str = ""):
         """Write a figure and show it. runs: the runs behind it; source: where else its numbers are from, in words."""

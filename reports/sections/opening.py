@@ -106,7 +106,12 @@ def leaders(frame: pd.DataFrame) -> pd.DataFrame:
         found = estimate_censored(times.loc[list(own)].to_numpy(), waited.loc[list(own)].to_numpy())
         ends = last.loc[list(own)]
         rows.append(
-            {"solver": label, TIME: show(found), "iterations": int(ends["iteration"].median())}
+            {
+                "problem": frame["problem"].iloc[0],
+                "solver": label,
+                TIME: show(found),
+                "iterations": int(ends["iteration"].median()),
+            }
             | {"status": endings(ends), "runs": own}
         )
     return pd.DataFrame(rows)

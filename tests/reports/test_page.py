@@ -24,6 +24,7 @@ from reports.data.runs import Runs, load
 from reports.figures.problem import FIGURES
 from reports.page.sources import sources
 from reports.page.table import html_table
+from reports.page.words import END, SENTENCES
 from reports.page.write import sort_value, write_table
 from tests.reports.test_scoreboard import entry, result
 
@@ -263,7 +264,7 @@ def test_a_click_on_a_header_sorts_by_numbers_and_leaves_what_is_none_at_the_end
         """,
         tmp_path,
     )
-    numbers = ["900 us", "10.0 ms [9, 11]", "1.00 s", "> 4.00 s", "> 5.00 s", "never"]
+    numbers = ["0.000900", "0.0100 [0.00900, 0.0110]", "1.00", ">\xa04.00", ">\xa05.00", "never"]
     assert found["up"] == [*numbers, "-", "no minimiser"] and found["aria"] == "ascending"
     assert found["down"] == [*numbers[::-1], "-", "no minimiser"]
     assert found["names"] == ["a", "b9", "b10", "c", "d", "e", "f", "g"]
@@ -302,3 +303,63 @@ def test_nothing_is_wider_than_a_phone_but_what_scrolls_by_itself(page, tmp_path
         """
     found = ask(page, script, tmp_path, width=390)
     assert found["wide"] == [] and found["page"] <= found["width"] == 390 and not found["open"]
+
+
+@in_a_browser
+@pytest.mark.slow
+def test_a_choice_leaves_of_every_table_and_figure_what_is_about_it(page, tmp_path):
+    found = ask(
+        page,
+        """
+        const form = document.getElementById("filter"), seen = {};
+        const choose = (name, value) => {
+          form.elements[name].value = value;
+          form.elements[name].dispatchEvent(new Event("change", {bubbles: true}));
+        };
+        const left = (id) => [...document.querySelectorAll(`#${id} tbody tr`)].filter((row) => row.offsetParent)
+          .map((row) => [row.cells[0].textContent, row.cells[1].textContent]);
+        const figures = () => [...document.querySelectorAll("figure:not(.out)")].map((figure) => figure.id);
+        seen.before = left("summary"); seen.all = figures();
+        choose("problem", "breast-cancer"); seen.problem = left("summary"); seen.figures = figures();
+        seen.gap = document.getElementById("time-to-gap").offsetParent;
+        seen.link = document.querySelector('nav a[href="#time-to-gap"]').offsetParent;
+        choose("family", "gradient"); seen.both = left("summary");
+        seen.csv = csv(document.querySelector("#summary table"));
+        form.reset(); seen.after = left("summary"); seen.again = figures();
+        return seen;
+        """,
+        tmp_path,
+    )
+    assert {problem for problem, _ in found["before"]} == {"breast-cancer", "breast-cancer-l2"}
+    assert {problem for problem, _ in found["problem"]} == {"breast-cancer"} and len(found["problem"]) == 2
+    assert [figure for figure in found["all"] if "l2" in figure] and "breast-cancer--run-time" in found["figures"]
+    assert not [figure for figure in found["figures"] if "l2" in figure] and found["gap"] is found["link"] is None
+    assert found["both"] == [["breast-cancer", "gradient-descent"]]
+    assert len(found["csv"].splitlines()) == 2 and found["csv"].startswith("problem,solver,")
+    assert found["after"] == found["before"] and found["again"] == found["all"]
+
+
+@in_a_browser
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+def test_the_first_screen_holds_verdict_figure_table_trust_and_source(page, tmp_path, width, height):
+    found = ask(
+        page,
+        """
+        const parts = ["h1", "figure svg", "table", ".trust", ".trust + p"];
+        const boxes = parts.map((part) => document.querySelector(`#top ${part}`).getBoundingClientRect());
+        return {low: Math.max(...boxes.map((box) => box.bottom)), tall: boxes.every((box) => box.height > 10),
+                rows: document.querySelectorAll("#top tbody tr").length};
+        """,
+        tmp_path,
+        width,
+    )
+    assert found["tall"] and found["low"] <= height and 1 <= found["rows"] <= 8
+
+
+def test_no_words_stand_above_the_fold_beyond_three_sentences(page):
+    text = re.sub(r"<details>.*?</details>", "", page.read_text(), flags=re.DOTALL)
+    words = re.findall(r'<div class="(?:soft|note)">(.*?)</div>|<figcaption>(.*?)(?:<p|</fig)', text, re.DOTALL)
+    assert len(words) > 5
+    for some in map("".join, words):
+        assert len(END.split(html.unescape(re.sub("<[^>]+>", "", some)).strip())) <= SENTENCES
