@@ -141,6 +141,12 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
 
 
 FIGURES: dict[str, Figure] = {
+    "gap-time": Figure(
+        "Gap against time",
+        f"Training objective minus the certified optimum f*. {BAND}",
+        gap_time,
+        has_gap=True,
+    ),
     "test-loss-time": Figure(
         "Test loss against time",
         f"Mean loss on the held-out rows. {BAND}",
@@ -176,12 +182,6 @@ FIGURES: dict[str, Figure] = {
         "Gap against iteration",
         "Training objective minus the certified optimum f*, the same for all solvers.",
         gap_iteration,
-        has_gap=True,
-    ),
-    "gap-time": Figure(
-        "Gap against time",
-        f"Training objective minus the certified optimum f*. {BAND}",
-        gap_time,
         has_gap=True,
     ),
 }

@@ -7,7 +7,7 @@ import re
 from markupsafe import Markup, escape
 
 SENTENCES, LETTERS = 3, 260  # above the fold
-END = re.compile(r"(?<=[.!?])\s+(?=[A-Z“>])")
+END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9“>])")
 
 
 def code(words: str) -> Markup:
