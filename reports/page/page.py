@@ -68,9 +68,8 @@ def facets(frame: pd.DataFrame) -> dict[str, dict]:
 
 def family(solver: str) -> str:
     """The library of a peer; of ours the folder of its class: newton, approximate, trust region or gradient."""
-    if solver not in SOLVERS:
-        return library(solver) or "plug-in"
-    return type(SOLVERS[solver]).__module__.split(".")[1].replace("_", " ")
+    _, ours, inside = type(SOLVERS.get(solver)).__module__.rpartition("solvers.")
+    return library(solver) or (inside.partition(".")[0].replace("_", " ") if ours else "plug-in")
 
 
 def measured(runs: Runs) -> dict[str, str]:

@@ -22,10 +22,12 @@ from benchmarks.store.runs import Store, run_key
 from reports.build import build
 from reports.data.runs import Runs, load
 from reports.figures.problem import FIGURES
+from reports.page.page import family
 from reports.page.sources import sources
 from reports.page.table import html_table
 from reports.page.words import END, SENTENCES
 from reports.page.write import sort_value, write_table
+from solvers import SOLVERS
 from tests.reports.test_scoreboard import entry, result
 
 CASES = [c for c in SUITES["classic"]() if c.solver in ("newton", "gradient-descent") and c.dtype == "float64"]
@@ -363,3 +365,19 @@ def test_no_words_stand_above_the_fold_beyond_three_sentences(page):
     assert len(words) > 5
     for some in map("".join, words):
         assert len(END.split(html.unescape(re.sub("<[^>]+>", "", some)).strip())) <= SENTENCES
+
+
+def test_the_family_of_a_solver_is_its_folder_its_library_or_that_it_is_a_plug_in(monkeypatch):
+    monkeypatch.setitem(SOLVERS, "mine", type("Mine", (), {"__module__": "my_solver"})())
+    names = (
+        "newton",
+        "trust-region-exact",
+        "lbfgs",
+        "nesterov",
+        "scipy:BFGS",
+        "torch:Adam",
+        "mine",
+        "of another machine",
+    )
+    found = ["newton", "trust region", "approximate", "gradient", "scipy", "plug-in", "plug-in", "plug-in"]
+    assert [family(name) for name in names] == found
