@@ -21,6 +21,7 @@ from .sections.data import data_sections
 from .sections.device_map import device_map_section
 from .sections.gpu import gpu_section
 from .sections.hard_cases import hard_case_sections
+from .sections.opening import opening
 from .sections.performance import performance_section
 from .sections.phases import phases_section
 from .sections.problems import problem_sections
@@ -28,6 +29,7 @@ from .sections.recommendations import recommendation_section
 from .sections.scaling import scaling_section
 from .sections.scoreboard import scoreboard_sections
 from .sections.tools import tool_sections
+from .tables.record import not_measured
 from .tables.registry import TABLES
 from .tables.times import targets, with_a_target
 
@@ -71,8 +73,9 @@ def build(
         progress(record.name)
         tables[record.name] = record.make(*record.takes(runs))
         writer = SectionWriter(record.name, record.heading, out, known, group=TABLES_GROUP)
-        writer.table(record, tables[record.name], after=peers_note(runs.frame) if record.peers else "")
-        sections.append(writer.section())
+        missing, after = not_measured(tables[record.name]), peers_note(runs.frame) if record.peers else ""
+        writer.table(record, tables[record.name], after=after, show=not missing and len(tables[record.name]) > 0)
+        sections.append(writer.section(missing))
     competing = with_a_target(runs.frame)
     for kind in TARGETS:  # the same as numbers, for other programs
         targets(competing, kind).to_csv(out / "tables" / f"targets-{kind}.csv", index=False)
@@ -93,7 +96,8 @@ def build(
         progress("asv and pytest-benchmark")
         sections += tool_sections(asv, micro, out)
     sections += data_sections(out, progress) if data else []
-    (out / "index.html").write_text(page(runs, found, sections, known), encoding="utf-8")
+    first = opening(competing, found, out, known)
+    (out / "index.html").write_text(page(runs, first, found, sections, known), encoding="utf-8")
     (out / MANIFEST).write_text("".join(f"{name}\n" for name in sorted(files(out) - kept)))
     return tables
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from benchmarks.command.cases import check_counts, check_threads
 from benchmarks.command.terminal.errors import fail
 from benchmarks.profiling import recording as profiling
-from benchmarks.profiling.profile import SYNCHRONISATION, Profile, sums, verdict
+from benchmarks.profiling.profile import SYNCHRONISATION, Profile, overhead, reached, sums, verdict
 from benchmarks.profiling.store import save as save_profile
 from benchmarks.runner.suites import DTYPES, Case
 from benchmarks.store.records import without_nan
@@ -129,7 +129,7 @@ def show(profile: Profile, console: Console) -> None:
             f"{row.seconds / profile.total:.1%}",
             f"{row.calls}",
             *numbers,
-            "-" if math.isnan(row.reached) else f"{row.reached:.0%}",
+            reached(row),
             f"{row.operations}",
             f"{row.reads}",
         )
@@ -162,9 +162,9 @@ def notes(profile: Profile) -> list[str]:
     lines = [
         f"{sums(profile)}",
         f"without phases: {1e3 * plain:.4g} ms, the median of {len(every)} runs ({1e3 * min(every):.4g} to "
-        f"{1e3 * max(every):.4g}); with phases {profile.total / plain - 1:+.1%}",
+        f"{1e3 * max(every):.4g}); {overhead(profile)}",
         "FLOPs and bytes are by formula, leading terms: work done once for each row or coefficient is left out. "
-        "% reached: the time that this machine would need for them, over the time it took; above 100 % with caches or "
+        "% reached: the time that this machine would need for them, over the time it took; > 100 % with caches or "
         "a better kernel than in the calibration",
     ]
     if not profile.formulas:

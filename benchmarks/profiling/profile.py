@@ -12,6 +12,7 @@ from solvers import Stop
 from ..runner.suites import Case
 
 SYNCHRONISATION = "host synchronisation"
+BUSY = 2.0  # the slowest of equal runs over the fastest: beyond it something else ran
 TOLERANCE = 0.01  # share of the total that may be missing from the sum of the phases
 
 
@@ -96,6 +97,15 @@ class Profile:
         return 1 - sum(row.seconds for row in self.phases) / (self.total or math.nan)
 
     @property
+    def busy(self) -> bool:
+        """Whether other work shows in the times: equal runs differ by more than a factor of two, or the one that also
+        measures its phases is the faster one by more than a tenth."""
+        for times in zip(*self.totals, strict=True):
+            if max(times) > BUSY * min(times):
+                return True
+        return self.total < 0.9 * self.uninstrumented
+
+    @property
     def bounds(self) -> dict[str, float]:
         """Seconds that each of four limits explains by itself.
 
@@ -177,7 +187,20 @@ def verdict(profile: Profile) -> str:
     if sum(shares.values()) < LITTLE:
         line += "; the rest is Python, kernels below those rates, and what is done number by number (sigmoids)"
     line += f"; the longest phase is {longest.name}, {longest.seconds / (profile.total or math.nan):.0%}"
-    return line if math.isnan(longest.reached) else f"{line}, at {longest.reached:.0%} of what this machine reaches"
+    return line if math.isnan(longest.reached) else f"{line}, at {reached(longest)} of what this machine reaches"
+
+
+def reached(row: Phase) -> str:
+    """The share in words: a dash without work, and no number above 100 %, where caches or a better kernel than that of
+    the calibration are at work, so that how far above says nothing."""
+    return "-" if math.isnan(row.reached) else "> 100%" if row.reached > 1 else f"{row.reached:.0%}"
+
+
+def overhead(profile: Profile) -> str:
+    """What the phases add to the time of a run; where other work on the machine hides it, that."""
+    if profile.busy:
+        return "other work ran on the machine, so no time here can be trusted: measure again when it is idle"
+    return f"with phases {profile.total / (profile.uninstrumented or math.nan) - 1:+.1%}"
 
 
 def sums(profile: Profile) -> str:

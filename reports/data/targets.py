@@ -9,6 +9,7 @@ import pandas as pd
 TARGETS = {"gap": tuple(10.0**-k for k in range(2, 11)), "accuracy": (0.90, 0.93, 0.95, 0.96)}
 GAP = 1e-6  # relative to f(x0) - f*: the target of comparisons, rankings and findings
 NO_MINIMISER = "no minimiser"  # what `no_gap` says where a certificate proves that there is none
+NO_GAPS = "No problem here has a certified f*: `python -m benchmarks run --suite quick` measures some."
 NO_ACCURACY = "no accuracy"  # a test function has no held-out rows
 
 

@@ -15,6 +15,7 @@ from ..text import seconds
 from . import style
 from .axes import decades, iterations
 from .highlight import draw_grey, highlighted
+from .style import CURVE
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 BAND = "Time is the median over the repeats; the band holds the middle half of them."
@@ -47,8 +48,10 @@ def curves(frame: pd.DataFrame, quantity: str) -> Iterator[tuple[str, tuple[str,
         yield label, (*style.look(solver), style.face(solver)), style.line(variant, solver), paths.loc[(solver, label)]
 
 
-def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None) -> None:
-    front, count = highlighted(frame), frame["label"].nunique()
+def _trace(
+    frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None, most: int = style.FEW
+) -> None:
+    front, count = highlighted(frame, most), frame["label"].nunique()
     for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame, quantity)):
         path = path[np.isfinite(path[quantity])]
         if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
@@ -56,12 +59,14 @@ def _trace(frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float 
         y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
         at = path.index if x == "iteration" else path["seconds"] * 1e3
         if label not in front:
-            draw_grey(axes, at, y, count - len(front))
+            draw_grey(axes, at, y, count - len(front), gid=CURVE + label)
             continue
         spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
-        axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label)
+        axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label, gid=CURVE + label)
         if x == "seconds" and frame["repeat"].nunique() > 1:
-            axes.fill_betweenx(y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0)
+            axes.fill_betweenx(
+                y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0, gid=CURVE + label
+            )
     axes.set_xlabel("time (ms)" if x == "seconds" else "iteration")
     if x == "seconds":
         decades(axes, "x")
@@ -87,9 +92,15 @@ def loss_iteration(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_ylabel("mean training loss")
 
 
-def _gap(frame: pd.DataFrame, axes: Axes, x: str) -> None:
+def loss_time(frame: pd.DataFrame, axes: Axes) -> None:
+    _trace(frame, axes, "seconds", "value")
+    decades(axes, "y")
+    axes.set_ylabel("mean training loss")
+
+
+def _gap(frame: pd.DataFrame, axes: Axes, x: str, most: int = style.FEW) -> None:
     floor = max(2 * frame["optimum_error"].iloc[0], 1e-17)
-    _trace(frame, axes, x, "gap", floor)
+    _trace(frame, axes, x, "gap", floor, most)
     axes.axhspan(floor / 10, floor, color="#bbbbbb", alpha=0.4, linewidth=0)
     decades(axes, "y")
     axes.set_ylim(bottom=floor / 10)
@@ -100,8 +111,8 @@ def gap_iteration(frame: pd.DataFrame, axes: Axes) -> None:
     _gap(frame, axes, "iteration")
 
 
-def gap_time(frame: pd.DataFrame, axes: Axes) -> None:
-    _gap(frame, axes, "seconds")
+def gap_time(frame: pd.DataFrame, axes: Axes, most: int = style.FEW) -> None:
+    _gap(frame, axes, "seconds", most)
 
 
 def run_time(frame: pd.DataFrame, axes: Axes) -> None:
@@ -130,6 +141,12 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
 
 
 FIGURES: dict[str, Figure] = {
+    "gap-time": Figure(
+        "Gap against time",
+        f"Training objective minus the certified optimum f*. {BAND}",
+        gap_time,
+        has_gap=True,
+    ),
     "test-loss-time": Figure(
         "Test loss against time",
         f"Mean loss on the held-out rows. {BAND}",
@@ -155,16 +172,16 @@ FIGURES: dict[str, Figure] = {
         loss_iteration,
         has_gap=False,
     ),
+    "loss-time": Figure(
+        "Training loss against time",
+        f"No gap can be shown here: {NO_GAP}. {BAND}",
+        loss_time,
+        has_gap=False,
+    ),
     "gap-iteration": Figure(
         "Gap against iteration",
         "Training objective minus the certified optimum f*, the same for all solvers.",
         gap_iteration,
-        has_gap=True,
-    ),
-    "gap-time": Figure(
-        "Gap against time",
-        f"Training objective minus the certified optimum f*. {BAND}",
-        gap_time,
         has_gap=True,
     ),
 }

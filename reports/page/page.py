@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..data.provenance import between
+from solvers import SOLVERS
+from solvers.common.names import library
+
+from ..data.provenance import between, where
 from ..data.runs import Runs
 from ..findings.finding import Finding
 from ..findings.findings import SHOWN
 from ..text import distinct, plural
-from .section import Section
+from .section import Opening, Section
 from .sources import APPENDIX, Sources
+from .words import code, folding
 
 HERE = Path(__file__).parent
+SCRIPTS = ("page", "filter", "download")  # in this order: each uses what is above it
+MISSING = "missing"  # the id of the list of what was not measured
 
 
-def page(runs: Runs, found: Sequence[Finding], sections: Sequence[Section], sources: Sources) -> str:
+def page(runs: Runs, first: Opening, found: Sequence[Finding], sections: Sequence[Section], sources: Sources) -> str:
     """The page as HTML."""
     templates = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined)
+    templates.filters |= {"code": code, "folded": folding}
     frame = runs.frame
+    shown = [section for section in sections if not section.empty]
+    missing = [section for section in sections if section.empty and section.note]
     return templates.get_template("page.html").render(
         style=Markup((HERE / "page.css").read_text()),
-        script=Markup((HERE / "page.js").read_text()),
+        script=Markup("\n".join((HERE / f"{name}.js").read_text() for name in SCRIPTS)),
+        facets=Markup(json.dumps(facets(frame)).replace("<", "\\u003c")),
         title=f"hessbench: {plural(frame['problem'].nunique(), 'problem')}, {between(frame['date'])}",
+        first=first,
         measured=measured(runs),
-        machines=sorted(frame["machine"].unique()),
         older=runs.older,
         disturbed=runs.disturbed,
         skipped=runs.skipped,
-        contents=contents(found, sections),
+        contents=contents(found, shown, missing),
         findings=[(finding, sources.anchor(finding.runs)) for finding in found],
         best=SHOWN,
-        sections=sections,
+        sections=shown,
+        missing=missing,
+        missing_anchor=MISSING,
         appendix=APPENDIX,
         entries=sources.entries(),
     )
+
+
+def facets(frame: pd.DataFrame) -> dict[str, dict]:
+    """What the page can be filtered by: the values of each column, and the family of each solver."""
+    labels = frame.drop_duplicates("label").sort_values("label")
+    families = {row["label"]: family(row["solver"]) for _, row in labels.iterrows()}
+    families |= {row["plain_label"]: family(row["solver"]) for _, row in labels.iterrows()}
+    columns = {"problem": "problem", "solver": "label", "dtype": "dtype", "device": "device", "threads": "threads"}
+    values = {name: [str(value) for value in sorted(frame[column].unique())] for name, column in columns.items()}
+    values = {"problem": values.pop("problem"), "family": sorted(set(families.values()))} | values
+    return {"values": values, "families": families}
+
+
+def family(solver: str) -> str:
+    """The library of a peer; of ours the folder of its class: newton, approximate, trust region or gradient."""
+    _, ours, inside = type(SOLVERS.get(solver)).__module__.rpartition("solvers.")
+    return library(solver) or (inside.partition(".")[0].replace("_", " ") if ours else "plug-in")
 
 
 def measured(runs: Runs) -> dict[str, str]:
@@ -53,15 +84,15 @@ def measured(runs: Runs) -> dict[str, str]:
         "precision": distinct(frame["dtype"]),
         "devices": distinct(frame["device"]),
         "threads": distinct(frame["threads"]),
-        "dates": between(frame["date"]),
-        "commits": distinct(frame["commit"].where(frame["commit"] != "", "not in git")),
-        "code": distinct(frame["code_version"].str[:12]),
+        "where": where(frame),
     }
 
 
-def contents(found: Sequence[Finding], sections: Sequence[Section]) -> dict[str, list[tuple[str, str]]]:
+def contents(
+    found: Sequence[Finding], sections: Sequence[Section], missing: Sequence[Section] = ()
+) -> dict[str, list[tuple[str, str]]]:
     """The contents of the page, in its order: group -> (anchor, title) of each section."""
-    groups = {"Summary": [("top", "What was run"), *([("findings", "What the runs show")] if found else [])]}
+    groups = {"Summary": [("top", "At a glance"), *([("findings", "What the runs show")] if found else [])]}
     for section in sections:
         groups.setdefault(section.group, []).append((section.name, section.title))
-    return groups | {"Appendix": [(APPENDIX, "The runs")]}
+    return groups | {"Appendix": [(MISSING, "Not measured here")] * bool(missing) + [(APPENDIX, "The runs")]}

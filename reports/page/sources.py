@@ -49,6 +49,11 @@ class Sources:
         chosen = self.runs.loc[sorted(set(keys))]
         return f"{plural(len(chosen), 'run')} {where(chosen)}"
 
+    def about(self, keys: Iterable[str]) -> dict[str, list[str]]:
+        """The problems, precisions, devices and numbers of threads of these runs."""
+        chosen = self.runs.loc[sorted(set(keys))]
+        return {name: sorted(set(map(str, chosen[name]))) for name in ("problem", "dtype", "device", "threads")}
+
     def anchor(self, keys: Iterable[str]) -> str:
         """The narrowest part of the list that holds these runs: a case, the cases of a problem, or all."""
         places = {self._places[key] for key in keys}

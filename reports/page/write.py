@@ -1,8 +1,7 @@
-"""Tables as files: CSV, Markdown, LaTeX and HTML, the same bytes for the same runs."""
+"""Tables as files: CSV, Markdown and LaTeX, the same bytes for the same runs."""
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from numbers import Real
@@ -11,15 +10,14 @@ from typing import Any
 
 import pandas as pd
 
+from ..text import UNITS
 from ..text import caption as caption  # for the sections
-from .sources import APPENDIX, Sources
+from .sources import Sources
 
 DIGITS = {"test accuracy": 4, "f* from": 15, "to": 15, "margin": 3, "cond H": 2, "lambda_max(D^-1 H)": 3}
 RUNS = "runs"  # the column of the runs behind a row: tuples of their keys
-UNITS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 NUMBER = re.compile(r"(>|<|above|below)?\s*(-?\d[\d,]*(?:\.\d*)?(?:e[+-]?\d+)?)(?:\s*(us|ms|s|%))?(?=[\s,;]|$)")
 NEVER = re.compile(r"never( \(.*\))?")
-LONG = 40  # characters: from there on a cell may break into lines
 BEYOND = 1e100  # times what was not reached within a time: it sorts after all that was
 
 
@@ -34,10 +32,10 @@ def text(value: Any, digits: int = 5) -> str:
     return str(value)
 
 
-def readable(table: pd.DataFrame) -> pd.DataFrame:
+def readable(table: pd.DataFrame, digits: int = 5) -> pd.DataFrame:
     """Every cell as text."""
     return pd.DataFrame(
-        {name: [text(value, DIGITS.get(name, 5)) for value in column] for name, column in table.items()}
+        {name: [text(value, DIGITS.get(name, digits)) for value in column] for name, column in table.items()}
     )
 
 
@@ -77,47 +75,17 @@ def write_table(table: pd.DataFrame, words: str, stem: Path, sources: Sources | 
 
 def _source(table: pd.DataFrame, sources: Sources | None) -> str:
     """From 160 runs on AMD EPYC, 2 cores; 2026-11-23; commit 4a5ad3b32c18. Empty where no run is behind a table."""
-    keys = _keys(table)
+    keys = behind(table)
     if not keys:
         return ""
     return f"From {' '.join(sources.words(keys).split())}." if sources else f"From {len(keys)} runs."
 
 
-def _keys(table: pd.DataFrame) -> set[str]:
+def behind(table: pd.DataFrame) -> set[str]:
+    """The keys of all runs of its column `runs`."""
     return {key for keys in table.get(RUNS, ()) for key in keys}
 
 
 def _latex(words: str) -> str:
     special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
     return re.sub(r"[\\~^&%$#_{}]", lambda found: special.get(found[0], "\\" + found[0]), words)
-
-
-def html_table(table: pd.DataFrame, sources: Sources | None = None) -> str:
-    """An HTML table whose cells are escaped, and below it the runs behind it.
-
-    Cells of a column with numbers carry in `data-sort` what page.js sorts by; a cell of `runs` links to these runs.
-    """
-    shown = readable(table)
-    kinds = {name: any(not math.isnan(sort_value(value)) for value in column) for name, column in table.items()}
-    head = "".join(
-        f'<th scope="col"{" data-numbers" * kinds[name]}>{html.escape(str(name))}</th>' for name in table.columns
-    )
-    rows = [
-        "".join(
-            _cell(value, shown.at[row, name], kinds[name], sources) for name, value in zip(table, values, strict=True)
-        )
-        for row, values in enumerate(table.itertuples(index=False, name=None))
-    ]
-    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
-    source = sources.line(_keys(table)) if sources else ""
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n{source}"
-
-
-def _cell(value: Any, words: str, numbers: bool, sources: Sources | None) -> str:
-    shown = html.escape(words)
-    if isinstance(value, tuple) and value:
-        shown = f'<a href="#{sources.anchor(value) if sources else APPENDIX}">{shown}</a>'
-    size = sort_value(value) if numbers else math.nan
-    order = "" if math.isnan(size) else f' data-sort="{size:.6g}"'
-    wrap = ' class="words"' if len(words) > LONG else ""
-    return f"<td{order}{wrap}>{shown}</td>"

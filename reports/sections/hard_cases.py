@@ -9,12 +9,14 @@ import pandas as pd
 from benchmarks.audit.verdicts import false_claims, read, summary
 
 from ..data.provenance import distinct, when
-from ..page.page import Section
-from ..page.write import caption, html_table, write_table
+from ..page.section import Section
+from ..page.table import html_table
+from ..page.words import folding
+from ..page.write import caption, write_table
 
 FALSE_ONES = "hard-cases-false"
 NAME, TITLE = "hard-cases", "Reports of convergence on hard problems, with other libraries"
-MAKE = "there are no verdicts: `python -m benchmarks honesty` fits the hard problems with every solver and every peer"
+MAKE = "There are no verdicts: `python -m benchmarks honesty` fits the hard problems with every solver and every peer."
 
 
 def hard_case_sections(path: Path, out: Path) -> list[Section]:
@@ -30,7 +32,7 @@ def hard_case_sections(path: Path, out: Path) -> list[Section]:
     tables = html_table(table)
     if len(false):
         write_table(false, f"{caption(false_claims)} {behind}", out / "tables" / FALSE_ONES)
-        tables += f'<p class="soft">{caption(false_claims)}</p>' + html_table(false)
+        tables += f'<div class="soft">{folding(caption(false_claims))}</div>' + html_table(false)
     return [Section(NAME, TITLE, f"{caption(summary)} {behind}", tables, (), "")]
 
 

@@ -42,7 +42,11 @@ def performance_section(frame: pd.DataFrame, out: Path, sources: Sources | None 
     for number, ranking in enumerate(found, 1):
         suffix, where = (f"--machine{number}", f"{ranking.machine}:") if several else ("", "")
         for record in (SCORES, PAIRS):
-            writer.table(record, record.make(ranking), name=record.name + suffix, before=where)
+            table = record.make(ranking)
+            seen = [
+                name for name in table if name.removeprefix("before ") not in set(ranking.solvers) - set(best(ranking))
+            ]
+            writer.table(record, table, name=record.name + suffix, before=where, shown=table[seen])
         remarks += [where, stability(ranking), open_pairs(ranking), left_out(ranking)]
         runs = [run for runs in ranking.runs.values() for run in runs]
         disturbed = disturbed_note(frame[frame["run"].isin(set(runs))])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from benchmarks.profiling.profile import Start
+from benchmarks.profiling.profile import Start, overhead, reached
 from benchmarks.profiling.roofline import LOOKS, roofline
 from benchmarks.profiling.store import Saved, load
 
@@ -19,7 +18,7 @@ from ..data.repeats import without_constant
 from ..figures import style
 from ..page.section import Section, SectionWriter
 from ..tables.record import Table
-from ..text import left_out, percent, seconds, setup
+from ..text import left_out, seconds, setup
 
 NAME, TITLE = "phases", "Where the time of a run goes"
 HOW_TO_MEASURE = (
@@ -33,12 +32,13 @@ HATCHES = dict(zip(LOOKS, ("", "//", "", "\\\\", "..", "", "xx", ""), strict=Tru
 
 def phases(saved: Sequence[Saved]) -> pd.DataFrame:
     """Each row is a phase of a profiled run: its time, its share of the run, how often it was entered, and the share of
-    what this machine can reach for its FLOPs and bytes. A dash: no formula gives these."""
+    what this machine can reach for its FLOPs and bytes. A dash: no formula gives these. > 100 %: caches, or a better
+    kernel than the calibration's."""
     rows = [
         named(found)
         | {"phase": row.name, "time": seconds(row.seconds), "share": f"{100 * row.seconds / found.profile.total:.1f} %"}
         | {"entered": row.calls}
-        | {"reached": "-" if math.isnan(row.reached) else percent(row.reached)}
+        | {"reached": reached(row).replace("%", " %")}
         for found in saved
         for row in found.profile.phases
         if row.seconds > 0
@@ -104,6 +104,10 @@ def bar_label(found: Saved) -> str:
     return "\n".join(about)
 
 
+def name(found: Saved) -> str:
+    return f"{found.profile.case.label} on {found.profile.case.problem}"
+
+
 def phases_section(folder: Path, out: Path) -> Section:
     """Of all profiles in a folder that need not be there: phases, cold starts, and a roofline each."""
     writer = SectionWriter(NAME, TITLE, out)
@@ -121,9 +125,10 @@ def phases_section(folder: Path, out: Path) -> Section:
     for number, found in enumerate(saved, 1):
         canvas, axes = style.canvas(5.4)
         roofline(found.profile, axes)
-        title, source = f"Roofline: {found.profile.case.label} on {found.profile.case.problem}", profiled([found])
+        title, source = f"Roofline: {name(found)}", profiled([found])
         writer.figure(f"roofline--{number}", title, canvas, f"{ROOFLINE} {source}", source=source)
-    return writer.section(left_out(skipped))
+    busy = [f"{name(found)}: {overhead(found.profile)}." for found in saved if found.profile.busy]
+    return writer.section(" ".join(filter(None, [*busy, left_out(skipped)])))
 
 
 ROOFLINE = (

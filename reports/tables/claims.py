@@ -74,7 +74,7 @@ def claims(frame: pd.DataFrame) -> pd.DataFrame:
     runs = comparable(frame)
     needed = {(CLASSIC, label) for label in UNPENALISED_SOLVERS} | {(PENALISED, label) for label in PENALISED_SOLVERS}
     if runs.empty or not needed <= set(zip(runs["problem"], runs["label"], strict=True)):
-        missing = "not measured: python -m benchmarks run --suite classic"
+        missing = "Not all runs of the claims are there: `python -m benchmarks run --suite classic` makes them."
         return pd.DataFrame([{"claim": "all five", "measured": missing, "verdict": "undecided", "runs": ()}])
     runs = runs[[pair in needed for pair in zip(runs["problem"], runs["label"], strict=True)]]
     both, classic = keys(runs), keys(runs[runs["problem"] == CLASSIC])

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from ..data.repeats import groups, keys, without_constant
+from ..data.targets import NO_GAPS
 from .convergence_claims import UNIT
 
 SETUP = ["machine", "problem", "solver", "label", "device"]
 DTYPES = ("float32", "float64")
-NO_GAPS = "no run on a problem with a certified f*: python -m benchmarks run --suite quick"
 
 
 def precision(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,11 @@ from ..data.runs import Runs
 from ..text import caption
 
 
+def not_measured(table: pd.DataFrame) -> str:
+    """Of a table with nothing to show, what measures it: the one entry of its column `measured`. Empty for others."""
+    return str(table["measured"].iloc[0]) if len(table) == 1 and "measured" in table else ""
+
+
 def all_runs(runs: Runs) -> tuple:
     return (runs.frame,)
 
@@ -19,14 +24,15 @@ def all_runs(runs: Runs) -> tuple:
 class Table:
     """name: of its files, and its anchor on the page. make: a pure function of what it shows.
 
-    title: its heading on the page; by default its name. takes: the arguments of `make`, from the loaded runs.
-    peers: whether it has rows of other libraries, which its caption then explains. published: whether
-    reports/published/ holds it.
+    title: its heading on the page; by default its name. best: the column that ranks its rows, the least first; a minus
+    before it: the largest. takes: the arguments of `make`, from the loaded runs. peers: whether it has rows of other
+    libraries, which its caption then explains. published: whether reports/published/ holds it.
     """
 
     name: str
     make: Callable[..., pd.DataFrame]
     title: str = ""
+    best: str = ""
     takes: Callable[[Runs], tuple] = all_runs
     peers: bool = False
     published: bool = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from xml.etree import ElementTree
 
 import pytest
 
@@ -52,3 +53,21 @@ def test_an_error_ends_it_without_waiting_for_what_has_not_begun(tmp_path):
         drawn = [write_figure(figure(), tmp_path / str(k)) for k in range(30)]
         raise KeyboardInterrupt
     assert drawing._pool.get() is None and drawn and len(list(tmp_path.iterdir())) < 60
+
+
+def test_a_drawing_on_the_page_is_shorter_and_its_curves_name_their_solver(tmp_path):
+    """With what a rule says twice in one place, and nothing without a use."""
+    canvas, axes = style.canvas()
+    axes.plot([1, 2, 4], [1, 3, 2], gid=style.CURVE + 'a "b" <c>')
+    axes.plot([1, 2, 4], [2, 3, 1], gid=style.CURVE + "d")
+    shown = write_figure(canvas, tmp_path / "f")()
+    file = (tmp_path / "f.svg").read_text()
+    root, whole = ElementTree.fromstring(shown), ElementTree.fromstring(file)
+    for tree in (root, whole):
+        assert [e.get("data-solver") for e in tree.iter() if e.get("data-solver")] == ['a "b" <c>', "d"]
+    assert len(shown) < 0.7 * len(file)
+    names = {e.get("class") for e in root.iter() if e.get("class")}
+    rules = "".join(e.text or "" for e in root.iter() if e.tag.endswith("style"))
+    assert names and all(f".{name}{{" in rules for name in names)
+    ids = {e.get("id") for e in root.iter() if e.get("id")}
+    assert all(f"#{name}" in shown for name in ids) and all(name.startswith("f-") for name in ids)

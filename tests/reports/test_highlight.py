@@ -47,6 +47,6 @@ def test_all_are_drawn_and_grey_ones_share_a_line_of_the_legend_and_are_named(dr
     grey = [line for line in axes.get_lines() if line.get_color() == GREY["color"]]
     assert len(axes.get_lines()) == len(NAMES) and len(grey) == len(NAMES) - style.FEW
     labels = axes.get_legend_handles_labels()[1]
-    assert labels.count("8 others") == 1 and len(labels) == style.FEW + 1
+    assert labels.count(f"{len(NAMES) - style.FEW} others") == 1 and len(labels) == style.FEW + 1
     words = grey_note(NAMES, highlighted(runs))
     assert [name for name in NAMES if f"{name}," in words or f"{name}." in words] == NAMES[: -style.FEW]

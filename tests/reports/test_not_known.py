@@ -17,6 +17,8 @@ from reports.page.sources import sources
 from reports.sections.collection import COLLECTED, solved_runs
 from reports.sections.problems import problem_sections
 from reports.tables.convergence_claims import judged
+from reports.tables.record import not_measured
+from reports.tables.times import runs_with_gap, time_to_gap, time_to_loss
 from tests.reports.made_up import HOST, frames, run, stored
 
 UNKNOWN = {
@@ -138,3 +140,32 @@ def test_an_answer_is_not_called_wrong_where_what_is_allowed_is_not_known(missin
     frame, _ = frames(run("p", machine=HOST, optimum=0.5, **{"optimum_error": 0.0} | missing))
     (end,) = judged(frame).to_dict("records")
     assert not end["beyond"] and not end["within"] and not end["judged"]
+
+
+# --- times where no minimum is certified
+
+
+def test_without_a_certified_minimum_times_are_to_the_infimum_or_to_the_lowest_loss_that_was_found():
+    frame, _ = frames(
+        *(run("none", name, at, value=value, **NONE) for name, at, value in (("a", 1.0, 1e-4), ("b", 2.0, 0.05))),
+        *(run("unknown", name, at, value=value, **UNKNOWN) for name, at, value in (("a", 3.0, 0.2), ("b", 4.0, 0.25))),
+        run("known", optimum=0.5),
+    )
+    table = time_to_loss(frame).set_index(["problem", "solver"])
+    assert set(table.index) == {(problem, name) for problem in ("none", "unknown") for name in "ab"}
+    assert set(table.loc["none", "r"]) == {"infimum 0"}
+    assert set(table.loc["unknown", "r"]) == {"lowest found, 0.2 (a)"}
+    reached = table.map(lambda cell: str(cell).partition(" (")[0])
+    assert list(reached.loc[("none", "a"), ["1e-01", "1e-03", "1e-06"]]) == ["1.00 s", "1.00 s", "never"]
+    assert list(reached.loc[("none", "b"), ["1e-01", "1e-02"]]) == ["2.00 s", "never"]
+    assert reached.loc[("unknown", "a"), "1e-06"] == "3.00 s"  # it found the lowest
+    assert list(reached.loc[("unknown", "b"), ["1e-01", "1e-02"]]) == ["4.00 s", "never"]  # 0.05 of 0.8 is left
+    assert time_to_loss(frame[frame["problem"] == "known"]).empty
+
+
+def test_times_to_a_gap_are_those_of_problems_with_a_certified_minimum():
+    frame, _ = frames(run("none", **NONE), run("known", optimum=0.5))
+    (taken,) = runs_with_gap(Runs(frame, {}))
+    assert list(time_to_gap(taken)["problem"]) == ["known"]
+    (nothing,) = runs_with_gap(Runs(frame[frame["problem"] == "none"], {}))
+    assert "No problem here has a certified f*" in not_measured(time_to_gap(nothing))

@@ -22,8 +22,12 @@ from benchmarks.store.runs import Store, run_key
 from reports.build import build
 from reports.data.runs import Runs, load
 from reports.figures.problem import FIGURES
+from reports.page.page import family
 from reports.page.sources import sources
-from reports.page.write import html_table, sort_value, write_table
+from reports.page.table import html_table
+from reports.page.words import END, SENTENCES
+from reports.page.write import sort_value, write_table
+from solvers import SOLVERS
 from tests.reports.test_scoreboard import entry, result
 
 CASES = [c for c in SUITES["classic"]() if c.solver in ("newton", "gradient-descent") and c.dtype == "float64"]
@@ -99,12 +103,13 @@ def test_every_link_inside_the_page_leads_somewhere(page):
 
 def test_every_measured_row_and_every_figure_links_to_its_runs(page):
     text = page.read_text()
-    for name in ("claims", "summary", "time-to-gap", "time-to-accuracy", "environment"):
+    assert '<section id="claims">' not in text and '<li id="claims">' in text  # not all of its runs are there
+    for name in ("summary", "time-to-gap", "time-to-accuracy", "environment"):
         section = text[text.index(f'<section id="{name}">') :].split("</section>")[0]
         body = section.split("<tbody>")[1].split("</tbody>")[0]
         linked = [row for row in body.split("<tr>")[1:] if re.search(r'href="#(case-|cases-|runs)', row)]
-        assert len(linked) == (0 if name == "claims" else body.count("<tr>"))  # no claims: not all runs are there
-        assert ('<p class="source">From <a href' in section) == (name != "claims")
+        assert len(linked) == body.count("<tr>")
+        assert '<p class="source">From <a href' in section
     for figure in re.findall(r"<figcaption>.*?</figcaption>", text, re.DOTALL):
         assert '<p class="source">From <a href="#cases-' in figure
 
@@ -171,6 +176,19 @@ def test_names_of_other_tools_and_of_files_stay_names(runs, tmp_path, monkeypatc
         (inside,) = re.findall(f'<section id="{section}">(.*?)</section>', text, re.DOTALL)
         assert "&lt;img src" in inside, section
     assert not re.search(r"href=\"[^\"]*[<>' ]", text)
+
+
+def test_what_was_not_measured_is_one_list_that_names_the_commands(page):
+    text = page.read_text()
+    (listed,) = re.findall(r'<section id="missing">(.*?)</section>', text, re.DOTALL)
+    assert listed.count("<li ") == len(re.findall(r'<li id="([^"]+)">', listed)) >= 5
+    assert "<code>python -m benchmarks run --suite classic</code>" in listed and "`" not in listed
+    for name in re.findall(r'<li id="([^"]+)">', listed):
+        assert f'href="#{name}"' not in text and f'<section id="{name}">' not in text
+    for section in re.findall(
+        r'<section id="(?:top|findings|missing|runs)".*?</section>|(<section.*?</section>)', text, re.DOTALL
+    ):
+        assert not section or "<table" in section or "<figure" in section
 
 
 # --- what a table is sorted by
@@ -248,7 +266,7 @@ def test_a_click_on_a_header_sorts_by_numbers_and_leaves_what_is_none_at_the_end
         """,
         tmp_path,
     )
-    numbers = ["900 us", "10.0 ms [9, 11]", "1.00 s", "> 4.00 s", "> 5.00 s", "never"]
+    numbers = ["0.000900", "0.0100 [0.00900, 0.0110]", "1.00", ">\xa04.00", ">\xa05.00", "never"]
     assert found["up"] == [*numbers, "-", "no minimiser"] and found["aria"] == "ascending"
     assert found["down"] == [*numbers[::-1], "-", "no minimiser"]
     assert found["names"] == ["a", "b9", "b10", "c", "d", "e", "f", "g"]
@@ -287,3 +305,79 @@ def test_nothing_is_wider_than_a_phone_but_what_scrolls_by_itself(page, tmp_path
         """
     found = ask(page, script, tmp_path, width=390)
     assert found["wide"] == [] and found["page"] <= found["width"] == 390 and not found["open"]
+
+
+@in_a_browser
+@pytest.mark.slow
+def test_a_choice_leaves_of_every_table_and_figure_what_is_about_it(page, tmp_path):
+    found = ask(
+        page,
+        """
+        const form = document.getElementById("filter"), seen = {};
+        const choose = (name, value) => {
+          form.elements[name].value = value;
+          form.elements[name].dispatchEvent(new Event("change", {bubbles: true}));
+        };
+        const left = (id) => [...document.querySelectorAll(`#${id} tbody tr`)].filter((row) => row.offsetParent)
+          .map((row) => [row.cells[0].textContent, row.cells[1].textContent]);
+        const figures = () => [...document.querySelectorAll("figure:not(.out)")].map((figure) => figure.id);
+        seen.before = left("summary"); seen.all = figures();
+        choose("problem", "breast-cancer"); seen.problem = left("summary"); seen.figures = figures();
+        seen.gap = document.getElementById("time-to-gap").offsetParent;
+        seen.link = document.querySelector('nav a[href="#time-to-gap"]').offsetParent;
+        choose("family", "gradient"); seen.both = left("summary");
+        seen.csv = csv(document.querySelector("#summary table"));
+        form.reset(); seen.after = left("summary"); seen.again = figures();
+        return seen;
+        """,
+        tmp_path,
+    )
+    assert {problem for problem, _ in found["before"]} == {"breast-cancer", "breast-cancer-l2"}
+    assert {problem for problem, _ in found["problem"]} == {"breast-cancer"} and len(found["problem"]) == 2
+    assert [figure for figure in found["all"] if "l2" in figure] and "breast-cancer--run-time" in found["figures"]
+    assert not [figure for figure in found["figures"] if "l2" in figure] and found["gap"] is found["link"] is None
+    assert found["both"] == [["breast-cancer", "gradient-descent"]]
+    assert len(found["csv"].splitlines()) == 2 and found["csv"].startswith("problem,solver,")
+    assert found["after"] == found["before"] and found["again"] == found["all"]
+
+
+@in_a_browser
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 844)])
+def test_the_first_screen_holds_verdict_figure_table_trust_and_source(page, tmp_path, width, height):
+    found = ask(
+        page,
+        """
+        const parts = ["h1", "figure svg", "table", ".trust", ".trust + p"];
+        const boxes = parts.map((part) => document.querySelector(`#top ${part}`).getBoundingClientRect());
+        return {low: Math.max(...boxes.map((box) => box.bottom)), tall: boxes.every((box) => box.height > 10),
+                rows: document.querySelectorAll("#top tbody tr").length};
+        """,
+        tmp_path,
+        width,
+    )
+    assert found["tall"] and found["low"] <= height and 1 <= found["rows"] <= 8
+
+
+def test_no_words_stand_above_the_fold_beyond_three_sentences(page):
+    text = re.sub(r"<details>.*?</details>", "", page.read_text(), flags=re.DOTALL)
+    words = re.findall(r'<div class="(?:soft|note)">(.*?)</div>|<figcaption>(.*?)(?:<p|</fig)', text, re.DOTALL)
+    assert len(words) > 5
+    for some in map("".join, words):
+        assert len(END.split(html.unescape(re.sub("<[^>]+>", "", some)).strip())) <= SENTENCES
+
+
+def test_the_family_of_a_solver_is_its_folder_its_library_or_that_it_is_a_plug_in(monkeypatch):
+    monkeypatch.setitem(SOLVERS, "mine", type("Mine", (), {"__module__": "my_solver"})())
+    names = (
+        "newton",
+        "trust-region-exact",
+        "lbfgs",
+        "nesterov",
+        "scipy:BFGS",
+        "torch:Adam",
+        "mine",
+        "of another machine",
+    )
+    found = ["newton", "trust region", "approximate", "gradient", "scipy", "plug-in", "plug-in", "plug-in"]
+    assert [family(name) for name in names] == found

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from benchmarks.command.main import app
 from benchmarks.profiling import recording as profiling
-from benchmarks.profiling.profile import SYNCHRONISATION, Phase, Profile, Start
+from benchmarks.profiling.profile import SYNCHRONISATION, Phase, Profile, Start, overhead, reached, verdict
 from benchmarks.profiling.store import Saved, load, save
 from benchmarks.runner.suites import Case
 from benchmarks.store.records import without_nan
@@ -120,3 +120,24 @@ def test_the_command_saves_what_it_measured(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     failed = CliRunner().invoke(app, [*arguments[:-1], str(tmp_path / "file")])
     assert failed.exit_code == 2 and "cannot be written" in failed.stderr and "Traceback" not in failed.output
+
+
+# --- what must not be believed
+
+
+def test_times_beside_other_work_are_called_that_and_their_overhead_has_no_number(tmp_path, out):
+    calm = made_up()
+    assert not calm.busy and overhead(calm) == "with phases +11.1%"
+    uneven, faster = replace(calm, totals=((0.09, 0.1), (0.4, 0.1))), replace(calm, total=0.02, totals=())
+    for busy in (uneven, faster):
+        assert busy.busy and "%" not in overhead(busy) and "measure again" in overhead(busy)
+    save(uneven, tmp_path)
+    assert "newton-cholesky on iris: other work ran" in phases_section(tmp_path, out).note
+
+
+def test_above_what_the_machine_reaches_no_number_is_given():
+    profile = made_up()
+    fast = replace(profile.phases[0], compute=3 * profile.phases[0].seconds)
+    assert reached(fast) == "> 100%" and reached(profile.phases[0]) == "33%"
+    found = replace(profile, phases=(fast, *profile.phases[1:]))
+    assert phases([saved(found)])["reached"].tolist() == ["> 100 %", "-"] and "> 100%" in verdict(found)
