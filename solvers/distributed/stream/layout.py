@@ -14,8 +14,8 @@ from torch import Tensor
 
 FORMAT = 1
 HEADER, ROWS, TARGETS, PROGRESS = "stream.json", "rows.bin", "targets.bin", "progress.jsonl"
-# Of a block: what was read is still in the processor's cache when it is used. 512 MB from the cache of files took 31 ms to
-# read, and X w of blocks of 4 MiB as long; of 1 MiB 46 ms, of 16 MiB 76 (one thread, minima of 12).
+# Of a block: what was read is still in the processor's cache when it is used. To read 512 MB from the system's cache of
+# files took 31 ms, and X w in blocks of 4 MiB as long; of 1 MiB 46 ms, of 16 MiB 76 (one thread, minima of 12).
 BLOCK_BYTES = 1 << 22
 ALIGNED = 8  # bytes: where an array of a block begins
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
