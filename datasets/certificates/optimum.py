@@ -40,8 +40,7 @@ def interval(objective: Linear, point: Point) -> Interval:
     """Where the infimum of f lies, from a point that should be near the minimiser."""
     rounding = value_rounding(objective, point)
     gap, bound = math.inf, "a loss is not negative; no bound applies here"
-    known = objective.l2 > 0 or not in_blocks(objective) or objective.nullity == 0
-    if objective.size <= DENSE and known and (found := self_concordant_gap(point, coordinates(objective))) < math.inf:
+    if objective.size <= DENSE and (found := self_concordant_gap(point, coordinates(objective))) < math.inf:
         gap, bound = found, "generalised self-concordance"
     if objective.l2 > 0 and not objective.fit_intercept:
         strong = float(torch.dot(point.gradient, point.gradient)) / (2 * objective.l2)

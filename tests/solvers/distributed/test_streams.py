@@ -15,6 +15,7 @@ import torch
 
 from solvers import SOLVERS, Status, Stop, minimize
 from solvers.distributed import RowStream
+from solvers.distributed.rows import part_of
 from solvers.distributed.stream import StreamError, StreamWriter
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 
@@ -133,14 +134,20 @@ def test_every_solver_reaches_the_minimiser_of_rows_in_memory(name, tmp_path):
         assert float(memory.at(there.x).value - exact.value) <= 2e-10 * float(exact.value)
 
 
+READS = ("margins", "gradients", "hessians", "hessian_diagonals", "hessian_vector_products", "third_derivatives")
+
+
 def test_solvers_that_need_fewer_passes_show_it(tmp_path):
+    """And the counters of a run tell them, but for one in its test of convergence."""
     X, y = rows()
     stream = RowStream(written(tmp_path / "rows", X, y))
     f, passes = LogisticRegression(stream, stream.y, 1e-2, True), {}
-    for name in ("newton", "gradient-descent", "newton-cg"):
+    for name in ("newton", "gradient-descent", "newton-cg", "newton-chebyshev", "lbfgs"):
         stream.forget_counts()
-        minimize(SOLVERS[name], f, stop=Stop(iterations=200))
+        result = minimize(SOLVERS[name], f, stop=Stop(iterations=200))
         passes[name] = stream.passes
+        counted = sum(result.counters[counter] for counter in READS)
+        assert counted <= stream.passes <= counted + result.counters["stopping_tests"]
     assert passes["newton"] < passes["newton-cg"] < passes["gradient-descent"]
 
 
@@ -180,6 +187,12 @@ def test_shares_are_all_rows_once(tmp_path):
     parts = [RowStream(folder, rank, 3) for rank in range(3)]
     joined = torch.cat([block.clone() for part in parts for _, block in part.blocks()])
     assert torch.equal(joined, X) and torch.equal(torch.cat([part.y for part in parts]), y)
+    f = LogisticRegression(RowStream(folder), 1 - y, 1e-2, True)  # whose y need not be the stored one
+    parts = [part_of(f, rank, 3) for rank in range(3)]
+    assert torch.equal(torch.cat([part.y for part in parts]), 1 - y)
+    w = torch.full((D + 1,), 0.2, dtype=torch.float64)
+    losses = [float(part.at(w).value - 5e-3 * D * 0.04) * len(part.X) for part in parts]
+    assert sum(losses) / N == pytest.approx(float(f.at(w).value) - 5e-3 * D * 0.04, rel=1e-12)
     with pytest.raises(StreamError, match="too few for 100 processes"):
         RowStream(folder, 0, 100)
 
