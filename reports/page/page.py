@@ -11,7 +11,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from solvers import SOLVERS
-from solvers.common.names import library
 
 from ..data.provenance import between, where
 from ..data.runs import Runs
@@ -67,9 +66,11 @@ def facets(frame: pd.DataFrame) -> dict[str, dict]:
 
 
 def family(solver: str) -> str:
-    """The library of a peer; of ours the folder of its class: newton, approximate, trust region or gradient."""
+    """The library before a colon; of ours the folder of its class: newton, approximate, trust region or gradient."""
     _, ours, inside = type(SOLVERS.get(solver)).__module__.rpartition("solvers.")
-    return library(solver) or (inside.partition(".")[0].replace("_", " ") if ours else "plug-in")
+    if ":" in solver:
+        return solver.partition(":")[0]
+    return inside.partition(".")[0].replace("_", " ") if ours else "plug-in"
 
 
 def measured(runs: Runs) -> dict[str, str]:
