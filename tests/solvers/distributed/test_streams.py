@@ -74,7 +74,9 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("pair", PAIRS, indirect=True, ids=str)
+@pytest.mark.parametrize(
+    "pair", PAIRS, indirect=True, ids=lambda pair: "-".join(map(str, (pair[0].__name__, *pair[1:])))
+)
 def test_derivatives_are_those_of_rows_in_memory(pair):
     memory, disk = pair
     generator = torch.Generator().manual_seed(1)
