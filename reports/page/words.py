@@ -7,12 +7,13 @@ import re
 from markupsafe import Markup, escape
 
 SENTENCES, LETTERS = 3, 260  # above the fold
+FOLDERS = re.compile(r"(?<![\w:/.~])/(?:[^\s/`\"']+/)+")  # what is before the name in /home/me/data/a.csv, of no URL
 END = re.compile(r"(?<=[.!?])\s+(?=[A-Z0-9“>])")
 
 
 def code(words: str) -> Markup:
-    """Words with `commands` between backticks, as HTML."""
-    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(words))))
+    """Words with `commands` between backticks, as HTML; of a path on this machine its last part."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(FOLDERS.sub("", words)))))
 
 
 def folding(words: str) -> Markup:

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from reports.page.table import digits, first_rows, html_table, one_unit, ranked, split
+from reports.page.words import brief, code, folding
 from reports.page.write import readable
 
 
@@ -89,3 +90,22 @@ def test_numbers_stand_to_the_right_with_what_is_missing_among_them_and_words_to
     assert '<th scope="col" data-numbers>time (s)</th>' in text and '<th scope="col">solver</th>' in text
     assert '<td data-sort="1">1.00</td>' in text and "<td class=n>-</td>" in text and "<td>a</td>" in text
     assert texts(table) == [["a", "1.00"], ["b", "-"]]
+
+
+# --- words
+
+
+def test_commands_are_set_as_code_and_paths_of_this_machine_are_not_shown():
+    assert code("run `a <b>`") == "run <code>a &lt;b&gt;</code>"
+    assert code("/home/me/data/MNIST/x.gz is not there") == "x.gz is not there"
+    for words in ("https://example.org/a/b.html", "1/398 of 2 / 3", "docs/a/b.md", "~/data/x", "'/a/b/c'"):
+        assert code(words) == words.replace("'/a/b/c'", "&#39;c&#39;")
+
+
+def test_what_is_long_folds_after_three_short_sentences():
+    short = "One. Two. 3 is a number. Four, in 95 % of f* cases."
+    assert brief(short) == ("One. Two. 3 is a number.", "Four, in 95 % of f* cases.")
+    assert brief("One. Two.") == ("One. Two.", "") and folding("One. Two.") == "One. Two."
+    long = f"{'a' * 200}. {'b' * 200}."
+    assert brief(long.replace("b", "B", 1)) == (f"{'a' * 200}.", f"B{'b' * 199}.")
+    assert folding("A. B. C. D <d>.").endswith("<summary>Details</summary>D &lt;d&gt;.</details>")
