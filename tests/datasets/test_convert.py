@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -81,6 +82,18 @@ def test_a_stream_has_the_rows_of_its_file(kind, tmp_path):
     assert stream.stored == (np.count_nonzero(X) if kind == "libsvm" else X.size)
 
 
+def interrupted(path: Path, target: str | None, folder: Path) -> Path:
+    """The folder of a conversion that was stopped after more than 20 rows."""
+
+    def stop(rows: int) -> None:
+        if rows > 20:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(path, folder, target, block_bytes=BLOCK, progress=stop)
+    return folder
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("torn", [False, True])
 def test_an_interrupted_conversion_goes_on_to_the_same_bytes(kind, torn, tmp_path):
@@ -88,13 +101,7 @@ def test_an_interrupted_conversion_goes_on_to_the_same_bytes(kind, torn, tmp_pat
     path, target = write(tmp_path, kind)
     whole = convert(path, tmp_path / "whole", target, block_bytes=BLOCK)
 
-    def stop(rows: int) -> None:
-        if rows > 20:
-            raise KeyboardInterrupt
-
-    folder = tmp_path / "rows"
-    with pytest.raises(KeyboardInterrupt):
-        convert(path, folder, target, block_bytes=BLOCK, progress=stop)
+    folder = interrupted(path, target, tmp_path / "rows")
     with pytest.raises(StreamError, match="converted in part"):
         RowStream(folder)
     if torn:
@@ -115,13 +122,7 @@ def test_a_damaged_last_block_is_written_again(tmp_path):
     path, target = write(tmp_path, "npz")
     whole = convert(path, tmp_path / "whole", target, block_bytes=BLOCK)
 
-    def stop(rows: int) -> None:
-        if rows > 20:
-            raise KeyboardInterrupt
-
-    folder = tmp_path / "rows"
-    with pytest.raises(KeyboardInterrupt):
-        convert(path, folder, target, block_bytes=BLOCK, progress=stop)
+    folder = interrupted(path, target, tmp_path / "rows")
     content = bytearray((folder / "rows.bin").read_bytes())
     content[-1] ^= 1
     (folder / "rows.bin").write_bytes(content)
