@@ -91,6 +91,14 @@ def test_a_sparse_problem_is_met_in_both_layouts_and_a_full_one_in_one(course):
     assert single.X.dtype == torch.float32 and single.l2 == sparse.exact.l2
 
 
+def test_a_sparse_problem_that_is_too_large_to_be_dense_is_met_as_it_is(monkeypatch):
+    problem, optimum = build("synthetic-sparse"), certificate("synthetic-sparse").optimum
+    monkeypatch.setattr(timing, "MOST_DENSE", problem.objective.X.shape[0])
+    assert ScoreboardProblem(problem, optimum, 0.0).layouts == ("csr",)
+    monkeypatch.setattr(timing, "SPARSE", 0.01)  # 5 % of its entries are stored: too many for CSR, were there a choice
+    assert ScoreboardProblem(problem, optimum, 0.0).layouts == ("csr",)
+
+
 def test_a_claim_of_success_far_from_the_optimum_counts_for_nothing(course, optimum, clock):
     entry, fit = sweep(Fake(optimum, clock, offset=lambda tolerance: 1.0), course, 10.0)
     assert entry.status == SHORT and fit is None and "least gap" in entry.message
