@@ -30,6 +30,8 @@ PACKAGES = (
     "scipy",
     "glum",
     "snapml",
+    "pyspark",
+    "dask-ml",
     "pytorch-minimize",
     "statsmodels",
     "torch",

@@ -62,6 +62,8 @@ LIBRARIES: dict[str, str] = {
     "torch-autograd": "#DDCC77",
     "pytorch-minimize": "#44AA99",
     "statsmodels": "#AA4499",
+    "spark-ml": "#E25A1C",
+    "dask-ml": "#FFC11E",
 }
 _COLOURS = ("#000000", "#8C6D31", "#5254A3", "#637939", "#843C39", "#7B4173")
 _MARKERS = ("*", "h", "<", ">", "p", "d", "o", "s", "^", "v", "D", "P", "X", "H", "8")

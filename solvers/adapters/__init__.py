@@ -4,12 +4,14 @@ A peer is named library:method. Its library is imported when the peer is used, a
 """
 
 from .base import Claim, Fit, MissingPeerError, Peer, rebuilt
+from .dask_ml import DaskML
 from .glum_irls import Glum
 from .pytorch_minimize import PyTorchMinimize
 from .scikit_learn import ScikitLearn
 from .scipy_numpy import SciPyNumPy
 from .scipy_optimize import METHODS, SciPy
 from .snap_ml import SnapML
+from .spark_ml import SparkML
 from .stats_models import StatsModels
 from .torch_autograd import TorchAutograd
 from .torch_lbfgs import TorchLBFGS
@@ -20,6 +22,8 @@ PEERS: dict[str, Peer] = {
     "scikit-learn:liblinear": ScikitLearn("liblinear", dtypes=("float64",)),  # it would cast float32 back
     "glum:irls-ls": Glum(),
     "snapml:logistic": SnapML(),
+    "spark-ml:lbfgs": SparkML(),
+    "dask-ml:lbfgs": DaskML(),
     **{f"scipy-numpy:{name}": SciPyNumPy(name) for name in METHODS},  # on an objective in NumPy
     **{f"scipy:{name}": SciPy(name) for name in METHODS},  # on ours
     "torch-autograd:LBFGS": TorchAutograd(),
@@ -34,6 +38,7 @@ PEERS: dict[str, Peer] = {
 __all__ = [
     "PEERS",
     "Claim",
+    "DaskML",
     "Fit",
     "Glum",
     "MissingPeerError",
@@ -43,6 +48,7 @@ __all__ = [
     "SciPyNumPy",
     "ScikitLearn",
     "SnapML",
+    "SparkML",
     "StatsModels",
     "TorchAutograd",
     "TorchLBFGS",
