@@ -173,7 +173,7 @@ def test_a_missing_library_is_said_in_one_sentence(logistic, monkeypatch):
     for name, peer in PEERS.items():
         if name.startswith("torch"):  # torch.optim and torch-autograd need no other library
             continue
-        with pytest.raises(MissingPeerError, match=r"^[^\n]+ is not installed: python -m pip install .*\[(peers|cluster)\]"):
+        with pytest.raises(MissingPeerError, match=r"^[^\n]+ is not installed: python -m pip .*\[(peers|cluster)\]"):
             peer.prepare(logistic(l2=0.1))
 
 
