@@ -30,6 +30,8 @@ PACKAGES = (
     "scipy",
     "glum",
     "snapml",
+    "optimistix",
+    "jax",
     "pyspark",
     "dask-ml",
     "pytorch-minimize",

@@ -62,6 +62,7 @@ LIBRARIES: dict[str, str] = {
     "torch-autograd": "#DDCC77",
     "pytorch-minimize": "#44AA99",
     "statsmodels": "#AA4499",
+    "optimistix": "#0077BB",
     "spark-ml": "#E25A1C",
     "dask-ml": "#FFC11E",
 }

@@ -6,6 +6,7 @@ A peer is named library:method. Its library is imported when the peer is used, a
 from .base import Claim, Fit, MissingPeerError, Peer, rebuilt
 from .dask_ml import DaskML
 from .glum_irls import Glum
+from .optimistix import Optimistix
 from .pytorch_minimize import PyTorchMinimize
 from .scikit_learn import ScikitLearn
 from .scipy_numpy import SciPyNumPy
@@ -22,6 +23,7 @@ PEERS: dict[str, Peer] = {
     "scikit-learn:liblinear": ScikitLearn("liblinear", dtypes=("float64",)),  # it would cast float32 back
     "glum:irls-ls": Glum(),
     "snapml:logistic": SnapML(),
+    **{f"optimistix:{name}": Optimistix(name) for name in ("LBFGS", "BFGS")},
     "spark-ml:lbfgs": SparkML(),
     "dask-ml:lbfgs": DaskML(),
     **{f"scipy-numpy:{name}": SciPyNumPy(name) for name in METHODS},  # on an objective in NumPy
@@ -42,6 +44,7 @@ __all__ = [
     "Fit",
     "Glum",
     "MissingPeerError",
+    "Optimistix",
     "Peer",
     "PyTorchMinimize",
     "SciPy",

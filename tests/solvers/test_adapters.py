@@ -20,11 +20,11 @@ TIGHTEST = dict.fromkeys(("scipy:trust-krylov", "scipy:trust-ncg", "scipy:dogleg
 
 KNOW_SOFTMAX = (
     *("scikit-learn:newton-cholesky", "scikit-learn:newton-cg", "scikit-learn:lbfgs"),
-    *("statsmodels:newton", "spark-ml:lbfgs"),
+    *("statsmodels:newton", "spark-ml:lbfgs", "optimistix:LBFGS"),
 )
 NO_PENALTY = ("statsmodels:newton", "statsmodels:irls")
 PENALISE_THE_INTERCEPT = ("scikit-learn:liblinear", "snapml:logistic", "dask-ml:lbfgs")
-DENSE_ALONE = (*NO_PENALTY, "spark-ml:lbfgs", "dask-ml:lbfgs")
+DENSE_ALONE = (*NO_PENALTY, "optimistix:LBFGS", "optimistix:BFGS", "spark-ml:lbfgs", "dask-ml:lbfgs")
 
 
 def fitted(name: str, objective: LogisticRegression) -> Claim:
