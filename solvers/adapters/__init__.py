@@ -4,7 +4,7 @@ A peer is named library:method. Its library is imported when the peer is used, a
 """
 
 from .base import Claim, Fit, MissingPeerError, Peer, rebuilt
-from .dask_ml import DaskML
+from .cluster import DaskML, SparkML
 from .glum_irls import Glum
 from .optimistix import Optimistix
 from .pytorch_minimize import PyTorchMinimize
@@ -12,7 +12,6 @@ from .scikit_learn import ScikitLearn
 from .scipy_numpy import SciPyNumPy
 from .scipy_optimize import METHODS, SciPy
 from .snap_ml import SnapML
-from .spark_ml import SparkML
 from .stats_models import StatsModels
 from .torch_autograd import TorchAutograd
 from .torch_lbfgs import TorchLBFGS

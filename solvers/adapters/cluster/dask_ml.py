@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..linalg.kernels import is_sparse
-from .base import MAX_ITERATIONS, Claim, Fit, logistic, require, require_that, rows_and_labels
+from ...linalg.kernels import is_sparse
+from ..base import MAX_ITERATIONS, Claim, Fit, logistic, require, require_that, rows_and_labels
 
 
 @dataclass(frozen=True)

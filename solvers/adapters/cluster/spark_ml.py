@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from ..linalg.kernels import is_sparse
-from ..objectives import LogisticRegression, SoftmaxRegression
-from .base import MAX_ITERATIONS, Claim, Fit, logistic, require, require_that, rows_and_labels, softmax
+from ...linalg.kernels import is_sparse
+from ...objectives import LogisticRegression, SoftmaxRegression
+from ..base import MAX_ITERATIONS, Claim, Fit, logistic, require, require_that, rows_and_labels, softmax
 
 
 @dataclass(frozen=True)
