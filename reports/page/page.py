@@ -17,12 +17,13 @@ from ..data.runs import Runs
 from ..findings.finding import Finding
 from ..findings.findings import SHOWN
 from ..text import distinct, plural
+from .curves import as_json
 from .section import Opening, Section
 from .sources import APPENDIX, Sources
 from .words import code, folding
 
 HERE = Path(__file__).parent
-SCRIPTS = ("page", "filter", "download")  # in this order: each uses what is above it
+SCRIPTS = ("page", "filter", "download", "explore")  # in this order: each uses what is above it
 MISSING = "missing"  # the id of the list of what was not measured
 
 
@@ -33,9 +34,12 @@ def page(runs: Runs, first: Opening, found: Sequence[Finding], sections: Sequenc
     frame = runs.frame
     shown = [section for section in sections if not section.empty]
     missing = [section for section in sections if section.empty and section.note]
+    drawn = [figure for section in (first.section, *shown) for figure in section.figures]
     return templates.get_template("page.html").render(
-        style=Markup((HERE / "page.css").read_text()),
+        style=Markup("".join((HERE / name).read_text() for name in ("uplot/uPlot.min.css", "page.css"))),
+        library=Markup((HERE / "uplot" / "uPlot.iife.min.js").read_text()),
         script=Markup("\n".join((HERE / f"{name}.js").read_text() for name in SCRIPTS)),
+        curves=Markup(as_json((figure.name, figure.curves) for figure in drawn if figure.curves)),
         facets=Markup(json.dumps(facets(frame)).replace("<", "\\u003c")),
         title=f"hessbench: {plural(frame['problem'].nunique(), 'problem')}, {between(frame['date'])}",
         first=first,

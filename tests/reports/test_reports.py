@@ -39,7 +39,7 @@ from reports.tables.times import targets, time_to_accuracy, time_to_gap, with_a_
 from reports.text import seconds
 from solvers import SOLVERS, Stop
 from solvers.objectives import residual_mlp
-from tests.reports.test_page import ask, in_a_browser
+from tests.reports.small_page import ask, in_a_browser
 
 REPEATS = 6
 # As many solvers as a reader compares; more of them make pages, and nothing else that these tests are about.
