@@ -136,7 +136,10 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
         end = last.iloc[0]
         high = found.median if errors is None else found.high
         time = marked(seconds(found.median / 1e3), cell)
-        text = f"{time}, {int(end['iteration'])} iterations, {endings(last)}"
+        ended, *others = endings(last).split(
+            ", "
+        )  # the most frequent one: a line of words has to stand beside its mark
+        text = f"{time}, {int(end['iteration'])} iterations, {ended}" + ", ..." * bool(others)
         axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
         labels.append(label)
         longest = max(longest, len(text))
@@ -144,8 +147,11 @@ def run_time(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_yticks(range(len(labels)), labels)
     decades(axes, "x")
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    span = max(seen / least, 10.0)
-    axes.set_xlim(least / 1.3, least * span ** max(2.0, longest / 20))  # words follow the marks
+    room = 480 - 5.6 * max(
+        map(len, labels)
+    )  # points across, beside the labels; a letter of the words takes 4.6 of them
+    share = min(max(1 - (4.6 * longest + 12) / room, 0.2), 0.5)  # of the axis for the marks, the rest for their words
+    axes.set_xlim(least / 1.3, least * max(seen / least, 10.0) ** (1 / share))
     axes.set_xlabel("time of the whole run (ms)")
 
 

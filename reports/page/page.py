@@ -14,7 +14,7 @@ from solvers import SOLVERS
 
 from ..data.provenance import between, where
 from ..data.runs import Runs
-from ..findings.finding import Finding
+from ..findings.finding import MISLEADS, Finding
 from ..findings.findings import SHOWN
 from ..text import distinct, plural
 from .curves import as_json
@@ -24,6 +24,13 @@ from .words import code, folding
 
 HERE = Path(__file__).parent
 SCRIPTS = ("page", "filter", "download", "explore")  # in this order: each uses what is above it
+QUESTIONS = {  # that readers come with -> the sections, or the question of a finding, that answer it, the best first
+    "Which solver for my problem?": ("verdict", "performance-profiles", "time-to-gap", "summary"),
+    "How sure is that?": ("honesty",),
+    "What misleads?": (MISLEADS, "hard-cases", "honesty"),
+    "What does a GPU bring?": ("gpu", "break-even-map"),
+    "What changed since the last commit?": ("commits",),
+}
 MISSING = "missing"  # the id of the list of what was not measured
 
 
@@ -47,6 +54,7 @@ def page(runs: Runs, first: Opening, found: Sequence[Finding], sections: Sequenc
         older=runs.older,
         disturbed=runs.disturbed,
         skipped=runs.skipped,
+        answers=answers(found, shown, missing),
         contents=contents(found, shown, missing),
         findings=[(finding, sources.anchor(finding.runs)) for finding in found],
         best=SHOWN,
@@ -91,6 +99,21 @@ def measured(runs: Runs) -> dict[str, str]:
         "threads": distinct(frame["threads"]),
         "where": where(frame),
     }
+
+
+def answers(
+    found: Sequence[Finding], sections: Sequence[Section], missing: Sequence[Section]
+) -> list[tuple[str, str, bool]]:
+    """For each of the questions the anchor of its answer, and whether that was measured; else what measures it is
+    there."""
+    places = {finding.question: f"finding-{number}" for number, finding in reversed([*enumerate(found, 1)])}
+    places |= {section.name: section.name for section in sections}
+    absent = {section.name for section in missing}
+    listed = []
+    for question, names in QUESTIONS.items():
+        known = [places[name] for name in names if name in places]
+        listed += [(question, name, bool(known)) for name in [*known, *(n for n in names if n in absent)][:1]]
+    return listed
 
 
 def contents(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.runner.environment import ROOT
 from benchmarks.runner.measure import measure
 from benchmarks.store.runs import Store, run_key
 from reports.build import build
@@ -35,9 +36,10 @@ def runs(tmp_path_factory) -> Runs:
 
 @pytest.fixture(scope="session")
 def page(runs) -> Path:
-    """The page of these runs, beside their folder; a third problem, whose figures are folded away."""
+    """The page of these runs, beside their folder, with asv's examples; the figures of one problem are folded away."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
         patch.setattr("reports.sections.problems.OPEN", 1)
-        build(runs, runs.folder.parent / "report", data=False)
+        examples = {"asv": ROOT / "tests" / "examples" / "asv", "micro": runs.folder.parent / "none"}
+        build(runs, runs.folder.parent / "report", data=False, **examples)
     return runs.folder.parent / "report" / "index.html"

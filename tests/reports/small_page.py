@@ -29,7 +29,8 @@ def ask(page: Path, script: str, folder: Path, width: int = 1400) -> object:
     script: the body of an async function."""
     answer = "found => { parent.answer.textContent = JSON.stringify(found); }"
     asking = f"<script>(async () => {{ {script} }})().then({answer})</script></body>"
-    inner = html.escape(page.read_text().replace("</body>", asking))
+    base = '<head><base href="about:srcdoc">'  # else a link within the page would lead to its host
+    inner = html.escape(page.read_text().replace("<head>", base, 1).replace("</body>", asking))
     frame = f'<iframe style="border: 0" width="{width}" height="900" srcdoc="{inner}"></iframe>'
     host = folder / "host.html"
     host.write_text(f'<!doctype html><meta charset="utf-8"><pre id="answer"></pre>{frame}')

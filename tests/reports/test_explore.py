@@ -200,7 +200,7 @@ def test_the_filter_takes_lines_out_and_print_and_downloads_have_the_drawing(pag
         const print = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules])
           .filter((rule) => rule.media?.mediaText === "print").flatMap((rule) => [...rule.cssRules]);
         const style = (selector) => print.find((rule) => rule.selectorText?.includes(selector))?.style.display;
-        seen.print = [style(".explored > svg"), style(".explore,")];
+        seen.print = [style(".explored > svg:first-child"), style(".explore,")];
         return seen;
         """,
         tmp_path,
