@@ -165,6 +165,17 @@ def test_axes_zoom_and_lines_change_what_is_drawn_and_come_back(page, tmp_path):
         const choose = (value) => { axis().value = value; axis().dispatchEvent(new Event("change")); };
         const steps = {
           first: () => 0, linear: () => click("Logarithmic x"), log: () => click("Logarithmic x"),
+          dragged: () => {
+            const over = figure.querySelector(".u-over"), box = over.getBoundingClientRect();
+            const mouse = (kind, on, share) => on.dispatchEvent(new MouseEvent(kind, {
+              bubbles: true, clientX: box.left + share * box.width, clientY: box.top + share * box.height }));
+            mouse("mousemove", over, 0.2); mouse("mousedown", over, 0.2);
+            mouse("mousemove", over, 0.7); mouse("mouseup", document, 0.7);
+          },
+          doubled: () => {
+            figure.querySelector(".u-over").dispatchEvent(new MouseEvent("dblclick", {bubbles: true}));
+            press("Escape"); // the point that the mouse has read
+          },
           zoomed: () => click("Zoom in"), all: () => click("Show all of it"),
           off: () => click("gradient-descent"), on: () => click("gradient-descent"),
           iterations: () => choose("iteration"), time: () => choose(""),
@@ -177,8 +188,8 @@ def test_axes_zoom_and_lines_change_what_is_drawn_and_come_back(page, tmp_path):
         tmp_path,
     )
     first = found["first"]
-    assert {name for name, drawn in found.items() if drawn == first} == {"first", "log", "all", "on", "time"}
-    assert len({found[name] for name in ("first", "linear", "zoomed", "off", "iterations")}) == 5
+    assert {name for name, drawn in found.items() if drawn == first} == {"first", "log", "doubled", "all", "on", "time"}
+    assert len({found[name] for name in ("first", "linear", "zoomed", "off", "iterations", "dragged")}) == 6
     assert found["options"] == ["time (ms)", "iteration", "evaluations of f"] and found["named"]
 
 

@@ -302,7 +302,7 @@ def test_the_first_screen_holds_verdict_figure_table_trust_and_source(page, tmp_
         """
         for (const figure of document.querySelectorAll("#top figure")) if (!narrow.matches) explore(figure);
         await null;
-        const parts = ["h1", "figure", "table", ".trust", ".trust + p"];
+        const parts = ["h1", "figure", "table", ".trust", ".trust + p", "#questions"];
         const boxes = parts.map((part) => document.querySelector(`#top ${part}`).getBoundingClientRect());
         return {low: Math.max(...boxes.map((box) => box.bottom)), tall: boxes.every((box) => box.height > 10),
                 rows: document.querySelectorAll("#top tbody tr").length};
