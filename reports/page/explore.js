@@ -55,6 +55,7 @@ function explore(figure) {
   function limits(name) {
     if (axis.log[name] === about[name].log && (name === "y" || axis.x === "")) return about[name].limits;
     const values = lines.filter(seen).flatMap((line) => (name === "x" ? line.x[axis.x] : line.y)).filter((value) => fits(name, value));
+    if (!values.length) return about[name].limits;
     const low = Math.min(...values), high = Math.max(...values), free = axis.log[name] ? 0 : 0.02 * (high - low);
     return low < high ? [low - free, high + free] : [low / 2, 2 * high + 1];
   }
@@ -146,7 +147,7 @@ function explore(figure) {
     if (!found) { words.textContent = hint; return; }
     const { line, k } = found, ends = line.band.x ?? line.band.y;
     const more = ends ? ` [${ends.map((end) => short(end[k])).join(", ")}]` : "";
-    const across = Object.entries(names).filter(([name]) => line.x[name]).map(([name, label]) => {
+    const across = Object.entries(names).filter(([name]) => typeof line.x[name]?.[k] === "number").map(([name, label]) => {
       const [, said, unit] = label.match(/^(.*) \((.*)\)$/) ?? [, label, ""]; // time (ms): time 1.2 ms
       return `${said} ${word(label, line.x[name][k])}${unit && ` ${unit}`}${name === "" && line.band.x ? more : ""}`;
     });
@@ -172,7 +173,8 @@ function explore(figure) {
     words.textContent = hint;
     const title = axis.x ? about.title.replace(/against \w+/, `against ${names[axis.x]}`) : about.title;
     head.replaceChildren(...title.split("\n").flatMap((line, k) => [...(k ? [make("br", {})] : []), line]));
-    from0 = axis.log.x && lines.some((line) => seen(line) && line.x[axis.x].includes(0));
+    const zero = (axis.x === "" && about.x.log && about.x.limits[0] <= 0) || lines.some((line) => seen(line) && line.x[axis.x].includes(0));
+    from0 = axis.log.x && zero;
     const [x, y] = [limits("x"), limits("y")], words1 = axis.x === "" && about.x.ticks;
     const scale = (name, range) => ({ time: false, distr: !axis.log[name] ? 1 : name === "x" && from0 ? 4 : 3, range });
     const common = { font: "12px system-ui, sans-serif", labelFont: "12px system-ui, sans-serif", labelSize: 20, stroke: "#222", grid: { stroke: "#ddd", width: 1 }, ticks: { stroke: "#999" } };
@@ -251,7 +253,7 @@ function explore(figure) {
   choice.addEventListener("change", () => { axis.x = choice.value; build(); });
   const tools = make("div", { className: "tools" },
     ...(Object.keys(names).length > 1 ? [choice] : []),
-    ...["x", "y"].map((name) => toggle(`log ${name}`, `Logarithmic ${name}`, axis.log[name], (on) => { axis.log[name] = on; build(); })),
+    ...["x", "y"].filter((name) => !about[name].ticks).map((name) => toggle(`log ${name}`, `Logarithmic ${name}`, axis.log[name], (on) => { axis.log[name] = on; build(); })),
     button("+", "Zoom in", () => zoom(1.5)), button("\u2212", "Zoom out", () => zoom(1 / 1.5)), button("all", "Show all of it", () => zoom()));
 
   tools.append(figure.querySelector(".downloads"));
