@@ -45,7 +45,7 @@ function explore(figure) {
   const axis = { x: "", rest: true, log: { x: about.x.log, y: about.y.log } };
   const names = { "": about.x.label, ...Object.fromEntries(lines.flatMap((line) => Object.keys(line.x).filter(Boolean).map((name) => [name, name]))) };
   const up = about.y.label.split("  ")[0];
-  let chart, focus = null; // the point that is read: its line, its place in it
+  let chart, focus = null, named = null; // the point that is read (its line, its place in it); the line whose name is pointed at
 
   const seen = (line) => !line.out && line.x[axis.x] && (line.on || axis.rest);
   const fits = (name, value) => value !== null && (!axis.log[name] || value > 0 || (name === "x" && value === 0 && from0));
@@ -103,9 +103,10 @@ function explore(figure) {
       const [bottom, edge] = [low, high].map((value) => chart.valToPos(value, "y", true));
       if (Number.isFinite(bottom - edge)) context.fillRect(left, edge, width, bottom - edge);
     }
-    const first = (line) => (line === focus?.line) * 2 + line.on;
+    const isLit = (line) => line === (named ?? focus?.line);
+    const first = (line) => isLit(line) * 2 + line.on;
     for (const line of lines.filter(seen).sort((a, b) => first(a) - first(b))) {
-      const lit = line === focus?.line, colour = line.on || lit ? line.colour : GREY;
+      const lit = isLit(line), colour = line.on || lit ? line.colour : GREY;
       if (!lit) shade(context, line);
       line.points = [];
       context.lineWidth = ratio * (lit ? 3 : line.on ? 1.8 : 0.9);
@@ -261,6 +262,8 @@ function explore(figure) {
   const entry = (line) => {
     const made = toggle("", line.label, line.on, (on) => { line.on = on; chart.redraw(false); });
     made.replaceChildren(sample(line), line.label);
+    for (const kind of ["pointerenter", "focus"]) made.addEventListener(kind, () => { named = line; chart.redraw(false); });
+    for (const kind of ["pointerleave", "blur"]) made.addEventListener(kind, () => { named = null; chart.redraw(false); });
     line.button = made;
     return made;
   };

@@ -180,6 +180,8 @@ def test_axes_zoom_and_lines_change_what_is_drawn_and_come_back(page, tmp_path):
             press("Escape"); // the point that the mouse has read
           },
           zoomed: () => click("Zoom in"), all: () => click("Show all of it"),
+          named: () => figure.querySelector('[aria-label="gradient-descent"]').focus(),
+          left: () => document.activeElement.blur(),
           off: () => click("gradient-descent"), on: () => click("gradient-descent"),
           iterations: () => choose("iteration"), time: () => choose(""),
         };
@@ -191,8 +193,16 @@ def test_axes_zoom_and_lines_change_what_is_drawn_and_come_back(page, tmp_path):
         tmp_path,
     )
     first = found["first"]
-    assert {name for name, drawn in found.items() if drawn == first} == {"first", "log", "doubled", "all", "on", "time"}
-    assert len({found[name] for name in ("first", "linear", "zoomed", "off", "iterations", "dragged")}) == 6
+    assert {name for name, drawn in found.items() if drawn == first} == {
+        "first",
+        "log",
+        "doubled",
+        "all",
+        "left",
+        "on",
+        "time",
+    }
+    assert len({found[name] for name in ("first", "linear", "zoomed", "off", "iterations", "dragged", "named")}) == 7
     assert found["options"] == ["time (ms)", "iteration", "evaluations of f"] and found["named"]
 
 
