@@ -322,6 +322,46 @@ def audit(
 
 
 @app.command(cls=Verb)
+def scale(
+    n: Annotated[int, typer.Option(help="Rows of all processes together.")] = 400_000,
+    d: Annotated[int, typer.Option(help="Columns.")] = 100,
+    processes: Annotated[
+        list[int],
+        typer.Option(
+            help="So many processes of one thread; may be repeated.", show_default="1, 2, 4, ... and the cores"
+        ),
+    ] = [],  # noqa: B006
+    solver: Annotated[
+        list[str],
+        typer.Option(
+            help="Only this solver; may be repeated.", show_default="newton-cholesky, newton-cg, lbfgs", **SOLVER_NAMES
+        ),
+    ] = [],  # noqa: B006
+    network: Annotated[
+        list[str],
+        typer.Option(
+            metavar="RATE[:DELAY]",
+            help="Also over two network namespaces (root, Linux), with this bandwidth and delay each way; "
+            "may be repeated.",
+        ),
+    ] = [],  # noqa: B006
+    repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 6,
+    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default=shown(RESULTS / "scale"))] = RESULTS
+    / "scale",
+) -> None:
+    """Measure how solvers scale over processes: strong and weak efficiency, what is sent, and what bounds it.
+
+    The same logistic regression is solved by one process of one thread and by several, in turns. A model that is
+    fitted to that predicts 8, 64 and 1,024 ranks. It takes two minutes on two idle cores.
+
+    Example: python -m benchmarks scale
+
+    Example: python -m benchmarks scale --n 1000000 --solver newton-cholesky --network 1gbit --network 1gbit:1ms
+    """
+    call("scale", locals())
+
+
+@app.command(cls=Verb)
 def gpu(
     out: Annotated[Path, typer.Option(help="Folder for the results, at most eight files.")] = Path("gpu-results"),
     minutes: Annotated[float, typer.Option(help="Time for all of it.")] = 8.0,

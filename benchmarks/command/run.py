@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from benchmarks.command.cases import cases_of, measurable
-from benchmarks.command.sharded import run_sharded
+from benchmarks.command.shards.run import run_sharded
 from benchmarks.command.terminal.errors import fail
 from benchmarks.command.terminal.interrupts import interruptible, report
 from benchmarks.display.doing import doing

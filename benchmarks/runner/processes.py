@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from datasets import Problem
-from solvers import Checkpoint
+from solvers import Checkpoint, Result
 from solvers.distributed import ShardedObjective
 from solvers.distributed.collectives import Group
 from solvers.distributed.faults import Watch
@@ -95,19 +95,24 @@ def sharded(problem: Problem, group: Group) -> Problem:
 
 
 def columns(measurement: Measurement, f: Any, group: Group, resumed: int) -> dict[str, Any]:
-    """For a run's rows: the processes, and what was sent an iteration, measured and by formula.
+    """For a run's rows: the processes, and what was sent.
 
     resumed: the iteration of the checkpoint from which it went on. Nothing is known of what was sent before that.
+    """
+    about = {"processes": group.size, "backend": group.backend, "resumed": resumed}
+    if measurement.result is None or resumed:
+        return about
+    return about | traffic_columns(measurement.result, f, group)
+
+
+def traffic_columns(result: Result, f: Any, group: Group) -> dict[str, float]:
+    """What was sent an iteration, measured and by formula, and the seconds inside collectives.
 
     In a test of convergence some numbers more are sent than the formula has: a few collectives a run.
     """
-    result, about = measurement.result, {"processes": group.size, "backend": group.backend}
-    about["resumed"] = resumed
-    if result is None or resumed:
-        return about
     steps, visits = max(result.iterations, 1), result.iterations + 1
     expected = traffic(result.counters, visits, f.size, result.x.element_size(), f.l2 == 0 and f.binary)
-    return about | {
+    return {
         "collectives_an_iteration": group.collectives / steps,
         "collectives_by_formula": expected.collectives / steps,
         "bytes_an_iteration": group.bytes / steps,
