@@ -4,6 +4,7 @@ nothing."""
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,15 +102,15 @@ class Prediction:
     weak: float
 
 
-def predictions(measured: Measured) -> list[Prediction]:
-    """For more ranks than were measured, each with a core and a memory of its own."""
+def predictions(measured: Measured, counts: Sequence[int] = RANKS) -> list[Prediction]:
+    """For so many ranks, each with a core and a memory of its own."""
     found, n, d = [], measured.frame["rows"].max(), measured.plan.d
     for network in networks(measured):
         over = link(measured.frame, network)
         for solver in measured.plan.solvers:
             of = cost(measured, solver)
             alone = of.fixed + of.row * n
-            for ranks in RANKS:
+            for ranks in counts:
                 strong = alone / (ranks * seconds(of, over, d, n / ranks, ranks))
                 found.append(Prediction(network, solver, ranks, strong, alone / seconds(of, over, d, n, ranks)))
     return found
