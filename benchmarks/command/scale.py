@@ -19,7 +19,7 @@ from benchmarks.display.output import exact
 from benchmarks.runner.environment import cores
 from benchmarks.scale import network as networks
 from benchmarks.scale import session
-from benchmarks.scale.model import EXACT, PRODUCTS, RANKS, crossing, missed, predictions
+from benchmarks.scale.model import EXACT, PRODUCTS, RANKS, crossing, missed, predictions, sizes
 from benchmarks.scale.model import networks as timed_networks
 from benchmarks.scale.store import Measured, read, save
 from benchmarks.scale.summary import bandwidth, lines, sums
@@ -84,9 +84,9 @@ def default_processes() -> list[int]:
 
 def show(measured: Measured, console: Console) -> None:
     """Times and efficiencies, what bounds them, and what they predict."""
-    rows, d = measured.frame["rows"].max(), measured.plan.d
+    n, each = sizes(measured)
     found = lines(measured)
-    title = f"{rows:,} x {d}, processes of one thread, {max(line.runs for line in found)} runs each"
+    title = f"{n:,} x {measured.plan.d}, processes of one thread, {max(line.runs for line in found)} runs each"
     table = _table(title, "solver", "network", "processes", "rows", "seconds", "strong", "weak", "waiting", "status")
     sent = _table("Of each process, an iteration (by formula)", "solver", "processes", "collectives", "bytes")
     for line in found:
@@ -101,7 +101,7 @@ def show(measured: Measured, console: Console) -> None:
             numbers = f"{line.bytes:,.0f} ({line.bytes_by_formula:,.0f})"
             sent.add_row(line.solver, str(line.processes), collectives, numbers)
     console.print(table)
-    console.print("strong: efficiency with the same rows in all; weak: with the same rows in each process\n")
+    console.print(f"strong: efficiency with {n:,} rows in all; weak: with {each:,} in each process\n")
     console.print(sent)
     for p, gbs in bandwidth(measured).items():
         console.print(f"memory, {p} {'processes' if p > 1 else 'process'}: {gbs.times(1)} GB/s")
@@ -120,12 +120,12 @@ def _table(title: str, *columns: str) -> Table:
 
 
 def predict(measured: Measured, console: Console) -> None:
-    rows = measured.frame["rows"].max()
-    title = f"Predicted, not measured: ranks with a core and a memory each, {rows:,} rows in all or in each"
+    n, each = sizes(measured)
+    title = f"Predicted, not measured: a core and a memory for each rank, {n:,} rows in all or {each:,} in each"
     table = _table(title, "solver", "network", "ranks", "strong", "weak")
-    for each in predictions(measured):
-        network = each.network or "as on this machine"
-        table.add_row(each.solver, network, str(each.ranks), f"{each.strong:.2g}", f"{each.weak:.2g}")
+    for found in predictions(measured):
+        network = found.network or "as on this machine"
+        table.add_row(found.solver, network, str(found.ranks), f"{found.strong:.2g}", f"{found.weak:.2g}")
     console.print(table)
     errors = missed(measured)
     worst = max(errors, key=lambda cell: abs(errors[cell]))

@@ -93,7 +93,7 @@ def seconds(of: Cost, over: Link, d: int, rows: float, ranks: int) -> float:
 
 @dataclass(frozen=True)
 class Prediction:
-    """strong, weak: efficiency with all n rows, and with n rows for each process, against one process."""
+    """strong, weak: efficiency with as many rows in all, and in each, as were measured, against one process."""
 
     network: str
     solver: str
@@ -104,16 +104,23 @@ class Prediction:
 
 def predictions(measured: Measured, counts: Sequence[int] = RANKS) -> list[Prediction]:
     """For so many ranks, each with a core and a memory of its own."""
-    found, n, d = [], measured.frame["rows"].max(), measured.plan.d
+    found, d = [], measured.plan.d
+    n, each = sizes(measured)
     for network in networks(measured):
         over = link(measured.frame, network)
         for solver in measured.plan.solvers:
             of = cost(measured, solver)
-            alone = of.fixed + of.row * n
             for ranks in counts:
-                strong = alone / (ranks * seconds(of, over, d, n / ranks, ranks))
-                found.append(Prediction(network, solver, ranks, strong, alone / seconds(of, over, d, n, ranks)))
+                strong = seconds(of, over, d, n, 1) / (ranks * seconds(of, over, d, n / ranks, ranks))
+                weak = seconds(of, over, d, each, 1) / seconds(of, over, d, each, ranks)
+                found.append(Prediction(network, solver, ranks, strong, weak))
     return found
+
+
+def sizes(measured: Measured) -> tuple[int, int]:
+    """The rows of strong scaling, of all processes, and those of weak scaling, of each."""
+    n = int(measured.frame["rows"].max())
+    return n, n // max(measured.plan.processes)
 
 
 def networks(measured: Measured) -> list[str]:
@@ -127,26 +134,26 @@ def missed(measured: Measured) -> dict[tuple[str, str, int], float]:
     fits = measured.frame[(measured.frame["what"] == "fit") & (measured.frame["processes"] > 1)]
     found = {}
     for (network, solver, p, rows), cell in fits.groupby(["network", "solver", "processes", "rows"], sort=False):
-        if rows == measured.frame["rows"].max():
+        if rows == sizes(measured)[0]:
             expected = seconds(cost(measured, solver), link(measured.frame, network), measured.plan.d, rows / p, p)
             found[network, solver, int(p)] = float(cell["seconds"].median() / expected - 1)
     return found
 
 
 def crossing(measured: Measured, network: str, ranks: int) -> float:
-    """From how many coefficients on newton-cg takes less time than newton-cholesky, where each process has as many
-    rows as one had here; infinite where it never does up to 100,000.
+    """From how many coefficients on newton-cg takes less time than newton-cholesky, with the rows of weak
+    scaling in each process; infinite where it never does up to 100,000.
 
     Time a row grows with d^2 for Hessians and with d for products, a factorisation takes d^3 / 3 operations in each
     process, and the numbers of iterations and of products are taken to stay what they were.
     """
-    n, d0 = measured.frame["rows"].max(), measured.plan.d
+    (_, each), d0 = sizes(measured), measured.plan.d
     over, exact, products = link(measured.frame, network), cost(measured, EXACT), cost(measured, PRODUCTS)
     for d in np.unique(np.geomspace(2, WIDEST, 400).astype(int)):
         ratio = d / d0
         factor = exact.counters.get("factorisations", 0) * d**3 / 3e9 / measured.potrf
-        first = exact.fixed + exact.row * ratio**2 * n + factor + over.seconds(exact.traffic(int(d)), ranks)
-        other = products.fixed + products.row * ratio * n + over.seconds(products.traffic(int(d)), ranks)
+        first = exact.fixed + exact.row * ratio**2 * each + factor + over.seconds(exact.traffic(int(d)), ranks)
+        other = products.fixed + products.row * ratio * each + over.seconds(products.traffic(int(d)), ranks)
         if other < first:
             return float(d)
     return float("inf")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..runner.statistics import Interval, median_interval, ratio_interval
+from .model import sizes
 from .store import Measured
 
 if TYPE_CHECKING:
@@ -46,14 +47,14 @@ def lines(measured: Measured) -> list[Line]:
     """Every solver over every number of processes, this machine before the networks. Where a run did not converge
     there is no efficiency."""
     fits = measured.frame[measured.frame["what"] == "fit"]
-    n, most = fits["rows"].max(), max(measured.plan.processes)
+    n, each = sizes(measured)
     found = []
     for solver in measured.plan.solvers:
         own = fits[fits["solver"] == solver]
         for (network, p, rows), cell in own.groupby(["network", "processes", "rows"], sort=False):
-            alone = {size: own[(own["processes"] == 1) & (own["rows"] == size)] for size in (n, n // most)}
+            alone = {size: own[(own["processes"] == 1) & (own["rows"] == size)] for size in (n, each)}
             strong = alone[n] if p > 1 and rows == n else None
-            weak = alone[n // most] if p > 1 and rows * most == n * p and not network else None
+            weak = alone[each] if p > 1 and rows == p * each and not network else None
             found.append(_line(cell, strong, weak))
     return sorted(found, key=lambda line: (line.network != "", measured.plan.solvers.index(line.solver)))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.scale.model import EXACT, PRODUCTS, RANKS, crossing, missed, networks, predictions
+from benchmarks.scale.model import EXACT, PRODUCTS, RANKS, crossing, missed, networks, predictions, sizes
 from benchmarks.scale.store import Measured, load
 from benchmarks.scale.summary import bandwidth, lines
 
@@ -58,23 +58,24 @@ def processes(sessions: Sequence[Measured]) -> pd.DataFrame:
 
 def predicted(sessions: Sequence[Measured]) -> pd.DataFrame:
     """Predicted, not measured: each row is a solver over ranks that have a core and a memory of their own. Strong:
-    efficiency with the measured rows in all of them; weak: in each. Loses from: so many coefficients d, from which on
-    newton-cg would take less time, with the measured rows in each rank."""
+    efficiency with the rows n in all of them; weak: with `rows` in each. Loses from: so many coefficients d, from which
+    on newton-cg would take less time, with `rows` in each."""
     rows = []
     for measured in sessions:
+        n, each = sizes(measured)
         both = {EXACT, PRODUCTS} <= set(measured.plan.solvers)
         widths = {
             (name, ranks): crossing(measured, name, ranks) for name in networks(measured) for ranks in RANKS if both
         }
-        for each in predictions(measured):
-            width = widths.get((each.network, each.ranks), math.nan) if each.solver == EXACT else math.nan
+        for found in predictions(measured):
+            width = widths.get((found.network, found.ranks), math.nan) if found.solver == EXACT else math.nan
             rows.append(
-                {"machine": measured.machine, "d": measured.plan.d, "n": int(measured.frame["rows"].max())}
-                | {"solver": each.solver, "network": each.network or f"as on {HERE}", "ranks": each.ranks}
-                | {"strong": f"{each.strong:.2g}", "weak": f"{each.weak:.2g}"}
+                {"machine": measured.machine, "d": measured.plan.d, "n": n, "rows": each}
+                | {"solver": found.solver, "network": found.network or f"as on {HERE}", "ranks": found.ranks}
+                | {"strong": f"{found.strong:.2g}", "weak": f"{found.weak:.2g}"}
                 | {"loses from": "-" if math.isnan(width) else f"{width:,.0f}" if math.isfinite(width) else "never"}
             )
-    return without_constant(pd.DataFrame(rows), "machine", "d", "n")
+    return without_constant(pd.DataFrame(rows), "machine", "d", "n", "rows")
 
 
 def processes_section(folder: Path, out: Path) -> Section:
@@ -92,7 +93,7 @@ def processes_section(folder: Path, out: Path) -> Section:
 
 
 def _size(measured: Measured) -> str:
-    return f"{measured.frame['rows'].max():,} x {measured.plan.d}"
+    return f"{sizes(measured)[0]:,} x {measured.plan.d}"
 
 
 def _notes(sessions: Sequence[Measured]) -> list[str]:
