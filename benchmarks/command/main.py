@@ -135,7 +135,7 @@ def run(
 
     Example: torchrun --nproc-per-node 2 -m benchmarks run --problem breast-cancer-l2 --solver newton-cholesky
     """
-    call("run", with_own_data(locals()))
+    call("run", locals())
 
 
 @app.command(cls=Verb)
