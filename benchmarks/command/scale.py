@@ -13,7 +13,7 @@ from rich.table import Table
 
 from benchmarks.command.cases import check_counts
 from benchmarks.command.terminal.errors import fail
-from benchmarks.command.terminal.interrupts import interruptible
+from benchmarks.command.terminal.interrupts import interruptible, report
 from benchmarks.command.terminal.progress import progress_bar
 from benchmarks.display.output import exact
 from benchmarks.runner.environment import cores
@@ -21,9 +21,10 @@ from benchmarks.scale import network as networks
 from benchmarks.scale import session
 from benchmarks.scale.model import EXACT, PRODUCTS, RANKS, crossing, missed, predictions, sizes
 from benchmarks.scale.model import networks as timed_networks
-from benchmarks.scale.store import Measured, read, save
+from benchmarks.scale.store import Measured, path, read, save
 from benchmarks.scale.summary import bandwidth, lines, sums
 from benchmarks.scale.team import TeamError
+from benchmarks.store.runs import Store
 from solvers import SOLVERS
 from solvers.common.names import lookup
 
@@ -59,10 +60,11 @@ def scale(
             rounds = bar.add_task("", total=repeats)
 
             def stored(measured: session.Session) -> None:
-                save(measured, store)
+                report("done", save(measured, store).name, "round", measured.rows[-1]["repeat"] + 1, "of", repeats)
                 bar.advance(rounds)
 
-            done = session.measure(plan, lambda what: bar.update(rounds, description=what), stored)
+            Store(store).prepare()
+            session.measure(plan, lambda what: bar.update(rounds, description=what), stored)
     except KeyboardInterrupt:
         typer.echo("interrupted: whole rounds are stored", err=True)
         raise typer.Exit(130) from None
@@ -71,7 +73,7 @@ def scale(
         raise typer.Exit(1) from None
     except OSError as error:
         fail(f"results cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
-    file = save(done, store)
+    file = path(plan, store)
     show(read(file), Console(width=max(WIDTH, Console().width)))
     typer.echo(f"Stored in {file}. Next: python -m reports build", err=True)
 

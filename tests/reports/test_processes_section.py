@@ -41,7 +41,8 @@ def test_without_a_session_the_section_names_the_command(tmp_path, out):
 def test_only_several_processes_have_an_efficiency():
     table = processes([made_up()])
     alone = table["processes"] == 1
-    assert (table.loc[alone, "strong"] == "-").all()
+    for name in ("strong", "weak", "waiting", "sums", "bytes"):
+        assert (table.loc[alone, name] == "-").all()
     assert table.loc[(table["processes"] == 2) & (table["rows"] == 100_000), "strong"].str.match(r"0\.\d").all()
     assert "machine" not in table and "machine" in processes([made_up(), replace(made_up(), machine="B")])
 
