@@ -39,7 +39,7 @@ class Cost:
 
 
 COUNTED = (
-    *("line_search_trials", "values", "gradients", "hessians"),
+    *("line_search_trials", "values", "gradients", "hessians", "sample_hessians"),
     *("hessian_diagonals", "hessian_vector_products", "third_derivatives"),
 )
 

@@ -36,7 +36,7 @@ def stored(folder):
 
 @pytest.mark.slow
 def test_the_first_process_stores_what_was_sent(tmp_path):
-    solvers = ["newton-cholesky", "newton-cg", "lbfgs", "newton-chebyshev"]
+    solvers = ["newton-cholesky", "newton-cg", "lbfgs", "newton-chebyshev", "newton-sketched"]
     status, said = torchrun(tmp_path, "--repeats", "1", *(word for name in solvers for word in ("--solver", name)))
     assert status == 0, said
     runs = {run.solver.iloc[0]: run.iloc[-1] for run in stored(tmp_path)}
