@@ -60,16 +60,18 @@ class Link:
 
 
 def cost(measured: Measured, solver: str) -> Cost:
-    """From the runs of one process on all rows and, for weak scaling, on fewer."""
+    """From the runs of one process on all rows and on the fewest, whose time is for as many iterations."""
     fits = measured.frame[(measured.frame["what"] == "fit") & (measured.frame["solver"] == solver)]
-    alone = fits[fits["processes"] == 1].groupby("rows")["seconds"].median()
+    alone = fits[fits["processes"] == 1].groupby("rows")[["seconds", "iterations"]].median()
     few, n = alone.index.min(), alone.index.max()
-    row = (alone[n] - alone[few]) / (n - few)
-    fixed = alone[n] - row * n
+    whole, iterations = alone.loc[n, "seconds"], alone.loc[n, "iterations"]
+    part = alone.loc[few, "seconds"] * iterations / max(alone.loc[few, "iterations"], 1)
+    row = (whole - part) / (n - few)
+    fixed = whole - row * n
     if not fixed > 0:
-        fixed, row = 0.0, alone[n] / n
-    first = fits[(fits["processes"] == 1) & (fits["rows"] == n)].iloc[0]
-    return Cost(float(fixed), float(row), json.loads(first["counters"]), int(first["iterations"]))
+        fixed, row = 0.0, whole / n
+    counters = fits.loc[(fits["processes"] == 1) & (fits["rows"] == n), "counters"].iloc[0]
+    return Cost(float(fixed), float(row), json.loads(counters), int(iterations))
 
 
 def link(frame: pd.DataFrame, network: str) -> Link:

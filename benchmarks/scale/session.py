@@ -13,6 +13,7 @@ from .network import NoNetworkError, namespaces
 from .team import Team
 
 BLOCK = 100_000  # rows that are drawn; more are copies of them
+FEW = 20_000  # rows whose run shows what takes a fixed time; with 10,000 or fewer other kernels would compute
 SHARE = 0.7  # of the memory that all rows may take
 WARM_UP = 3  # iterations
 SUMS = 20  # of each size
@@ -52,12 +53,13 @@ class Plan:
 
     @property
     def cells(self) -> list[Cell]:
-        """One process, then strong scaling (n rows), weak scaling (n / p_max rows a process), and the networks."""
+        """Strong scaling (n rows), weak scaling (n / p_max rows a process), one process with few rows of a block, and
+        the networks."""
         rows = self.block * self.copies
         strong = [Cell(p, rows) for p in self.processes]
         weak = [Cell(p, p * rows // max(self.processes)) for p in self.processes]
         over = [Cell(p, rows, network) for network in self.networks for p in self.processes if p > 1]
-        return list(dict.fromkeys([*strong, *weak, *over]))
+        return list(dict.fromkeys([*strong, *weak, Cell(1, min(self.block, FEW)), *over]))
 
 
 @dataclass
@@ -108,8 +110,9 @@ def measure(
                     session.left_out[cell.network] = str(error)
                     continue
             progress(f"starting {described(cell)}")
-            copies = plan.copies * cell.rows // (plan.block * plan.copies) // cell.processes
-            teams[cell] = stack.enter_context(Team(cell.processes, plan.block, copies, plan.d, inside))
+            block = min(plan.block, cell.rows)
+            copies = cell.rows // block // cell.processes
+            teams[cell] = stack.enter_context(Team(cell.processes, block, copies, plan.d, inside))
             teams[cell].ready()  # one after another: they are made faster, and a failure has a name
         for cell, team in teams.items():
             for solver in plan.solvers:

@@ -50,7 +50,7 @@ def lines(measured: Measured) -> list[Line]:
     n, each = sizes(measured)
     found = []
     for solver in measured.plan.solvers:
-        own = fits[fits["solver"] == solver]
+        own = fits[(fits["solver"] == solver) & (fits["rows"] >= each)]  # fewer are for the model
         for (network, p, rows), cell in own.groupby(["network", "processes", "rows"], sort=False):
             alone = {size: own[(own["processes"] == 1) & (own["rows"] == size)] for size in (n, each)}
             strong = alone[n] if p > 1 and rows == n else None

@@ -32,9 +32,10 @@ def test_each_process_has_copies_of_one_block():
     assert plan.cells == [
         *(Cell(p, whole) for p in (1, 2, 4)),
         *(Cell(p, p * quarter) for p in (1, 2)),
+        Cell(1, 20_000),
         *(Cell(p, whole, "1gbit") for p in (2, 4)),
     ]
-    assert all(cell.rows % (plan.block * cell.processes) == 0 for cell in plan.cells)
+    assert all(cell.rows % (plan.block * cell.processes) == 0 for cell in plan.cells if cell.rows != 20_000)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +180,14 @@ def test_the_model_finds_the_costs_that_made_the_times():
     over = link(measured.frame, "1gbit")
     assert (over.latency, over.byte) == pytest.approx((1e-3, 2e-8), rel=1e-6)
     assert max(map(abs, missed(measured).values())) < 1e-6
+
+
+def test_few_rows_are_counted_by_the_iteration():
+    measured = made_up()
+    few = measured.frame["rows"] == 20_000
+    measured.frame.loc[few, "seconds"] *= 2
+    measured.frame.loc[few, "iterations"] *= 2
+    assert cost(measured, "newton-cg") == cost(made_up(), "newton-cg")
 
 
 def test_predictions_are_those_of_a_ring():
