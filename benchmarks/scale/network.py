@@ -13,7 +13,7 @@ from contextlib import contextmanager
 FORM = re.compile(r"(\d+(?:\.\d+)?[kmg]bit)(?::(\d+(?:\.\d+)?(?:us|ms|s)))?")
 INTERFACE = "hessbench0"  # in each namespace
 PREFIX = "hessbench-"  # of the names of namespaces; the process that made one follows
-BURST = "16kb"  # that passes at once: less than a sum of gradients and Hessians, so that all of it is slowed down
+BURST = "72kb"  # that passes at once: below 64 KB, the largest segment, 1gbit let a third of its bandwidth through
 QUEUE = "16mb"
 _numbers = itertools.count()
 
