@@ -26,10 +26,11 @@ def efficiency_figure(measured: Measured) -> Figure:
         axes.set_title(f"{kind.capitalize()}: {words}")
     panels[0].set_ylabel("efficiency")
     named = [
-        Line2D([], [], color=colour, marker=marker, linestyle=style.line(order), label=label(solver, network))
+        Line2D([], [], color=colour, marker=marker, mfc=face(network, colour), linestyle=style.line(order), label=name)
         for order, network in enumerate(networks(measured))
         for solver in measured.plan.solvers
         for colour, marker in [style.look(solver)]
+        for name in [f"{solver}, {network}" if network else solver]
     ]
     style.legend(canvas, named)
     return canvas
@@ -45,9 +46,8 @@ def panel(measured: Measured, kind: str, axes: Axes) -> None:
             colour, marker = style.look(solver)
             own = [getattr(p, kind) for p in model if (p.solver, p.network) == (solver, network)]
             axes.plot(counts, own, style.line(order), color=colour, alpha=0.6)
-            points(
-                [line for line in found if (line.solver, line.network) == (solver, network)], kind, axes, colour, marker
-            )
+            here = [line for line in found if (line.solver, line.network) == (solver, network)]
+            points(here, kind, axes, {"color": colour, "marker": marker, "mfc": face(network, colour)})
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [plain(count) for count in counts])
     axes.minorticks_off()
@@ -55,13 +55,14 @@ def panel(measured: Measured, kind: str, axes: Axes) -> None:
     axes.set_xlabel("processes")
 
 
-def points(found: list[Line], kind: str, axes: Axes, colour: str, marker: str) -> None:
+def points(found: list[Line], kind: str, axes: Axes, looks: dict[str, str]) -> None:
     """With their intervals where there are six runs."""
     for line in found:
         at = getattr(line, kind)
         ends = [[0.0], [0.0]] if np.isnan(at.low) else [[at.median - at.low], [at.high - at.median]]
-        axes.errorbar([line.processes], [at.median], ends, color=colour, marker=marker, capsize=3, linestyle="none")
+        axes.errorbar([line.processes], [at.median], ends, capsize=3, linestyle="none", **looks)
 
 
-def label(solver: str, network: str) -> str:
-    return f"{solver}, {network}" if network else solver
+def face(network: str, colour: str) -> str:
+    """The inside of a marker: hollow over a network."""
+    return "white" if network else colour

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -143,6 +144,21 @@ def test_namespaces_are_there_and_gone():
     except NoNetworkError as error:
         pytest.skip(str(error))
     assert not set(pair) & set(network._names())
+
+
+@pytest.mark.slow
+def test_an_interrupted_command_leaves_no_network(tmp_path):
+    command = [sys.executable, "-m", "benchmarks", "scale", "--n", "40000", "--d", "8", "--repeats", "1000"]
+    command += ["--processes", "2", "--network", "1gbit", "--store", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline().endswith("round 1 of 1000\n")
+        made = [name for name in network._names() if name.startswith(f"hessbench-{process.pid}-")]
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "whole rounds are stored" in said
+    assert len(made) in (0, 2)  # none without the rights
+    assert not set(made) & set(network._names())
+    assert len(load(tmp_path)[0]) == 1
 
 
 COUNTS = {"values": 11, "line_search_trials": 10, "gradients": 11}
