@@ -352,7 +352,7 @@ def scale(
     """Measure how solvers scale over processes: strong and weak efficiency, what is sent, and what bounds it.
 
     The same logistic regression is solved by one process of one thread and by several, in turns. A model that is
-    fitted to that predicts 8, 64 and 1,024 ranks. It takes two minutes on two idle cores.
+    fitted to that predicts 8, 64 and 1,024 ranks. It takes about two minutes on two idle cores.
 
     Example: python -m benchmarks scale
 
