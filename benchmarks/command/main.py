@@ -323,7 +323,7 @@ def audit(
 
 @app.command(cls=Verb)
 def scale(
-    n: Annotated[int, typer.Option(help="Rows of all processes together.")] = 400_000,
+    n: Annotated[int, typer.Option(help="Rows of all processes together.")] = 250_000,
     d: Annotated[int, typer.Option(help="Columns.")] = 100,
     processes: Annotated[
         list[int],

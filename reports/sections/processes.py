@@ -20,7 +20,9 @@ from ..tables.record import Table
 from ..text import left_out, percent
 
 NAME, TITLE = "processes", "Processes and machines"
-HOW_TO_MEASURE = "Nothing was measured over several processes here: `python -m benchmarks scale` takes about two minutes."
+HOW_TO_MEASURE = (
+    "Nothing was measured over several processes here: `python -m benchmarks scale` takes about two minutes."
+)
 WORDS = (
     "Points are measured, with 95 % intervals; lines are a model that was fitted to one process and to the times of "
     "sums: ranks with a core and a memory of their own, sums in a ring."
