@@ -25,6 +25,7 @@ from .sections.opening import opening
 from .sections.performance import performance_section
 from .sections.phases import phases_section
 from .sections.problems import problem_sections
+from .sections.processes import processes_section
 from .sections.recommendations import recommendation_section
 from .sections.scaling import scaling_section
 from .sections.scoreboard import scoreboard_sections
@@ -53,12 +54,14 @@ def build(
     micro: Path | None = None,
     peers: Path | None = None,
     profiles: Path | None = None,
+    scale: Path | None = None,
     verdicts: Path | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Write all of the report into a folder; the tables by name.
 
     data: with the sections about the data itself. asv, micro: with what asv and pytest-benchmark left in these folders.
     peers: with the scoreboard, from this folder. profiles: with the phases of the profiled runs, from this one.
+    scale: with what was measured over processes, from this one.
     verdicts: with those of `python -m benchmarks honesty`, from this file.
     """
     matplotlib.use("agg")
@@ -87,6 +90,7 @@ def build(
         progress(name)
         sections += filter(None, [make(runs.frame, out, known)])
     sections += [phases_section(profiles, out)] if profiles is not None else []
+    sections += [processes_section(scale, out)] if scale is not None else []
     progress("recommendations")
     sections.append(recommendation_section(runs, out, known))
     sections += scoreboard_sections(peers, out) if peers is not None else []

@@ -135,7 +135,7 @@ def run(
 
     Example: torchrun --nproc-per-node 2 -m benchmarks run --problem breast-cancer-l2 --solver newton-cholesky
     """
-    call("run", with_own_data(locals()))
+    call("run", locals())
 
 
 @app.command(cls=Verb)
@@ -319,6 +319,46 @@ def audit(
     Example: python -m benchmarks audit torch:LBFGS:line_search_fn=strong_wolfe scipy:L-BFGS-B --part claims --quick
     """
     call("audit", locals())
+
+
+@app.command(cls=Verb)
+def scale(
+    n: Annotated[int, typer.Option(help="Rows of all processes together.")] = 250_000,
+    d: Annotated[int, typer.Option(help="Columns.")] = 100,
+    processes: Annotated[
+        list[int],
+        typer.Option(
+            help="So many processes of one thread; may be repeated.", show_default="1, 2, 4, ... and the cores"
+        ),
+    ] = [],  # noqa: B006
+    solver: Annotated[
+        list[str],
+        typer.Option(
+            help="Only this solver; may be repeated.", show_default="newton-cholesky, newton-cg, lbfgs", **SOLVER_NAMES
+        ),
+    ] = [],  # noqa: B006
+    network: Annotated[
+        list[str],
+        typer.Option(
+            metavar="RATE[:DELAY]",
+            help="Also over two network namespaces (root, Linux), with this bandwidth and delay each way; "
+            "may be repeated.",
+        ),
+    ] = [],  # noqa: B006
+    repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 6,
+    store: Annotated[Path, typer.Option(help="Folder of the results.", show_default=shown(RESULTS / "scale"))] = RESULTS
+    / "scale",
+) -> None:
+    """Measure how solvers scale over processes: strong and weak efficiency, what is sent, and what bounds it.
+
+    The same logistic regression is solved by one process of one thread and by several, in turns. A model that is
+    fitted to that predicts 8, 64 and 1,024 ranks. It takes about two minutes on two idle cores.
+
+    Example: python -m benchmarks scale
+
+    Example: python -m benchmarks scale --n 1000000 --solver newton-cholesky --network 1gbit --network 1gbit:1ms
+    """
+    call("scale", locals())
 
 
 @app.command(cls=Verb)

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import typer
 from rich.console import Console
 
 from benchmarks.command.cases import cases_of, measurable
-from benchmarks.command.sharded import run_sharded
+from benchmarks.command.own import with_own_data
+from benchmarks.command.shards.run import run_sharded
 from benchmarks.command.terminal.errors import fail
 from benchmarks.command.terminal.interrupts import interruptible, report
 from benchmarks.display.doing import doing
@@ -32,7 +33,7 @@ from benchmarks.runner.suites import Case, default_repeats
 from benchmarks.runner.worker import StartError
 from benchmarks.store.locks import Locks
 from benchmarks.store.runs import DEFAULT, Store, run_key, was_disturbed
-from datasets import DataError, certificate
+from datasets import DataError, certificate, present_device
 from solvers.adapters import PEERS
 
 TWO_PROCESSES = (
@@ -72,22 +73,31 @@ def run(
     memory: float | None,
     rank_timeout: float,
     checkpoint: float,
+    own: dict[str, Any],
 ) -> None:
-    repeats = default_repeats(suite, problem) if repeats is None else repeats
+    def choose() -> tuple[list[Case], int]:
+        problems = with_own_data({"problem": problem, "suite": suite, "own": own})["problem"]
+        count = default_repeats(suite, problems) if repeats is None else repeats
+        try:
+            cases = cases_of(suite, problems, solver, device, dtype, threads, count, time_limit, peer)
+            return measurable(cases, problems), count
+        except (ValueError, DataError) as error:
+            fail(str(error))
+        except MemoryError as error:
+            fail(f"a problem does not fit into memory ({error}): choose a smaller one")
+
     try:
-        cases = cases_of(suite, problem, solver, device, dtype, threads, repeats, time_limit, peer)
         limits = _limits(timeout, memory, time_limit)
-        cases = measurable(cases, problem)
-    except (ValueError, DataError) as error:
+        place = str(present_device(device[0])) if device and launched() else "cpu"
+    except ValueError as error:
         fail(str(error))
-    except MemoryError as error:
-        fail(f"a problem does not fit into memory ({error}): choose a smaller one")
     if str(store) in ("", "."):
         fail("--store must name a folder of its own, for example --store my-runs")
     target = Store(store)
     if launched():
-        run_sharded(cases, repeats, target, rank_timeout, checkpoint)
+        run_sharded(place, choose, target, rank_timeout, checkpoint)
         return
+    cases, repeats = choose()
     try:
         target.prepare()
     except OSError as error:

@@ -65,7 +65,7 @@ def _cpu() -> str:
     return get_cpu_info().get("brand_raw") or platform.processor() or "unknown CPU"
 
 
-def _cores() -> int | None:
+def cores() -> int | None:
     """Physical ones, where that can be told."""
     try:
         from psutil import cpu_count
@@ -86,7 +86,7 @@ def _host_memory() -> int:
 @cache
 def machine(device: str) -> str:
     """The hardware a result belongs to, never the host's name: CPU model and cores, or GPU model and driver."""
-    host = f"{_cpu()}, {_cores()} cores"
+    host = f"{_cpu()}, {cores()} cores"
     if torch.device(device).type != "cuda":
         return host
     return f"{torch.cuda.get_device_name(device)}, driver {driver()}; {host}"

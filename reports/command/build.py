@@ -12,7 +12,7 @@ import typer
 from benchmarks.command.terminal.errors import fail
 from datasets.folders import shown
 
-from .output import ASV, LATEST, MICRO, PEERS, PROFILES, RUNS, VERDICTS, writing
+from .output import ASV, LATEST, MICRO, PEERS, PROFILES, RUNS, SCALE, VERDICTS, writing
 
 
 def build(
@@ -25,6 +25,7 @@ def build(
     micro: Annotated[Path, typer.Option(help="pytest-benchmark's folder.", show_default=shown(MICRO))] = MICRO,
     peers: Annotated[Path, typer.Option(help="The scoreboard's folder.", show_default=shown(PEERS))] = PEERS,
     profiles: Annotated[Path, typer.Option(help="Profiled runs.", show_default=shown(PROFILES))] = PROFILES,
+    scale: Annotated[Path, typer.Option(help="Runs over processes.", show_default=shown(SCALE))] = SCALE,
     verdicts: Annotated[
         Path,
         typer.Option(help="Verdicts written by `python -m benchmarks honesty`.", show_default=shown(VERDICTS)),
@@ -57,7 +58,8 @@ def build(
     console = Console(stderr=True, quiet=not sys.stderr.isatty())
     warnings.filterwarnings("ignore", "overflow", RuntimeWarning, "matplotlib")  # of an axis, where a solver diverged
     with writing(out), other_processes(), console.status("reading") as status:
-        sources = {"asv": asv, "micro": micro, "peers": peers, "profiles": profiles, "verdicts": verdicts}
+        sources = {"asv": asv, "micro": micro, "peers": peers, "profiles": profiles, "scale": scale}
+        sources |= {"verdicts": verdicts}
         tables = build_report(runs, out, status.update, data=data, **sources)
     for machine, count in runs.older.items():
         typer.echo(f"{count} runs of older code or plug-ins on {machine} are left out", err=True)

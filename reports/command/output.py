@@ -14,7 +14,7 @@ import typer
 from benchmarks.command.terminal.errors import fail
 from datasets.folders import RESULTS, TOOLS
 
-RUNS, PEERS, PROFILES, LATEST = (RESULTS / name for name in ("runs", "peers", "profiles", "latest"))
+RUNS, PEERS, PROFILES, SCALE, LATEST = (RESULTS / name for name in ("runs", "peers", "profiles", "scale", "latest"))
 VERDICTS = RESULTS / "honesty" / "verdicts.parquet"
 ASV, MICRO = TOOLS / ".asv" / "results", TOOLS / ".benchmarks"
 # Written out, so that `--help` need not import what measures; a test compares them with the defaults of the code.

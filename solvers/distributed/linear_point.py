@@ -67,6 +67,14 @@ class ShardedLinearPoint(ShardedPoint):
         product = self._sum(lambda local: local.hvp(v))
         return product if self.objective.l2 == 0 else product.addcmul_(self.objective.penalties, v)
 
+    def sketched_hessian(self, size: int, generator: torch.Generator) -> Tensor:
+        """As of a LinearPoint: each process sketches its own rows, to its share of `size`, and these Hessians add up.
+
+        A sketch of all rows by a block for each process: not the one that a single process draws."""
+        f, n = self.objective, len(self.local.objective.X)
+        own = torch.Generator().manual_seed(generator.initial_seed() + 7_368_787 * f.group.rank)
+        return self._triangle(lambda: self.local.sketched_hessian(math.ceil(size * n / f.n), own))
+
     @property
     def gauss_newton(self) -> Tensor:
         return self.hessian

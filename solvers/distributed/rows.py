@@ -45,5 +45,9 @@ def part_of(objective: Any, rank: int, size: int) -> LinearModel:
     else:
         rows = share(len(X), rank, size)
         X = some_rows(X, rows)
-    arguments = {name: getattr(objective, name) for name in signature(type(objective)).parameters}
-    return type(objective)(**arguments | {"X": X, "y": objective.y[rows]})
+    return type(objective)(**arguments_of(objective) | {"X": X, "y": objective.y[rows]})
+
+
+def arguments_of(objective: LinearModel) -> dict[str, Any]:
+    """What a model was made with."""
+    return {name: getattr(objective, name) for name in signature(type(objective)).parameters}

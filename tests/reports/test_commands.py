@@ -13,6 +13,7 @@ from benchmarks.audit import verdicts
 from benchmarks.profiling import store as profiles
 from benchmarks.runner.environment import ROOT
 from benchmarks.runner.suites import DTYPES
+from benchmarks.scale import store as sessions
 from benchmarks.scoreboard import scores
 from benchmarks.store import runs
 from reports.__main__ import app
@@ -37,8 +38,8 @@ def test_the_help_has_an_example_and_imports_neither_torch_nor_pandas(verb):
 
 
 def test_the_defaults_of_the_options_are_those_of_the_code():
-    stores = (runs.DEFAULT, scores.DEFAULT, profiles.PROFILES, verdicts.DEFAULT)
-    assert (output.RUNS, output.PEERS, output.PROFILES, output.VERDICTS) == stores
+    stores = (runs.DEFAULT, scores.DEFAULT, profiles.PROFILES, sessions.SCALE, verdicts.DEFAULT)
+    assert (output.RUNS, output.PEERS, output.PROFILES, output.SCALE, output.VERDICTS) == stores
     assert (output.GAP, output.THRESHOLD, set(recommend.DTYPES)) == (GAP, THRESHOLD, set(DTYPES))
 
 

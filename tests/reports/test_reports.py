@@ -69,6 +69,9 @@ def store(tmp_path_factory) -> Path:
     return target.folder
 
 
+SOURCES = ("asv", "micro", "peers", "profiles", "scale")  # of measurements that are not runs
+
+
 @pytest.fixture(scope="session")
 def runs(store):
     return load(store)
@@ -78,7 +81,7 @@ def runs(store):
 def printed(store, tmp_path_factory) -> tuple[Path, str]:
     """The folder that the command filled, and what it printed."""
     out, nothing = tmp_path_factory.mktemp("report"), str(tmp_path_factory.mktemp("nothing"))
-    elsewhere = [word for option in ("asv", "micro", "peers", "profiles") for word in (f"--{option}", nothing)]
+    elsewhere = [word for option in SOURCES for word in (f"--{option}", nothing)]
     words = ["build", "--store", str(store), "--out", str(out), *elsewhere]
     result = CliRunner().invoke(app, words, catch_exceptions=False)
     assert result.exit_code == 0

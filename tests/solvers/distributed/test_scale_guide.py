@@ -27,7 +27,7 @@ def torchrun(arguments, folder):
 
 
 def test_the_page_has_what_is_run_here():
-    assert len(PROGRAMS) == 2 and len(COMMANDS) == 1
+    assert len(PROGRAMS) == 2 and len(COMMANDS) == 2
 
 
 @pytest.mark.slow
@@ -37,6 +37,15 @@ def test_its_command_measures(tmp_path):
     done = torchrun(arguments, tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(list((tmp_path / "my-runs").glob("*.parquet"))) == 4
+
+
+@pytest.mark.slow
+def test_its_command_that_measures_scaling_stores_a_session(tmp_path):
+    program, *arguments = shlex.split(COMMANDS[1])
+    assert program == "python"
+    done = execute([sys.executable, *arguments], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "my-scale").glob("*.parquet"))) == 1
 
 
 @pytest.mark.slow

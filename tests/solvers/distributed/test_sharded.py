@@ -46,10 +46,11 @@ def test_both_processes_take_the_same_steps_bit_by_bit(ranks, case):
 def test_two_processes_find_what_one_finds(ranks, case):
     name, solver = case
     found, alone = ranks[0][case], minimize(SOLVERS[solver], problem(name, ALL), start(name), stop(name, solver))
-    if solver == "newton-sketched":
-        assert found["status"] == Status.ERROR and "square root of its Hessian" in found["message"]
-        return
     assert found["status"] == alone.status
+    if solver == "newton-sketched":  # another sketch, which takes another way
+        assert found["value"] == pytest.approx(alone.value, rel=1e-9)
+        assert found["iterations"] <= 1.5 * alone.iterations
+        return
     if name == "dependent":  # which minimiser is found, and by how many factorisations, is rounding's choice
         assert found["value"] == pytest.approx(alone.value, rel=1e-9)
         return

@@ -7,11 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.runner.processes import backend_for
+from datasets.streams import convert
+
 ROOT = Path(__file__).resolve().parents[3]
-BREAKING = Path(__file__).with_name("breaking.py")
+BREAKING, OF_THE_FIRST = (Path(__file__).with_name(f"{name}.py") for name in ("breaking", "of_the_first"))
 FIRST_RUN = 14  # directions of the warm-up and of the first run of `breaking`, at least
 
 
@@ -19,7 +23,7 @@ def torchrun(folder, *options, restarts=0, **variables):
     """Two processes that measure into a folder: the exit status, and the lines on stderr."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", str(restarts)]
     command += ["-m", "benchmarks", "run", "--threads", "1", "--store", str(folder)]
-    command += [] if "--problem" in options else ["--problem", "breast-cancer-l2"]
+    command += [] if {"--problem", "--data"} & set(options) else ["--problem", "breast-cancer-l2"]
     done = subprocess.run(
         [*command, *options], cwd=ROOT, env=os.environ | variables, capture_output=True, text=True, timeout=120
     )
@@ -32,7 +36,7 @@ def stored(folder):
 
 @pytest.mark.slow
 def test_the_first_process_stores_what_was_sent(tmp_path):
-    solvers = ["newton-cholesky", "newton-cg", "lbfgs", "newton-chebyshev"]
+    solvers = ["newton-cholesky", "newton-cg", "lbfgs", "newton-chebyshev", "newton-sketched"]
     status, said = torchrun(tmp_path, "--repeats", "1", *(word for name in solvers for word in ("--solver", name)))
     assert status == 0, said
     runs = {run.solver.iloc[0]: run.iloc[-1] for run in stored(tmp_path)}
@@ -45,6 +49,49 @@ def test_the_first_process_stores_what_was_sent(tmp_path):
         assert 0 < run.seconds_waiting < run.total_seconds
     status, said = torchrun(tmp_path, "--repeats", "1", "--solver", "lbfgs")
     assert status == 0 and any("0 runs measured over 2 processes, 1 were there already" in line for line in said)
+
+
+@pytest.mark.slow
+def test_only_the_first_process_needs_all_rows(tmp_path):
+    """The gap is that of f over all rows, evaluated by the first process."""
+    problems = ["--problem", "dense-of-the-first", "--problem", "sparse-of-the-first", "--dtype", "float32"]
+    options = ["--plugin", str(OF_THE_FIRST), "--solver", "newton-cholesky", "--dtype", "float64", "--repeats", "1"]
+    status, said = torchrun(tmp_path, *problems, *options)
+    assert status == 0, said
+    ends = [run.iloc[-1] for run in stored(tmp_path)]
+    assert len(ends) == 4
+    for end in ends:
+        assert end.status == "converged" and abs(end.gap) < (1e-9 if end.dtype == "float64" else 1e-5)
+
+
+@pytest.mark.slow
+def test_a_file_is_read_by_the_first_process(tmp_path):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(60, 3))
+    np.savez(tmp_path / "own.npz", X=X, y=(X[:, 0] > generator.normal(size=60)).astype(int))
+    options = ["--data", str(tmp_path / "own.npz"), "--l2", "1e-2", "--solver", "lbfgs", "--repeats", "1"]
+    status, said = torchrun(tmp_path / "store", *options)
+    assert status == 0, said
+    assert len([line for line in said if line.startswith("own-logistic-")]) == 1
+    (run,) = stored(tmp_path / "store")
+    assert run.processes.iloc[-1] == 2 and run.status.iloc[-1] == "converged" and abs(run.gap.iloc[-1]) < 1e-9
+
+
+@pytest.mark.slow
+def test_rows_on_a_disk_are_read_by_each_process(tmp_path):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(600, 3))
+    np.savez(tmp_path / "own.npz", X=X, y=(X[:, 0] > generator.normal(size=600)).astype(int))
+    convert(tmp_path / "own.npz", tmp_path / "blocks", block_bytes=2400)
+    options = ["--data", str(tmp_path / "blocks"), "--l2", "1e-2", "--solver", "newton-cg", "--repeats", "1"]
+    status, said = torchrun(tmp_path / "store", *options)
+    assert status == 0, said
+    (run,) = stored(tmp_path / "store")
+    assert run.processes.iloc[-1] == 2 and run.status.iloc[-1] == "converged" and abs(run.gap.iloc[-1]) < 1e-9
+
+
+def test_gpus_talk_by_nccl_and_processors_by_gloo():
+    assert [backend_for(device) for device in ("cuda", "cuda:1", "cpu")] == ["nccl", "nccl", "gloo"]
 
 
 NAMED = {

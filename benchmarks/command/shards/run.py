@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NoReturn
 
@@ -28,30 +28,25 @@ from solvers.distributed.rows import part_of
 CHECKPOINTS = "checkpoints"  # the folder in the store, of runs that have not ended
 
 
-def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: float, seconds: float) -> None:
-    """Measure cases over the processes. One that ends, raises or hangs ends all of them, with one sentence.
+def run_sharded(
+    device: str, choose: Callable[[], tuple[list[Case], int]], target: Store, patience: float, seconds: float
+) -> None:
+    """Measure over the processes. One that ends, raises or hangs ends all of them, with one sentence.
 
+    device: that of all cases. choose: the cases and repeats, which only the first process asks for: it has all rows.
     patience: seconds that processes wait for one that does not come; seconds: after which a run is saved.
     """
-    devices = {case.device for case in cases}
-    if len(devices) > 1:
-        fail("a run over processes is on one kind of device: name it with --device")
-    if foreign := [case.solver for case in cases if case.solver in PEERS]:
-        fail(f"{foreign[0]} is of another library, which knows no processes: start it without torchrun")
-    try:
-        for case in cases:
-            part_of(problem_of(case).objective, *place())
-    except (TypeError, ValueError) as error:
-        fail(f"{case.problem}: {error}")
     group = None
     with interruptible():
         try:
-            with processes(devices.pop(), patience) as group:
-                _run(group, cases, repeats, target, seconds)
+            with processes(device, patience, lambda: _prepared(device, choose, target)) as group:
+                _run(group, target, seconds)
         except RankError as error:
             _end(str(error))
         except KeyboardInterrupt:  # also where torchrun ends what a failed process leaves
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            if group is None and place()[0] > 0:  # the first process says why
+                raise typer.Exit(1) from None
             _end((group and group.watch.why()) or "interrupted")
         except typer.Exit:
             raise
@@ -59,8 +54,33 @@ def run_sharded(cases: Sequence[Case], repeats: int, target: Store, patience: fl
             _end((group and group.watch.said()) or f"the processes could not be started: {sentence(error)}")
 
 
-def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store, seconds: float) -> None:
+def _prepared(device: str, choose: Callable[[], tuple[list[Case], int]], target: Store) -> tuple[list[Case], int]:
+    """In the first process: the cases and repeats, with what takes long and is the same for many runs."""
+    cases, repeats = choose()
+    if {case.device for case in cases} != {device}:
+        fail("a run over processes is on one kind of device: name it with --device")
+    if foreign := [case.solver for case in cases if case.solver in PEERS]:
+        fail(f"{foreign[0]} is of another library, which knows no processes: start it without torchrun")
+    for case in cases:
+        try:
+            part_of(problem_of(case).objective, *place())
+        except (TypeError, ValueError) as error:
+            fail(f"{case.problem}: {error}")
+    try:
+        target.prepare()
+    except OSError as error:
+        fail(f"runs cannot be stored in {str(target.folder)!r} ({error.strerror}): name another folder with --store")
+    for problem in dict.fromkeys(case.problem for case in cases):
+        with doing(f"computing the certificate of {problem}"):
+            certificate(problem)
+    for case in cases:
+        calibration(case.device, case.dtype, case.threads)
+    return cases, repeats
+
+
+def _run(group: Processes, target: Store, seconds: float) -> None:
     size = group.group.size
+    cases, repeats = group.agreed(group.prepared)
     cases = [replace(case, processes=size, backend=group.group.backend) for case in cases]
 
     def checkpoint(key: str) -> Checkpoint:
@@ -71,12 +91,6 @@ def _run(group: Processes, cases: Sequence[Case], repeats: int, target: Store, s
             index, repeat, key = entry.split()
             group.measure(cases[int(index)], int(repeat), checkpoint(key))
         return
-    target.prepare()
-    for problem in dict.fromkeys(case.problem for case in cases):
-        with doing(f"computing the certificate of {problem}"):
-            certificate(problem)
-    for case in cases:
-        calibration(case.device, case.dtype, case.threads)
     entries = [(index, repeat, run_key(case, repeat)) for repeat in range(repeats) for index, case in enumerate(cases)]
     absent = target.missing(key for *_, key in entries)
     missing = [entry for entry in entries if entry[-1] in absent]
