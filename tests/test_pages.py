@@ -44,6 +44,13 @@ def test_what_a_page_says_happens(name, tmp_path):
     follow(DOCS / name, tmp_path)
 
 
+@pytest.mark.slow
+def test_what_the_readme_does_from_python_works(tmp_path):
+    page = tmp_path / "readme.md"
+    page.write_text(re.sub("```(sh|text)", "```console", text("../README.md")))
+    assert follow(page, tmp_path).startswith("converged f exceeds the minimum")
+
+
 def test_the_pages_that_are_run_include_the_tutorials():
     tutorials = {str(path.relative_to(DOCS)) for path in (DOCS / "tutorials").iterdir()}
     assert len(tutorials) >= 4 and tutorials <= set(RUNNABLE)
