@@ -92,7 +92,7 @@ def call(line: str) -> tuple[int, str]:
         program, words = "python", ["-m", "hessbench", *words]
     assert program == "python", f"what is {program!r}?"
     if words[0] != "-m" or words[1].startswith("torch"):
-        pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 120}
+        pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "timeout": 300}
         done = subprocess.run([sys.executable, *words], **pipe)
         return done.returncode, done.stdout
     sys.argv, said, code = words[1:], io.StringIO(), 0
@@ -139,7 +139,7 @@ def run(markdown: str) -> str:
     return said
 
 
-def follow(page: Path, folder: Path, *, root: Path = ROOT, timeout: float = 300) -> str:
+def follow(page: Path, folder: Path, *, root: Path = ROOT, timeout: float = 900) -> str:
     """Write a page's files to a folder and run the page there, in a process of its own; what its blocks printed.
 
     root: the checkout that is imported.
