@@ -51,6 +51,11 @@ def test_what_the_readme_does_from_python_works(tmp_path):
     assert follow(page, tmp_path).startswith("converged f exceeds the minimum")
 
 
+def test_every_link_of_the_readme_leads_somewhere():
+    linked = re.findall(r"\]\(([^)#]+)\)", text("../README.md"))
+    assert len(linked) > 20 and not [name for name in linked if not (DOCS.parent / name).exists()]
+
+
 def test_the_pages_that_are_run_include_the_tutorials():
     tutorials = {str(path.relative_to(DOCS)) for path in (DOCS / "tutorials").iterdir()}
     assert len(tutorials) >= 4 and tutorials <= set(RUNNABLE)
