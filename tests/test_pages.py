@@ -78,6 +78,15 @@ def test_every_solver_and_problem_has_its_row():
     assert {name for name in PROBLEMS if not of_a_collection.match(name)} <= named
 
 
+def test_the_layout_names_every_folder_and_no_file_that_is_gone():
+    page, root = text("layout.md"), DOCS.parent
+    for name in ("solvers", "datasets", "benchmarks", "reports"):
+        inside = [path.name for path in (root / name).iterdir() if path.is_dir() and any(path.glob("*.py"))]
+        assert inside and not [folder for folder in inside if f"{folder}/" not in page]
+    there = {path.name for path in root.rglob("*.py") if ".venv" not in path.parts}
+    assert set(re.findall(r"\b\w+\.py\b", page)) <= there
+
+
 def test_every_status_has_its_row():
     table = text("mathematics/converged.md").split("## Statuses")[1].split("## ")[0]
     assert all(f"`{status}`" in table for status in Status)
