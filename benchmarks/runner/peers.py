@@ -37,6 +37,7 @@ DISTRIBUTIONS = {
     "torch.optim": "torch",
     "torch-autograd": "torch",
     "scipy-numpy": "scipy",
+    "spark-ml": "pyspark",
 }  # where a library is not named as its package is
 UNCOUNTED = (math.nan,) * len(COUNTERS)  # of a peer that does not evaluate our objective
 

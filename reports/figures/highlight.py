@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from ..data.targets import times_to_target
 from ..tables.costs import GRADIENT_DESCENT
@@ -40,11 +41,12 @@ def chosen(labels: Sequence[str], order: Sequence[str], most: int = style.FEW) -
 
 def draw_grey(
     axes: Axes, x: np.ndarray, y: np.ndarray, count: int, *, drawstyle: str = "default", gid: str | None = None
-) -> None:
+) -> Line2D:
     """One of `count` curves in grey; the first of an axes stands for all of them in the legend."""
     label = f"{count}{style.OTHERS}"
     again = label in axes.get_legend_handles_labels()[1]
-    axes.plot(x, y, **GREY, drawstyle=drawstyle, gid=gid, label="_nolegend_" if again else label)
+    (line,) = axes.plot(x, y, **GREY, drawstyle=drawstyle, gid=gid, label="_nolegend_" if again else label)
+    return line
 
 
 def grey_note(labels: Sequence[str], front: Sequence[str]) -> str:

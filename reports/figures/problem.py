@@ -19,6 +19,7 @@ from .style import CURVE
 
 Draw = Callable[[pd.DataFrame, Axes], None]
 BAND = "Time is the median over the repeats; the band holds the middle half of them."
+TIME, ITERATION, EVALUATIONS = "time (ms)", "iteration", "values"  # labels of x, and the counter of evaluations of f
 NO_GAP = "the problem has no minimiser, or f* is not known"  # in a caption, where a page has one of the two
 
 
@@ -37,7 +38,8 @@ class Figure:
 def curves(frame: pd.DataFrame, quantity: str) -> Iterator[tuple[str, tuple[str, str, str], str, pd.DataFrame]]:
     """Label, look, line style and, by iteration, a column's values and the quartiles of the times over the repeats."""
     curve = ["solver", "label"]
-    by_iteration = frame[[*curve, "iteration", "seconds", quantity]].groupby([*curve, "iteration"])
+    counted = [EVALUATIONS] if EVALUATIONS in frame else []
+    by_iteration = frame[[*curve, "iteration", "seconds", quantity, *counted]].groupby([*curve, "iteration"])
     paths = by_iteration.first()
     paths["seconds"] = by_iteration["seconds"].median()
     paths["early"] = by_iteration["seconds"].quantile(0.25)
@@ -52,22 +54,28 @@ def _trace(
     frame: pd.DataFrame, axes: Axes, x: str, quantity: str, floor: float | None = None, most: int = style.FEW
 ) -> None:
     front, count = highlighted(frame, most), frame["label"].nunique()
+    axes.set_xlabel(TIME if x == "seconds" else ITERATION)
     for order, (label, (colour, marker, face), line, path) in enumerate(curves(frame, quantity)):
         path = path[np.isfinite(path[quantity])]
         if x == "seconds":  # the time 0, at which solves of their own begin, has no place on a logarithmic axis
             path = path[path["seconds"] > 0]
         y = path[quantity] if floor is None else path[quantity].clip(lower=floor)
-        at = path.index if x == "iteration" else path["seconds"] * 1e3
+        ways = {TIME: path["seconds"] * 1e3, ITERATION: path.index}
+        if EVALUATIONS in path and path[EVALUATIONS].max() > 0:  # another library's are not counted
+            ways["evaluations of f"] = path[EVALUATIONS]
+        at = ways.pop(axes.get_xlabel())
         if label not in front:
-            draw_grey(axes, at, y, count - len(front), gid=CURVE + label)
+            drawn = draw_grey(axes, at, y, count - len(front), gid=CURVE + label)
+            style.also(drawn, x=ways, look=(colour, marker, face, line))
             continue
         spread = (0.02 * order, 0.14)  # markers side by side, so that a curve under another still shows
-        axes.plot(at, y, line, color=colour, marker=marker, mfc=face, markevery=spread, label=label, gid=CURVE + label)
-        if x == "seconds" and frame["repeat"].nunique() > 1:
-            axes.fill_betweenx(
-                y, path["early"] * 1e3, path["late"] * 1e3, color=colour, alpha=0.2, linewidth=0, gid=CURVE + label
-            )
-    axes.set_xlabel("time (ms)" if x == "seconds" else "iteration")
+        looks = {"color": colour, "marker": marker, "mfc": face, "markevery": spread}
+        (drawn,) = axes.plot(at, y, line, **looks, label=label, gid=CURVE + label)
+        band = (path["early"] * 1e3, path["late"] * 1e3)
+        several = x == "seconds" and frame["repeat"].nunique() > 1
+        style.also(drawn, x=ways, band={"x": band} if several else None)
+        if several:
+            axes.fill_betweenx(y, *band, color=colour, alpha=0.2, linewidth=0, gid=CURVE + label)
     if x == "seconds":
         decades(axes, "x")
     else:
@@ -116,27 +124,34 @@ def gap_time(frame: pd.DataFrame, axes: Axes, most: int = style.FEW) -> None:
 
 
 def run_time(frame: pd.DataFrame, axes: Axes) -> None:
-    labels, least, seen = [], np.inf, 0.0
+    labels, least, seen, longest = [], np.inf, 0.0, 0
     for row, ((solver, label), cell) in enumerate(frame.groupby(["solver", "label"], sort=False)):
         last = last_rows(cell)
         found = estimate(last["total_seconds"] * 1e3)
         colour, marker = style.look(solver)
         errors = None if np.isnan(found.low) else [[found.median - found.low], [found.high - found.median]]
-        axes.errorbar(
-            found.median, row, xerr=errors, color=colour, marker=marker, mfc=style.face(solver), markersize=8, capsize=4
-        )
+        mark = {"color": colour, "marker": marker, "mfc": style.face(solver), "markersize": 8, "capsize": 4}
+        for part in axes.errorbar(found.median, row, xerr=errors, **mark).get_children():
+            part.set_gid(CURVE + label)
         end = last.iloc[0]
         high = found.median if errors is None else found.high
         time = marked(seconds(found.median / 1e3), cell)
-        text = f"{time}, {int(end['iteration'])} iterations, {endings(last)}"
+        ended, *others = endings(last).split(
+            ", "
+        )  # the most frequent one: a line of words has to stand beside its mark
+        text = f"{time}, {int(end['iteration'])} iterations, {ended}" + ", ..." * bool(others)
         axes.annotate(text, (high, row), (9, 0), textcoords="offset points", va="center", fontsize=8)
         labels.append(label)
+        longest = max(longest, len(text))
         least, seen = min(least, found.median if errors is None else found.low), max(seen, high)
     axes.set_yticks(range(len(labels)), labels)
     decades(axes, "x")
     axes.set_ylim(len(labels) - 0.5, -0.5)
-    span = max(seen / least, 10.0)
-    axes.set_xlim(least / 1.3, least * span**2)  # the right half is for the words after the marks
+    room = 480 - 5.6 * max(
+        map(len, labels)
+    )  # points across, beside the labels; a letter of the words takes 4.6 of them
+    share = min(max(1 - (4.6 * longest + 12) / room, 0.2), 0.5)  # of the axis for the marks, the rest for their words
+    axes.set_xlim(least / 1.3, least * max(seen / least, 10.0) ** (1 / share))
     axes.set_xlabel("time of the whole run (ms)")
 
 

@@ -44,16 +44,18 @@ def _steps(ranking: Ranking, values: np.ndarray, axes: Axes, *, start: float) ->
         own = values[:, order]
         steps = np.unique(np.concatenate([[start], own[np.isfinite(own)], [end]]))
         if label not in front:
-            draw_grey(
-                axes, steps, shares(values, steps)[order], len(ranking.solvers) - len(front), drawstyle="steps-post"
-            )
+            drawn = draw_grey(
+                axes, steps, shares(values, steps)[order], len(ranking.solvers) - len(front), drawstyle="steps-post",
+                gid=style.CURVE + label,
+            )  # fmt: skip
+            style.also(drawn, look=(*style.look(solver), style.face(solver), style.line(order, solver)))
             continue
         colour, marker = style.look(solver)
         # markers side by side: one curve under another still shows
         axes.plot(
             steps, shares(values, steps)[order], style.line(order, solver), drawstyle="steps-post", color=colour,
             marker=marker, mfc=style.face(solver),
-            markevery=(0.02 * order, 0.2), label=label,
+            markevery=(0.02 * order, 0.2), label=label, gid=style.CURVE + label,
         )  # fmt: skip
     decades(axes, "x")
     axes.set_xlim(start, end)

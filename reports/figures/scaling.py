@@ -94,15 +94,11 @@ def cost_figure(panel: pd.DataFrame, against: str, axes: Axes) -> None:
             exponent, *_ = slope(np.array(list(groups.groups), float), [group.to_numpy() for _, group in groups])
             label += f": {against}^{exponent:.2f}"
         looks = {"color": colour, "marker": marker, "mfc": style.face(solver)}
-        axes.plot(median.index, 1e3 * median, style.line(order, solver), **looks, label=label)
-        axes.fill_between(
-            median.index,
-            1e3 * by_size.quantile(0.25),
-            1e3 * by_size.quantile(0.75),
-            color=colour,
-            alpha=0.2,
-            linewidth=0,
-        )
+        line = style.line(order, solver)
+        (drawn,) = axes.plot(median.index, 1e3 * median, line, **looks, label=label, gid=style.CURVE + name)
+        band = 1e3 * by_size.quantile(0.25), 1e3 * by_size.quantile(0.75)
+        style.also(drawn, band={"y": band})
+        axes.fill_between(median.index, *band, color=colour, alpha=0.2, linewidth=0, gid=style.CURVE + name)
     decades(axes, "x")
     decades(axes, "y")
     sizes = sorted(panel[against].unique())

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from solvers import SOLVERS
 from solvers.adapters import PEERS
@@ -62,6 +64,9 @@ LIBRARIES: dict[str, str] = {
     "torch-autograd": "#DDCC77",
     "pytorch-minimize": "#44AA99",
     "statsmodels": "#AA4499",
+    "optimistix": "#0077BB",
+    "spark-ml": "#E25A1C",
+    "dask-ml": "#FFC11E",
 }
 _COLOURS = ("#000000", "#8C6D31", "#5254A3", "#637939", "#843C39", "#7B4173")
 _MARKERS = ("*", "h", "<", ">", "p", "d", "o", "s", "^", "v", "D", "P", "X", "H", "8")
@@ -118,6 +123,21 @@ def canvas(height: float = 4.2) -> tuple[Figure, Axes]:
     """A figure as wide as the page, and its only axes."""
     figure = Figure(figsize=(7.2, height), layout="constrained")
     return figure, figure.add_subplot()
+
+
+def also(
+    line: Line2D,
+    *,
+    x: Mapping[str, Sequence[float]] | None = None,
+    band: Mapping[str, tuple[Sequence[float], Sequence[float]]] | None = None,
+    look: tuple[str, str, str, str] | None = None,
+) -> None:
+    """What the page knows of a line beside what is drawn, point by point.
+
+    x: other values of x that a reader may choose, by their label. band: {"x": (low, high)} or {"y": (low, high)}.
+    look: colour, marker, the inside of the marker and line style that a grey line has once a reader chooses it.
+    """
+    line.also: dict[str, Any] = {"x": x or {}, "band": band or {}, "look": look}
 
 
 def height(curves: int) -> float:

@@ -49,6 +49,7 @@ for (const table of tables) {
 }
 for (const figure of document.querySelectorAll("main figure")) {
   const bar = document.createElement("div"), name = figure.id, title = figure.ariaLabel;
+  bar.className = "downloads";
   bar.append(
     button("SVG", `Download ${title} as SVG`, () => save(`${name}.svg`, new Blob([svg(figure)], { type: "image/svg+xml" }))),
     button("PNG", `Download ${title} as PNG`, () => png(figure, (blob) => save(`${name}.png`, blob))),

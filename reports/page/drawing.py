@@ -96,10 +96,13 @@ def draw(canvas: Figure, stem: Path, source: str) -> str:
 
 
 def slim(svg: str) -> str:
-    """The same drawing in half the length: places to a tenth of a point on curves, else to a hundredth; one rule for a
-    style that is used twice; no names that nothing refers to."""
-    svg = re.sub(r'\b(?:d|x|y|transform)="[^"]*"', _short, svg)
+    """The same drawing in a half the length: places to a tenth of a point on curves, else to a hundredth, each from
+    the one before it; one rule for a style that is used twice; no groups, names or metadata without a use."""
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\b(?:x|y|transform)="[^"]*"', lambda place: re.sub(r"(\.\d\d)\d+", r"\1", place[0]), svg)
+    svg = re.sub(r'\bd="([^"]*)"', lambda path: f'd="{_path(path[1])}"', svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*"', "", svg)
+    svg = svg.replace("xlink:href=", "href=")
     used = {*re.findall(r'href="#([^"]+)"', svg), *re.findall(r"url\(#([^)]+)\)", svg)}
     svg = re.sub(r' id="([^"]+)"', lambda name: name[0] if name[1] in used else "", svg)
     styles = Counter(re.findall(r' style="([^"{}<]+)"', svg))
@@ -108,15 +111,56 @@ def slim(svg: str) -> str:
     svg = re.sub(r' style="([^"{}<]+)"', lambda own: f' class="{names[own[1]]}"' if own[1] in names else own[0], svg)
     rules = "".join(f".{name}{{{html.unescape(words)}}}\n" for words, name in names.items())
     svg = re.sub(r"(<svg[^>]*>)", lambda head: f"{head[0]}\n<style>\n{rules}</style>", svg, count=1)
-    return re.sub(r"\n\s*", "\n", svg)
+    return re.sub(r"\n\s*", "\n", _without_bare_groups(svg))
 
 
-def _short(place: re.Match[str]) -> str:
-    return re.sub(r"(\.\d)\d+" if len(place[0]) > 200 else r"(\.\d\d)\d+", r"\1", place[0])
+def _path(places: str) -> str:
+    """A path as moves from place to place, `M57 22.5l3-.2 4.1.6`, without those of no length; one that has curves is
+    only rounded."""
+    digits = 1 if len(places) > 200 else 2
+    commands = re.findall(r"([A-Za-z])([^A-Za-z]*)", places)
+    if any(letter not in "MLz" for letter, _ in commands):
+        return " ".join(re.sub(r"(\.\d\d)\d+", r"\1", places).split())
+    shown, here, last = "", (0, 0), ""
+    for letter, numbers in commands:
+        if letter == "z":
+            shown, last = shown + "z", "z"
+            continue
+        to = tuple(round(float(number) * 10**digits) for number in numbers.split())
+        step = to[0] - here[0], to[1] - here[1]
+        if letter == "M":
+            shown += "M" + _joined(to, digits)
+        elif step != (0, 0) or last == "M":
+            shown += ("" if last == "L" and step[0] < 0 else " " if last == "L" else "l") + _joined(step, digits)
+        else:
+            continue
+        here, last = to, letter
+    return shown
+
+
+def _joined(place: tuple[int, ...], digits: int) -> str:
+    """Two numbers of so many digits after the point; a minus parts them as well as a space does."""
+    x, y = (re.sub(r"^(-?)0\.", r"\1.", f"{part / 10**digits:.{digits}f}".rstrip("0").rstrip(".")) for part in place)
+    return x + ("" if y.startswith("-") else " ") + y
+
+
+def _without_bare_groups(svg: str) -> str:
+    """Without the groups that have no attribute."""
+    kept: list[bool] = []
+
+    def tag(found: re.Match[str]) -> str:
+        if found[0] == "</g>":
+            return "</g>" if kept.pop() else ""
+        kept.append(found[0] != "<g>")
+        return found[0] if kept[-1] else ""
+
+    return re.sub(r"</?g\b[^>]*>", tag, svg)
 
 
 def unique_ids(svg: str, prefix: str) -> str:
-    """The same drawing with ids of its own, so that one page can hold many."""
-    svg = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', svg)
-    svg = re.sub(r'(xlink:href|href)="#([^"]+)"', rf'\1="#{prefix}-\2"', svg)
-    return re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}-\1)", svg)
+    """The same drawing with short ids of its own, so that one page can hold many."""
+    start = f"{zlib.crc32(prefix.encode()):x}"
+    names = {name: f"f{start}-{place}" for place, name in enumerate(re.findall(r'\bid="([^"]+)"', svg))}
+    svg = re.sub(r'\bid="([^"]+)"', lambda name: f'id="{names[name[1]]}"', svg)
+    svg = re.sub(r'\bhref="#([^"]+)"', lambda name: f'href="#{names[name[1]]}"', svg)
+    return re.sub(r"url\(#([^)]+)\)", lambda name: f"url(#{names[name[1]]})", svg)

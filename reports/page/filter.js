@@ -13,21 +13,21 @@ function about(table) {
     return found;
   };
 }
-const fits = (found) => Object.entries(chosen).every(([name, value]) => !(name in found) || [found[name]].flat().includes(value));
+const keeps = (found) => Object.entries(chosen).every(([name, value]) => !(name in found) || [found[name]].flat().includes(value));
 
 const links = new Map(Array.from(contents.querySelectorAll("a"), (link) => [link.hash, link.parentElement]));
 
 function apply() {
   for (const table of tables) {
     const read = about(table);
-    for (const row of table.tBodies[0].rows) row.classList.toggle("out", !fits(read(row)));
+    for (const row of table.tBodies[0].rows) row.classList.toggle("out", !keeps(read(row)));
     fold(table);
   }
   for (const figure of document.querySelectorAll("figure[data-about]")) {
-    figure.classList.toggle("out", !fits(JSON.parse(figure.dataset.about)));
+    figure.classList.toggle("out", !keeps(JSON.parse(figure.dataset.about)));
     for (const curve of figure.querySelectorAll("[data-solver]")) {
       const solver = curve.dataset.solver;
-      curve.classList.toggle("out", !fits({ solver, family: families[solver] }));
+      curve.classList.toggle("out", !keeps({ solver, family: families[solver] }));
     }
   }
   for (const section of document.querySelectorAll("main > section:not(#top, #findings, #missing, #runs)")) {
@@ -35,6 +35,7 @@ function apply() {
     section.classList.toggle("out", empty);
     links.get(`#${section.id}`)?.classList.toggle("out", empty);
   }
+  document.dispatchEvent(new Event("filtered"));
 }
 
 const form = document.createElement("form");

@@ -14,15 +14,23 @@ from solvers import SOLVERS
 
 from ..data.provenance import between, where
 from ..data.runs import Runs
-from ..findings.finding import Finding
+from ..findings.finding import MISLEADS, Finding
 from ..findings.findings import SHOWN
 from ..text import distinct, plural
+from .curves import as_json
 from .section import Opening, Section
 from .sources import APPENDIX, Sources
 from .words import code, folding
 
 HERE = Path(__file__).parent
-SCRIPTS = ("page", "filter", "download")  # in this order: each uses what is above it
+SCRIPTS = ("page", "filter", "download", "explore")  # in this order: each uses what is above it
+QUESTIONS = {  # that readers come with -> the sections, or the question of a finding, that answer it, the best first
+    "Which solver for my problem?": ("verdict", "performance-profiles", "time-to-gap", "summary"),
+    "How sure is that?": ("honesty",),
+    "What misleads?": (MISLEADS, "hard-cases", "honesty"),
+    "What does a GPU bring?": ("gpu", "break-even-map"),
+    "What changed since the last commit?": ("commits",),
+}
 MISSING = "missing"  # the id of the list of what was not measured
 
 
@@ -33,9 +41,12 @@ def page(runs: Runs, first: Opening, found: Sequence[Finding], sections: Sequenc
     frame = runs.frame
     shown = [section for section in sections if not section.empty]
     missing = [section for section in sections if section.empty and section.note]
+    drawn = [figure for section in (first.section, *shown) for figure in section.figures]
     return templates.get_template("page.html").render(
-        style=Markup((HERE / "page.css").read_text()),
+        style=Markup("".join((HERE / name).read_text() for name in ("uplot/uPlot.min.css", "page.css"))),
+        library=Markup((HERE / "uplot" / "uPlot.iife.min.js").read_text()),
         script=Markup("\n".join((HERE / f"{name}.js").read_text() for name in SCRIPTS)),
+        curves=Markup(as_json((figure.name, figure.curves) for figure in drawn if figure.curves)),
         facets=Markup(json.dumps(facets(frame)).replace("<", "\\u003c")),
         title=f"hessbench: {plural(frame['problem'].nunique(), 'problem')}, {between(frame['date'])}",
         first=first,
@@ -43,6 +54,7 @@ def page(runs: Runs, first: Opening, found: Sequence[Finding], sections: Sequenc
         older=runs.older,
         disturbed=runs.disturbed,
         skipped=runs.skipped,
+        answers=answers(found, shown, missing),
         contents=contents(found, shown, missing),
         findings=[(finding, sources.anchor(finding.runs)) for finding in found],
         best=SHOWN,
@@ -87,6 +99,21 @@ def measured(runs: Runs) -> dict[str, str]:
         "threads": distinct(frame["threads"]),
         "where": where(frame),
     }
+
+
+def answers(
+    found: Sequence[Finding], sections: Sequence[Section], missing: Sequence[Section]
+) -> list[tuple[str, str, bool]]:
+    """For each of the questions the anchor of its answer, and whether that was measured; else what measures it is
+    there."""
+    places = {finding.question: f"finding-{number}" for number, finding in reversed([*enumerate(found, 1)])}
+    places |= {section.name: section.name for section in sections}
+    absent = {section.name for section in missing}
+    listed = []
+    for question, names in QUESTIONS.items():
+        known = [places[name] for name in names if name in places]
+        listed += [(question, name, bool(known)) for name in [*known, *(n for n in names if n in absent)][:1]]
+    return listed
 
 
 def contents(

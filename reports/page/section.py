@@ -7,11 +7,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from ..tables.record import Table
+from .curves import curves
 from .drawing import write_figure
 from .sources import Sources
 from .table import html_table, ranked
@@ -24,7 +26,7 @@ ACROSS, TABLES_GROUP, FIGURES_GROUP = "Across problems", "Tables", "Figures"  # 
 @dataclass(frozen=True)
 class Shown:
     """A figure as the page shows it. drawn: waits until it is drawn, and gives its SVG; source: the line, in HTML, that
-    names the runs behind it; about: what these runs are of, as JSON."""
+    names the runs behind it; about: what these runs are of, as JSON; curves: its lines as numbers."""
 
     name: str
     title: str
@@ -32,6 +34,7 @@ class Shown:
     drawn: Callable[[], str]
     source: str = ""
     about: str = ""
+    curves: dict[str, Any] | None = None
 
     @property
     def html(self) -> str:
@@ -114,6 +117,7 @@ class SectionWriter:
                 drawn,
                 known.line(runs) if known else "",
                 json.dumps(known.about(runs)) if known else "",
+                curves(canvas),
             )
         )
 

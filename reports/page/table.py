@@ -56,10 +56,12 @@ def html_table(table: pd.DataFrame, sources: Sources | None = None, label: str =
     numbers = {name: any(not math.isnan(sort_value(value)) for value in table[name]) for name in shown}
     head = "".join(f'<th scope="col"{" data-numbers" * numbers[name]}>{_head(heads[name])}</th>' for name in shown)
     first = first_rows(table)
+    heads_of_rows = {next(iter(shown), ""), *({"solver"} & set(shown))}  # what a row is called
     rows = []
     for row, words in enumerate(shown.itertuples(index=False, name=None)):
         cells = (
-            _cell(table[name].iloc[row], text, numbers[name], sources) for name, text in zip(shown, words, strict=True)
+            _cell(table[name].iloc[row], text, numbers[name], sources, "th" if name in heads_of_rows else "td")
+            for name, text in zip(shown, words, strict=True)
         )
         rows.append(f"<tr{'' if row in first else ' class=more'}>{''.join(cells)}</tr>")
     said = [f"In all rows: {'; '.join(shared)}."] * bool(shared) + [
@@ -72,7 +74,8 @@ def html_table(table: pd.DataFrame, sources: Sources | None = None, label: str =
     same = f' data-shared="{html.escape(json.dumps(known))}"' if known and len(every) else ""
     below = sources.line(behind(table)) if sources else ""
     head = f"<thead><tr>{head}</tr></thead>"
-    return f"{above}{scroll}<table{same}>\n{head}\n<tbody>\n{body}\n</tbody>\n</table></div>\n{below}"
+    named = f"<caption>{html.escape(label)}</caption>" if label else ""
+    return f"{above}{scroll}<table{same}>{named}\n{head}\n<tbody>\n{body}\n</tbody>\n</table></div>\n{below}"
 
 
 def split(shown: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -81,7 +84,8 @@ def split(shown: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         return shown, []
     same = [name for name in shown if name != RUNS and shown[name].nunique() == 1]
     same = same[:-1] if len(same) == len(shown.columns) else same
-    return shown.drop(columns=same), [f"{name} {shown[name].iloc[0]}" for name in same]
+    said = {name: shown[name].iloc[0] for name in same}
+    return shown.drop(columns=same), [f"{name} {value}" for name, value in said.items() if value != "-"]
 
 
 def without_interval(shown: pd.DataFrame) -> list[str]:
@@ -130,7 +134,7 @@ def _head(words: str) -> str:
     return re.sub(r"(?<=\de)-(?=\d)", "&#8209;", html.escape(str(words)))  # 1e-6 is not broken
 
 
-def _cell(value: Any, words: str, numbers: bool, sources: Sources | None) -> str:
+def _cell(value: Any, words: str, numbers: bool, sources: Sources | None, tag: str = "td") -> str:
     shown = INTERVAL.sub(r' <span class="interval">\1</span>', html.escape(words))
     shown = re.sub("^(&[gl]t;) ", r"\1&nbsp;", shown)
     if isinstance(value, tuple) and value:
@@ -138,4 +142,5 @@ def _cell(value: Any, words: str, numbers: bool, sources: Sources | None) -> str
     size = sort_value(value) if numbers else math.nan
     order = "" if math.isnan(size) else f' data-sort="{size:.6g}"'
     kind = "words" if len(words) > LONG else "n" if numbers and not order else ""
-    return f"<td{order}{f' class={kind}' if kind else ''}>{shown}</td>"
+    scope = ' scope="row"' if tag == "th" else ""
+    return f"<{tag}{scope}{order}{f' class={kind}' if kind else ''}>{shown}</{tag}>"

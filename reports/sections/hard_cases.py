@@ -29,10 +29,12 @@ def hard_case_sections(path: Path, out: Path) -> list[Section]:
         return [Section(NAME, TITLE, "", "", (), MAKE)]
     table, false, behind = summary(frame), false_claims(frame), provenance(frame)
     write_table(table, f"{caption(summary)} {behind}", out / "tables" / NAME)
-    tables = html_table(table)
+    tables = html_table(table, label=TITLE)
     if len(false):
         write_table(false, f"{caption(false_claims)} {behind}", out / "tables" / FALSE_ONES)
-        tables += f'<div class="soft">{folding(caption(false_claims))}</div>' + html_table(false)
+        tables += f'<div class="soft">{folding(caption(false_claims))}</div>' + html_table(
+            false, label="False reports of convergence"
+        )
     return [Section(NAME, TITLE, f"{caption(summary)} {behind}", tables, (), "")]
 
 

@@ -61,7 +61,7 @@ def relative_times(frame: pd.DataFrame) -> pd.DataFrame:
 def changed(compared: pd.DataFrame) -> pd.DataFrame:
     """Each row is a cell that changed between two commits: the ratio of its values, after / before, with its interval.
     All intervals hold together with 95 % confidence. `python -m reports regressions` prints the whole list."""
-    columns = ["benchmark", "parameters", "kind", "against", "commit", "ratio", "low", "high", "verdict"]
+    columns = ["benchmark", "parameters", "ratio", "low", "high", "verdict", "kind", "against", "commit"]
     return changes(compared)[columns].reset_index(drop=True)
 
 

@@ -19,7 +19,7 @@ RECORDS = (
     Table("time-to-gap", time_to_gap, "Time to objective gap", "1e-06", runs_with_gap, peers=True, published=True),
     Table("time-to-loss", time_to_loss, "Time to a loss, where no minimum is certified", "1e-02", **TESTED),
     Table("time-to-accuracy", time_to_accuracy, "Time to test accuracy", "0.95", **TESTED),
-    Table("precision", precision, "How close each precision gets", **TESTED),
+    Table("precision", precision, "How close each precision gets", "float64", **TESTED),
     Table("iteration-cost", iteration_cost, "Time of an iteration", "an iteration", peers=True),
     Table("devices", devices, "The CPU against other devices"),
     Table("break-even", break_even, "Break-even size"),

@@ -4,7 +4,9 @@ A peer is named library:method. Its library is imported when the peer is used, a
 """
 
 from .base import Claim, Fit, MissingPeerError, Peer, rebuilt
+from .cluster import DaskML, SparkML
 from .glum_irls import Glum
+from .optimistix import Optimistix
 from .pytorch_minimize import PyTorchMinimize
 from .scikit_learn import ScikitLearn
 from .scipy_numpy import SciPyNumPy
@@ -20,6 +22,9 @@ PEERS: dict[str, Peer] = {
     "scikit-learn:liblinear": ScikitLearn("liblinear", dtypes=("float64",)),  # it would cast float32 back
     "glum:irls-ls": Glum(),
     "snapml:logistic": SnapML(),
+    **{f"optimistix:{name}": Optimistix(name) for name in ("LBFGS", "BFGS")},
+    "spark-ml:lbfgs": SparkML(),
+    "dask-ml:lbfgs": DaskML(),
     **{f"scipy-numpy:{name}": SciPyNumPy(name) for name in METHODS},  # on an objective in NumPy
     **{f"scipy:{name}": SciPy(name) for name in METHODS},  # on ours
     "torch-autograd:LBFGS": TorchAutograd(),
@@ -34,15 +39,18 @@ PEERS: dict[str, Peer] = {
 __all__ = [
     "PEERS",
     "Claim",
+    "DaskML",
     "Fit",
     "Glum",
     "MissingPeerError",
+    "Optimistix",
     "Peer",
     "PyTorchMinimize",
     "SciPy",
     "SciPyNumPy",
     "ScikitLearn",
     "SnapML",
+    "SparkML",
     "StatsModels",
     "TorchAutograd",
     "TorchLBFGS",

@@ -61,14 +61,14 @@ class Peer(Protocol):
     def prepare(self, objective: Any, start: Tensor | None = None) -> Fit: ...
 
 
-def require(module: str, package: str) -> ModuleType:
-    """An optional module; MissingPeerError where its package is not installed."""
+def require(module: str, package: str, extra: str = "peers") -> ModuleType:
+    """An optional module; MissingPeerError, which names the extra to install, where its package is not installed."""
     exact = has_subnormals()
     try:
         return import_module(module)
     except ImportError as error:
         reason = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be imported ({error})"
-        remedy = "python -m pip install -c constraints.txt -e '.[peers]'"
+        remedy = f"python -m pip install -c constraints.txt -e '.[{extra}]'"
         raise MissingPeerError(f"{package} {reason}: {remedy}") from None
     finally:
         if exact and not has_subnormals():  # Snap ML's library, built for fast arithmetic, switches it for all

@@ -5,20 +5,14 @@ from __future__ import annotations
 import html
 import json
 import math
-import os
 import re
 import shutil
-import subprocess
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from benchmarks.runner.environment import ROOT
-from benchmarks.runner.measure import measure
-from benchmarks.runner.suites import SUITES
-from benchmarks.store.runs import Store, run_key
 from reports.build import build
 from reports.data.runs import Runs, load
 from reports.figures.problem import FIGURES
@@ -28,32 +22,10 @@ from reports.page.table import html_table
 from reports.page.words import END
 from reports.page.write import sort_value, write_table
 from solvers import SOLVERS
+from tests.reports.small_page import CASES, REPEATS, ask, in_a_browser
 from tests.reports.test_scoreboard import entry, result
 
-CASES = [c for c in SUITES["classic"]() if c.solver in ("newton", "gradient-descent") and c.dtype == "float64"]
-REPEATS = 2
 OURS, MISSED = "hessbench:newton-cholesky", {"status": "missing", "best": None, "seconds": []}
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory) -> Runs:
-    """Two solvers on two problems, by two commits."""
-    store = Store(tmp_path_factory.mktemp("report") / "runs")
-    store.prepare()
-    for case in CASES:
-        for repeat in range(REPEATS):
-            store.write(run_key(case, repeat), measure(case, repeat))
-    return load(store.folder)
-
-
-@pytest.fixture(scope="module")
-def page(runs) -> Path:
-    """The page of these runs, beside their folder; a third problem, whose figures are folded away."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reports.sections.problems.FIGURES", {"run-time": FIGURES["run-time"]})
-        patch.setattr("reports.sections.problems.OPEN", 1)
-        build(runs, runs.folder.parent / "report", data=False)
-    return runs.folder.parent / "report" / "index.html"
 
 
 # --- the runs behind a number
@@ -181,10 +153,11 @@ def test_names_of_other_tools_and_of_files_stay_names(runs, tmp_path, monkeypatc
 def test_what_was_not_measured_is_one_list_that_names_the_commands(page):
     text = page.read_text()
     (listed,) = re.findall(r'<section id="missing">(.*?)</section>', text, re.DOTALL)
+    (contents,) = re.findall(r'<details id="contents">(.*?)</nav>', text, re.DOTALL)
     assert listed.count("<li ") == len(re.findall(r'<li id="([^"]+)">', listed)) >= 5
     assert "<code>python -m benchmarks run --suite classic</code>" in listed and "`" not in listed
     for name in re.findall(r'<li id="([^"]+)">', listed):
-        assert f'href="#{name}"' not in text and f'<section id="{name}">' not in text
+        assert f'href="#{name}"' not in contents and f'<section id="{name}">' not in text
     for section in re.findall(
         r'<section id="(?:top|findings|missing|runs)".*?</section>|(<section.*?</section>)', text, re.DOTALL
     ):
@@ -223,27 +196,6 @@ def test_what_was_not_reached_sorts_behind_all_that_was():
 
 # --- in a browser
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-in_a_browser = pytest.mark.skipif(
-    not CHROMIUM and "HESSBENCH_NEED_BROWSER" not in os.environ, reason="no Chromium here to open the page in"
-)
-
-
-def ask(page: Path, script: str, folder: Path, width: int = 1400) -> object:
-    """What a script finds in the page, in a frame of this width: windows may not be as narrow as phones."""
-    asking = f"<script>parent.answer.textContent = JSON.stringify((() => {{ {script} }})())</script></body>"
-    inner = html.escape(page.read_text().replace("</body>", asking))
-    frame = f'<iframe style="border: 0" width="{width}" height="900" srcdoc="{inner}"></iframe>'
-    host = folder / "host.html"
-    host.write_text(f'<!doctype html><meta charset="utf-8"><pre id="answer"></pre>{frame}')
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
-    flags += ["--disable-component-update", "--disable-sync", f"--user-data-dir={folder}", "--enable-logging=stderr"]
-    flags += ["--window-size=1500,1000", "--virtual-time-budget=1000", "--dump-dom", host.as_uri()]
-    shown = subprocess.run([CHROMIUM, *flags], capture_output=True, text=True, timeout=120, check=True)
-    assert "CONSOLE" not in shown.stderr
-    answer = re.search(r'<pre id="answer">(.*?)</pre>', shown.stdout, re.DOTALL)[1]
-    return json.loads(html.unescape(answer))
-
 
 @in_a_browser
 @pytest.mark.slow
@@ -279,7 +231,7 @@ def test_the_contents_name_every_section_and_a_link_unfolds_what_is_folded(page,
     found = ask(
         page,
         """
-        const links = [...document.querySelectorAll("nav a")].map((a) => a.hash.slice(1));
+        const links = [...document.querySelectorAll("#contents a")].map((a) => a.hash.slice(1));
         const sections = [...document.querySelectorAll("main > section")].map((section) => section.id);
         const folded = document.querySelector("#runs details");
         const before = folded.open;
@@ -348,7 +300,9 @@ def test_the_first_screen_holds_verdict_figure_table_trust_and_source(page, tmp_
     found = ask(
         page,
         """
-        const parts = ["h1", "figure svg", "table", ".trust", ".trust + p"];
+        for (const figure of document.querySelectorAll("#top figure")) if (!narrow.matches) explore(figure);
+        await null;
+        const parts = ["h1", "figure", "table", ".trust", ".trust + p", "#questions"];
         const boxes = parts.map((part) => document.querySelector(`#top ${part}`).getBoundingClientRect());
         return {low: Math.max(...boxes.map((box) => box.bottom)), tall: boxes.every((box) => box.height > 10),
                 rows: document.querySelectorAll("#top tbody tr").length};

@@ -15,7 +15,10 @@ from reports.page.write import readable
 def texts(table: pd.DataFrame) -> list[list[str]]:
     """The rows of the HTML, as a reader sees them."""
     body = html_table(table).split("<tbody>")[1].split("</tbody>")[0]
-    return [[re.sub("<[^>]+>", "", cell) for cell in re.findall(r"<td.*?</td>", row)] for row in body.split("<tr")[1:]]
+    return [
+        [re.sub("<[^>]+>", "", cell) for cell in re.findall(r"<(?:td|th).*?</(?:td|th)>", row)]
+        for row in body.split("<tr")[1:]
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,7 @@ def test_numbers_stand_to_the_right_with_what_is_missing_among_them_and_words_to
     table = pd.DataFrame({"solver": ["a", "b"], "time": ["1.00 s", "-"]})
     text = html_table(table)
     assert '<th scope="col" data-numbers>time (s)</th>' in text and '<th scope="col">solver</th>' in text
-    assert '<td data-sort="1">1.00</td>' in text and "<td class=n>-</td>" in text and "<td>a</td>" in text
+    assert '<td data-sort="1">1.00</td>' in text and "<td class=n>-</td>" in text and '<th scope="row">a</th>' in text
     assert texts(table) == [["a", "1.00"], ["b", "-"]]
 
 

@@ -18,8 +18,13 @@ TIGHT = 1e-9
 TIGHTEST = dict.fromkeys(("scipy:trust-krylov", "scipy:trust-ncg", "scipy:dogleg", "scipy:BFGS"), 1e-7)
 
 
-KNOW_SOFTMAX = ("scikit-learn:newton-cholesky", "scikit-learn:newton-cg", "scikit-learn:lbfgs", "statsmodels:newton")
+KNOW_SOFTMAX = (
+    *("scikit-learn:newton-cholesky", "scikit-learn:newton-cg", "scikit-learn:lbfgs"),
+    *("statsmodels:newton", "spark-ml:lbfgs", "optimistix:LBFGS"),
+)
 NO_PENALTY = ("statsmodels:newton", "statsmodels:irls")
+PENALISE_THE_INTERCEPT = ("scikit-learn:liblinear", "snapml:logistic", "dask-ml:lbfgs")
+DENSE_ALONE = (*NO_PENALTY, "optimistix:LBFGS", "optimistix:BFGS", "spark-ml:lbfgs", "dask-ml:lbfgs")
 
 
 def fitted(name: str, objective: LogisticRegression) -> Claim:
@@ -41,7 +46,7 @@ def cases() -> list:
     """Every peer on each kind of objective that it can express."""
     found = []
     for name in PEERS:
-        penalises = name in ("scikit-learn:liblinear", "snapml:logistic")
+        penalises = name in PENALISE_THE_INTERCEPT
         for intercept in (False, True):
             for reduction in ("mean", "sum"):
                 if not (penalises and intercept):
@@ -107,7 +112,7 @@ def test_a_peer_of_logistic_regression_refuses_softmax(name):
         pytest.skip(str(error))
 
 
-@pytest.mark.parametrize("name", [name for name in PEERS if name not in NO_PENALTY])  # nor sparse data
+@pytest.mark.parametrize("name", [name for name in PEERS if name not in DENSE_ALONE])
 def test_a_sparse_matrix_gives_the_same_optimum(logistic, name):
     dtype = getattr(torch, PEERS[name].dtypes[0])
     dense = logistic(n=80, d=3, csr=True, l2=0.05)
@@ -139,7 +144,7 @@ def test_a_fit_starts_anew_each_time(logistic, name):
     assert torch.equal(first.w, second.w) and first.iterations == second.iterations
 
 
-@pytest.mark.parametrize("name", ["scikit-learn:liblinear", "snapml:logistic"])
+@pytest.mark.parametrize("name", PENALISE_THE_INTERCEPT)
 def test_a_peer_that_penalises_the_intercept_refuses_a_free_one(logistic, name):
     try:
         with pytest.raises(ValueError, match="intercept"):
@@ -168,7 +173,7 @@ def test_a_missing_library_is_said_in_one_sentence(logistic, monkeypatch):
     for name, peer in PEERS.items():
         if name.startswith("torch"):  # torch.optim and torch-autograd need no other library
             continue
-        with pytest.raises(MissingPeerError, match=r"^[^\n]+ is not installed: python -m pip install .*\[peers\]"):
+        with pytest.raises(MissingPeerError, match=r"^[^\n]+ is not installed: python -m pip .*\[(peers|cluster)\]"):
             peer.prepare(logistic(l2=0.1))
 
 
