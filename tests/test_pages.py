@@ -19,6 +19,7 @@ from tests.pages import DOCS, apply, blocks, follow, pages, run, write_files
 ELSEWHERE = {  # pages whose blocks other tests run: they ask more of them
     "extending.md": "tests/test_extending.py",
     "installing.md": "tests/command_line/test_wheel.py",
+    "pull-requests.md": "tests/reports/test_pull_request.py",
     "running.md": "tests/command_line/test_watching.py",
 }
 FILES = {"audit.md": "tutorials/your-solver-and-data.md"}  # a page that needs the files of another
