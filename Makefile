@@ -9,7 +9,7 @@ REPEATS ?= 10
 # Containers often keep Python from writing compiled modules: every process that imports torch then takes seconds more.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help report publish test test-all portability soak bench peers honesty asv clean
+.PHONY: help report publish docs test test-all portability soak bench peers honesty asv clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -28,6 +28,9 @@ report: $(READY) ## measure the suites `classic` and `sizes`, then tables, figur
 
 publish: report ## the reference that is committed in reports/published/, and what the README quotes; needs MNIST
 	$(RUN) reports publish
+
+docs: $(READY) ## the documentation, in docs/_build/index.html; a warning is an error
+	$(VENV)/bin/sphinx-build -q -E -W --keep-going -b html docs docs/_build
 
 test: $(READY) ## the tests
 	$(RUN) ruff check .
@@ -61,5 +64,5 @@ asv: $(READY) ## the asv benchmarks on the newest commit, in an environment of i
 	$(VENV)/bin/asv run 'HEAD^!'
 
 clean: ## all that can be made again, except what was measured
-	rm -rf $(VENV) .asv/env .asv/env-link .pytest_cache .hypothesis .ruff_cache build *.egg-info reports/latest
+	rm -rf $(VENV) .asv/env .asv/env-link .pytest_cache .hypothesis .ruff_cache build *.egg-info reports/latest docs/_build docs/_published
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from markdown_it import MarkdownIt
 
 from benchmarks.runner.environment import ROOT
+from tests.pages import follow
 
 pytestmark = pytest.mark.slow
 GUIDE = ROOT / "docs" / "extending.md"
@@ -26,24 +23,6 @@ SOLVER, BESIDE = "nonlinear-cg", "newton"  # the guide's, and one that is there,
 PROBLEMS = {"breast-cancer-l2", "iris", "diabetes"}  # with a gap
 FOREIGN, PEER = "diabetes-probit", "scipy:root-krylov"
 
-# One process runs all commands, so that what they import is imported once.
-DRIVER = """
-import contextlib, io, json, runpy, sys
-
-answers = []
-for words in json.load(sys.stdin):
-    sys.argv, said, code = words[1:], io.StringIO(), 0
-    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        try:
-            if words[0] == "-m":
-                runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-            else:
-                exec(words[1], {})
-        except SystemExit as end:
-            code = end.code or 0
-    answers.append((code, said.getvalue()))
-json.dump(answers, sys.stdout)
-"""
 REACH = f"""
 import json
 from benchmarks.runner.suites import SUITES
@@ -58,68 +37,18 @@ print(json.dumps({{
     "looks": [style.look(other) for other in style.SOLVERS if other != name],
 }}))
 """
-OWN = (["-m", "benchmarks", "list"], ["-c", REACH])  # asked beside the guide's
-
-
-@dataclass(frozen=True)
-class Block:
-    """A fenced block of the guide: its language, its text, and the path that the paragraph above it ends with."""
-
-    language: str
-    text: str
-    path: str
-
-
-def blocks(markdown: str) -> Iterator[Block]:
-    tokens = MarkdownIt().parse(markdown)
-    for at, token in enumerate(tokens):
-        if token.type == "fence":
-            words = [child.content for child in tokens[at - 2].children or ()]  # of the paragraph that ended before it
-            path = words[-2] if words[-1:] == [":"] and len(words) > 1 else ""
-            yield Block(token.info, token.content, path)
-
-
-def apply(text: str, diff: str) -> str:
-    """A text with the lines of a diff whose parts, between @@, each fit one place."""
-    for part in diff.split("@@\n"):
-        lines = part.splitlines(keepends=True)
-        assert all(line[0] in " +" for line in lines), part
-        old = "".join(line[1:] for line in lines if line[0] == " ")
-        assert text.count("\n" + old) == 1, f"the guide's line is not there once:\n{old}"
-        text = text.replace("\n" + old, "\n" + "".join(line[1:] for line in lines))
-    return text
-
-
-def follow(markdown: str, folder: Path) -> list[list[str]]:
-    """Do what the guide says to the files in a folder; the commands it asks for, without doubles, the last one kept."""
-    commands: list[list[str]] = []
-    for block in blocks(markdown):
-        if block.language == "python":
-            target = folder / block.path
-            assert block.path and not target.exists(), f"{block.path} is no new file"
-            target.write_text(block.text)
-        elif block.language == "diff":
-            target = folder / block.path
-            target.write_text(apply(target.read_text(), block.text))
-        else:
-            assert block.language == "sh", block.language
-            for line in block.text.splitlines():
-                words = shlex.split(line)
-                assert words.pop(0) == "python"
-                commands = [*(other for other in commands if other != words), words]
-    return commands
+OWN = f"```sh\npython -m benchmarks list\n```\n\n```python\n{REACH}```\n"  # asked beside the guide's
 
 
 @dataclass(frozen=True)
 class Followed:
-    """The copy, and each command's exit status and words."""
+    """The copy, and what each command printed; the last asks what is registered where."""
 
     folder: Path
-    answers: dict[str, tuple[int, str]]
+    output: list[str]  # each begins with its command
 
     def said(self, *words: str) -> str:
-        (found,) = [said for command, (_, said) in self.answers.items() if all(word in command for word in words)]
-        return found
+        return [text for text in self.output if all(word in text.splitlines()[0] for word in words)][-1]
 
     def table(self, name: str) -> list[dict[str, str]]:
         with open(self.folder / "my-report" / "tables" / f"{name}.csv", newline="") as file:
@@ -139,24 +68,13 @@ def followed(tmp_path_factory) -> Followed:
         if name and (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    commands = [*follow(GUIDE.read_text(), folder), *OWN]
-    ran = subprocess.run(
-        [sys.executable, "-c", DRIVER],
-        input=json.dumps(commands),
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(folder), "COLUMNS": "200"},
-        capture_output=True,
-        text=True,
-    )
-    assert ran.returncode == 0, ran.stderr
-    answers = json.loads(ran.stdout)
-    return Followed(folder, {" ".join(words): tuple(each) for words, each in zip(commands, answers, strict=True)})
+    page = tmp_path_factory.mktemp("page") / "extending.md"
+    page.write_text(f"{GUIDE.read_text()}\n{OWN}")
+    return Followed(folder, ("\n" + follow(page, folder, root=folder)).split("\n$ ")[1:])
 
 
-def test_every_command_of_the_guide_succeeds(followed):
-    failed = {command: said for command, (code, said) in followed.answers.items() if code != 0}
-    assert not failed, "\n".join(f"{command}\n{said}" for command, said in failed.items())
-    tests = [said for command, (_, said) in followed.answers.items() if command.startswith("-m pytest")]
+def test_the_tests_that_the_guide_asks_for_pass(followed):
+    tests = [said for said in followed.output if said.startswith("python -m pytest")]
     assert len(tests) == 3 and all(re.search(r"[1-9]\d* passed", said) for said in tests)
 
 
@@ -201,7 +119,7 @@ def test_the_solver_is_on_the_page_wherever_another_is(followed):
 
 def test_the_solver_is_in_lists_suites_and_contests_and_looks_like_no_other(followed):
     assert re.search(rf"{SOLVER} +│ x\+ = x \+ t p", followed.said("benchmarks list"))
-    found = json.loads(followed.said("style"))
+    found = json.loads(followed.output[-1].strip().splitlines()[-1])
     assert {"classic", "quick", "full", "real", "functions", "nist"} <= set(found["suites"])
     assert found["contenders"] == [True, True] and found["look"] not in found["looks"]
 
@@ -276,12 +194,3 @@ def test_the_column_is_stored_with_every_iterate_and_verified(followed):
     rows = pq.read_table(path).to_pylist()
     assert len(rows) > 2 and all(0 <= row["largest"] <= row["norm"] for row in rows) and rows[-1]["largest"] > 0
     assert "1 runs are the same bit for bit, 0 differ" in followed.said("benchmarks verify")
-
-
-# --- the reader of the guide
-
-
-def test_a_line_that_no_longer_fits_is_named():
-    assert apply("a\nb\nc\n", " b\n+new\n") == "a\nb\nnew\nc\n"
-    with pytest.raises(AssertionError, match="not there once"):
-        apply("a\nb\nc\nb\n", " b\n+new\n")

@@ -118,7 +118,7 @@ def far_off(case: Callable[..., None]) -> None:
     for K in (2, 3):
         far = normal(30, 2, seed=0) * vector(1, 1e-6) + vector(1e6, 0)
         case("far-beside-tiny", K, far, random_labels(30, K, 11), fit_intercept=True, extreme=True)
-    # In float32 a unit of rounding apart. (Units of float64 are below what `converged` sees: README, and a test.)
+    # In float32 a unit of rounding apart. (Units of float64 are below what it sees: docs/mathematics/converged.md.)
     few = 2.0**27 + 16 * column(0, 1, 2, 3, 4, 5)
     case("ulps-apart", 2, few, vector(0, 1, 0, 1, 0, 1), fit_intercept=True, extreme=True)
     case("ulps-apart", 3, few, vector(0, 1, 2, 0, 1, 2), fit_intercept=True, extreme=True)

@@ -128,7 +128,7 @@ def test_the_requirements_of_asv_are_the_pins_of_the_project():
 
 @pytest.mark.slow
 def test_asv_runs_on_a_machine_that_it_has_never_seen_without_a_question(tmp_path):
-    """The command of the README, with one family of benchmarks, in a home folder where asv has left nothing."""
+    """The first asv command of docs/comparing-commits.md, with one family of benchmarks, in an empty home folder."""
     call = [sys.executable, "-m", "asv", "run", "-E", "existing", "--quick", "--dry-run", "-b", "memory.DeviceMemory"]
     home = os.environ | {"HOME": str(tmp_path)}
     done = subprocess.run(call, cwd=ROOT, env=home, stdin=subprocess.DEVNULL, capture_output=True, text=True)

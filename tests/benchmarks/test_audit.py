@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,7 +15,6 @@ from benchmarks.command.main import app
 from datasets import plugins
 from solvers import SOLVERS
 from solvers.adapters import PEERS
-from solvers.common.sources import ROOT
 
 PLANTS = '''
 """Solvers that do what a solver must not, and a peer that claims success at once."""
@@ -194,21 +188,3 @@ def test_every_solver_of_ours_is_a_subject():
     from benchmarks.command.audit import subjects
 
     assert [subjects(name) for name in SOLVERS] == [[f"hessbench:{name}"] for name in SOLVERS]
-
-
-@pytest.mark.slow
-def test_the_page_on_audits_does_what_it_says(tmp_path, monkeypatch):
-    """Its commands, in an empty folder, on the solvers of docs/plugins.md: each ends with a page, passed or failed."""
-    guide = (ROOT / "docs" / "plugins.md").read_text()
-    source = next(text for text in re.findall(r"```python\n(.*?)```", guide, re.DOTALL) if "class HeavyBall" in text)
-    (tmp_path / "my_solver.py").write_text(source)
-    env = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
-    block = re.search(r"```sh\n(.*?)```", (ROOT / "docs" / "audit.md").read_text(), re.DOTALL)[1]
-    for line in block.splitlines():
-        command = [*shlex.split(line.replace("python", sys.executable, 1))]
-        if " audit " in line:
-            command += ["--store", str(tmp_path / "verdicts.parquet")]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
-        assert done.returncode in (0, 1) and not done.stderr.startswith("error"), done.stderr
-        assert "failed" in done.stdout or "passed" in done.stdout
-    assert "heavy-ball" in (tmp_path / "audit.html").read_text()

@@ -24,9 +24,9 @@ from .separation import MOST_ENTRIES, STRICTLY, WEAKLY, may_weakly_separate, sep
 class LogisticRegression(LinearModel):
     """f(w) = reduce_i [y_i softplus(-z_i) + (1 - y_i) softplus(z_i)] + l2/2 ||w||^2,  z = X w (+ intercept).
 
-    X  (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
-       Entries of a CSR tensor that share a place are added up. Or a RowStream, whose rows are on a disk.
-    y  (n,): labels in [0, 1]; values strictly between are probabilities.
+    X (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
+        Entries of a CSR tensor that share a place are added up. Or a RowStream, whose rows are on a disk.
+    y (n,): labels in [0, 1]; values strictly between are probabilities.
     l2: penalty, >= 0. With `fit_intercept` one unpenalised coefficient is appended as the last entry of w.
     reduction: "mean" or "sum" over the rows; the penalty is added after it, never divided.
 

@@ -24,9 +24,9 @@ MOST_COLUMNS = 2000  # of an X whose second moments are decomposed: an eigendeco
 class SoftmaxRegression(LinearModel):
     """f(w) = reduce_i [log sum_k exp(z_ik) - z_i,y_i] + l2/2 ||w||^2,  z_ik = x_i w_k (+ intercept_k).
 
-    X  (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
-       Entries of a CSR tensor that share a place are added up. Or a RowStream, whose rows are on a disk.
-    y  (n,): labels 0, 1, ..., classes - 1, as integers or as floats that are whole.
+    X (n, d): a dense tensor or a torch CSR tensor; its dtype and device are the problem's.
+        Entries of a CSR tensor that share a place are added up. Or a RowStream, whose rows are on a disk.
+    y (n,): labels 0, 1, ..., classes - 1, as integers or as floats that are whole.
     classes: K >= 2; the largest label + 1 where None. l2: penalty, >= 0, on every row but not on the intercepts.
     reduction: "mean" or "sum" over the rows; the penalty is added after it, never divided.
     w is flat, (K (d [+ 1]),): class by class its d weights and, with `fit_intercept`, its intercept last;
