@@ -10,6 +10,7 @@ from typing import Any
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
@@ -126,7 +127,7 @@ def show(results: list[dict[str, Any]], console: Console) -> None:
         table = Table("contender", "setting", "gap", "iterations", "ms", "theirs / ours", title=title, box=SIMPLE)
         for row in scores.scores(result):
             if row.message:
-                table.add_row(row.contender, row.message, "-", "-", "-", "-")
+                table.add_row(row.contender, escape(row.message), "-", "-", "-", "-")  # it may name an [extra]
                 continue
             counted = "-" if row.iterations is None else str(row.iterations)
             name = f"[bold]{row.contender}[/]" if row.ours else row.contender

@@ -70,17 +70,18 @@ def sweep(peer: Peer, course: ScoreboardProblem, budget: float) -> tuple[Outcome
     for layout, dtype in product(course.layouts, peer.dtypes):
         try:
             objective = course.objective(layout, dtype)
+            try:
+                fit = ready(peer, objective)
+            except ValueError as error:  # it cannot express this model, or not in this layout
+                reasons.append((UNFIT, str(error)))
+                continue
             if reason := too_large(peer, objective):
                 reasons.append((LARGE, reason))
                 continue
             if reason := too_long(peer, objective, budget):
                 reasons.append((SLOW, reason))
                 continue
-            try:
-                fit = fits[layout, dtype] = ready(peer, objective)
-            except ValueError as error:  # it cannot express this model, or not in this layout
-                reasons.append((UNFIT, str(error)))
-                continue
+            fits[layout, dtype] = fit
             if not search(fit, layout, dtype, entry.trials, course, budget):
                 break
         except MissingPeerError as error:

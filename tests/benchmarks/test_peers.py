@@ -6,11 +6,13 @@ import json
 import math
 import resource
 import sys
+from io import StringIO
 from itertools import count
 from time import perf_counter
 
 import pytest
 import torch
+from rich.console import Console
 from typer.testing import CliRunner
 
 from benchmarks.command import peers as command
@@ -378,6 +380,13 @@ def test_the_command_prints_the_scoreboard_and_goes_on_where_it_stopped(folder, 
     assert first.exit_code == 0, first.output
     assert not measured and "scikit-learn:lbfgs" in first.output and "geometric mean" in first.output
     assert invoke(*wanted, "--force").exit_code == 0 and measured == [PROBLEM]
+
+
+def test_a_message_is_printed_as_it_is(result):
+    entries = {"a:b": {"status": MISSING, "message": "pip install '.[peers]'", "best": None, "seconds": []}}
+    console = Console(width=200, file=StringIO())
+    command.show([result | {"entries": result["entries"] | entries}], console)
+    assert "missing: pip install '.[peers]'" in console.file.getvalue()
 
 
 def test_an_interrupt_keeps_what_is_finished(tmp_path, result, monkeypatch):
