@@ -30,7 +30,7 @@ from .timing import (
 TOLERANCES = tuple(10.0**-k for k in range(1, 14))
 FIRST = 3  # of these: 1e-4, where a search begins
 TOO_SLOW = 3.0  # times the fastest fit that reached the gap: a setting so slow is not tried further
-FAR = 20.0  # times the fastest fit of all contenders: one that takes longer is not waited for,
+FAR = 10.0  # times the fastest fit of all contenders: one that takes longer is not waited for,
 LEAST_LIMIT = 1.0  # but for these seconds, for a first call may have much to do once
 PATIENCE = 3.0  # times what one fit may take: what all fits of a sweep may take together
 LONG = 0.3  # seconds: for longer fits, one is enough to choose the fastest setting

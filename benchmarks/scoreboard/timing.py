@@ -27,8 +27,8 @@ TARGET = 1e-6  # relative to f(x0) - f*: the target of the scoreboard, and the g
 SPARSE = 0.3  # of the entries: below this share, CSR is tried too
 MOST_DENSE = 1 << 28  # entries of X, two gigabytes: a sparse one with more is not tried as a dense one
 FEWEST_ROUNDS = 3  # of every contender, however slow it is
-BEHIND = 10.0  # times the fastest of the same library: its further rounds would change nothing
-BATCH_SECONDS = 0.05  # seconds: a turn of a shorter fit is the median of as many as it holds
+BEHIND = 5.0  # times the fastest of the same library: its further rounds would change nothing
+BATCH_SECONDS = 0.02  # seconds: a turn of a shorter fit is the median of as many as it holds
 SEED = 0  # of the order within the rounds
 
 REACHED, SHORT, SLOW, ERROR = "reached", "not reached", "over budget", "error"
@@ -127,7 +127,7 @@ def race(
 ) -> None:
     """Time all contenders that reached the gap, in rounds with a new random order each, into their entries.
 
-    After three rounds a contender is dropped if its fits together took longer than the budget, or if it is ten times
+    After three rounds a contender is dropped if its fits together took longer than the budget, or if it is five times
     slower than the fastest of its library.
 
     never_dropped: contenders that the budget does not end.
