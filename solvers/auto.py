@@ -16,6 +16,7 @@ from .linalg.kernels import fits_one_block, is_sparse
 from .newton.chebyshev import ChebyshevNewton
 from .newton.cholesky import CholeskyNewton
 from .newton.newton_cg import NewtonCG
+from .newton.reused_factor import ReusedFactorNewton
 from .objectives.base import Point
 
 CHEAP = 1.0  # gradients: a Hessian that takes less time does not justify a correction that saves Hessians
@@ -24,6 +25,9 @@ EXPENSIVE = 100.0  # gradients: a Hessian that takes longer is not formed
 # The same with a compiled Gram matrix of a sparse X, and its factor: w8a, at 4.8, took 0.75 of the time of newton-cg,
 # one-hot data, at 5.6, as long, and 5,000 x 300 with 15 entries a row, at 6.2, 1.8 times as long.
 EXPENSIVE_COMPILED = 6.0
+# From here on a compiled Hessian of a sparse X is worth keeping as a metric: one-hot data, at 4.8 and 5.6, took 0.7 and
+# 0.8 of the time of newton-chebyshev, w8a, at 4.8, 0.93, one-hot data at 3.6 0.95, and a9a, at 2.9, 1.2.
+REUSED = 4.0
 # Of curvatures, up to which L-BFGS needs no scaling: reuters (91) took 0.6 of the time of newton-cg, a problem with a
 # million columns (348) four times as long.
 SPREAD = 200.0
@@ -54,7 +58,8 @@ class Auto(DirectionalSolver):
     curvatures at the start lie within a factor of SPREAD; NewtonCG for others with more than 4000, for more than
     COEFFICIENTS of an objective that is no logistic regression, and for a sparse X whose Hessian would take as long as
     EXPENSIVE gradients (EXPENSIVE_COMPILED, where a compiled kernel makes it); SampledNewton where a quarter of the
-    rows is enough of a sample, and X neither small nor sparse with a compiled Gram matrix; else ChebyshevNewton where
+    rows is enough of a sample, and X neither small nor sparse with a compiled Gram matrix; ReusedFactorNewton where
+    that matrix takes as long as REUSED gradients; else ChebyshevNewton where
     the Hessian of a linear model takes as long as CHEAP gradients, and CholeskyNewton for the rest. Both solve systems
     of the order of the rows where there are more columns. No solver is tried out: the same problem always gets the same
     solver.
@@ -92,6 +97,8 @@ def pick(point: Point) -> tuple[str, str, DirectionalSolver]:
     compiled, reason = getattr(f, "rows", None) is not None, f"{n} rows and {size} coefficients"
     if is_sparse(X) and f.hessian_price > (EXPENSIVE_COMPILED if compiled else EXPENSIVE):
         return "newton-cg", f"a sparse X whose Hessian takes as long as {f.hessian_price:.0f} gradients", NewtonCG()
+    if compiled and f.hessian_price >= REUSED:
+        return "newton-chebyshev", f"{reason}, a factor for several steps", ReusedFactorNewton()
     if compiled:
         return exact(f, reason)
     sampled = SampledNewton()

@@ -219,7 +219,9 @@ def peers(
         typer.Option(help="Only this peer, as library:method; may be repeated.", show_default="all", **PEER_NAMES),
     ] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(help="Rounds; six or more give intervals.")] = 7,
-    time_limit: Annotated[float, typer.Option(help="Seconds a fit may take.")] = 20.0,
+    time_limit: Annotated[
+        float, typer.Option(help="Seconds a fit may take, or ten times as long as the fastest (1 at least), if less.")
+    ] = 20.0,
     force: Annotated[bool, FORCE] = False,
     store: Annotated[Path, typer.Option(help="Folder of the results.", show_default=shown(RESULTS / "peers"))] = RESULTS
     / "peers",

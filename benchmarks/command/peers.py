@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import typer
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from benchmarks.command.cases import check_counts, check_seconds, check_threads
@@ -16,6 +19,9 @@ from benchmarks.command.terminal.errors import fail
 from benchmarks.command.terminal.interrupts import interruptible, report
 from benchmarks.command.terminal.progress import progress_bar
 from benchmarks.runner.contenders import versions
+from benchmarks.runner.environment import memory
+from benchmarks.runner.measure import SHARE, sentence
+from benchmarks.runner.worker import limited_memory
 from benchmarks.scoreboard import scores, standing
 from benchmarks.scoreboard.contenders import CONTENDERS, OURS, PROBLEMS, measure_problem, timed
 from datasets import DataError, build
@@ -45,8 +51,8 @@ def peers(
     contenders = list(dict.fromkeys([*OURS, *peer])) if peer else timed()
     cells = list(product(problems, dict.fromkeys(threads or [1])))
     try:
-        with interruptible():
-            _measure_all(cells, contenders, repeats, time_limit, force, store)
+        with interruptible(), limited_memory(int(SHARE * memory("cpu"))):
+            failed = _measure_all(cells, contenders, repeats, time_limit, force, store)
     except KeyboardInterrupt:
         typer.echo("interrupted: finished problems are stored; rerun the same command to continue", err=True)
         raise typer.Exit(130) from None
@@ -54,11 +60,12 @@ def peers(
         fail(str(error))
     except OSError as error:
         fail(f"results cannot be stored in {str(store)!r} ({error.strerror}): name another folder with --store")
-    wanted = {scores.path(store, *cell).name for cell in cells}
-    results = [scores.read_file(store / name) for name in sorted(wanted)]
+    results = [scores.read_file(scores.path(store, *cell)) for cell in cells if cell not in failed]
     order = {name: place for place, name in enumerate(problems)}
     results.sort(key=lambda result: (result["threads"], order[result["problem"]]))
     show(results, Console(width=max(WIDTH, Console().width)))
+    if failed:
+        raise typer.Exit(1)
 
 
 def _problems(named: list[str]) -> list[str]:
@@ -80,24 +87,32 @@ def _problems(named: list[str]) -> list[str]:
 
 def _measure_all(
     cells: list[tuple[str, int]], contenders: list[str], repeats: int, time_limit: float, force: bool, store: Path
-) -> None:
+) -> list[tuple[str, int]]:
+    """The cells that could not be measured, each with a line that says why."""
     store.mkdir(parents=True, exist_ok=True)
+    failed: list[tuple[str, int]] = []
     with progress_bar() as bar:
         task = bar.add_task("", total=len(cells))
         for name, threads in cells:
             asked = (contenders, repeats, time_limit, versions(contenders))
             if force or not scores.measured(store, name, threads, *asked):
-                result = measure_problem(
-                    name,
-                    threads,
-                    contenders,
-                    repeats,
-                    time_limit,
-                    lambda what, name=name: bar.update(task, description=f"{name}: {what}"),
-                )
-                file = scores.write(store, result)
-                report("done", file.name)
+                title = f"{name}, threads: {threads}"
+                told = partial(_tell, bar, task, title)
+                try:
+                    result = measure_problem(name, threads, contenders, repeats, time_limit, told)
+                except ValueError:  # the scoreboard is not for this problem
+                    raise
+                except Exception as error:
+                    typer.echo(f"{title}: {sentence(error)}", err=True)
+                    failed.append((name, threads))
+                else:
+                    report("done", scores.write(store, result).name)
             bar.advance(task)
+    return failed
+
+
+def _tell(bar: Progress, task: TaskID, title: str, what: str) -> None:
+    bar.update(task, description=f"{title}: {what}")
 
 
 def show(results: list[dict[str, Any]], console: Console) -> None:
@@ -112,7 +127,7 @@ def show(results: list[dict[str, Any]], console: Console) -> None:
         table = Table("contender", "setting", "gap", "iterations", "ms", "theirs / ours", title=title, box=SIMPLE)
         for row in scores.scores(result):
             if row.message:
-                table.add_row(row.contender, row.message, "-", "-", "-", "-")
+                table.add_row(row.contender, escape(row.message), "-", "-", "-", "-")  # it may name an [extra]
                 continue
             counted = "-" if row.iterations is None else str(row.iterations)
             name = f"[bold]{row.contender}[/]" if row.ours else row.contender

@@ -13,7 +13,8 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,17 @@ def end_with(lifeline: Connection) -> None:
     fcntl.fcntl(lifeline.fileno(), fcntl.F_SETFL, flags | os.O_ASYNC)
     if lifeline.poll():  # it was closed before
         os._exit(1)
+
+
+@contextmanager
+def limited_memory(allowed: int) -> Iterator[None]:
+    """The same in a context: what needs more is an error there, and not the end of the process by the kernel."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    limit_memory(allowed)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def limit_memory(allowed: int) -> None:

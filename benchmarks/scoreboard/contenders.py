@@ -10,6 +10,7 @@ pytorch-minimize): these are other methods with our kernels, and no library as i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -20,16 +21,18 @@ from torch import Tensor
 
 from datasets import Problem, build, certificate, plugins
 from solvers import Status, Stop, minimize
-from solvers.adapters import PEERS, Claim, Fit, MissingPeerError, Peer
+from solvers.adapters import PEERS, Claim, Fit, Peer
 from solvers.named import solver_named
 from solvers.objectives import LogisticRegression, SoftmaxRegression
 
 from ..profiling.profile import verdict
 from ..profiling.recording import profile
 from ..runner.contenders import BY_GRADIENT, Contenders, versions
+from ..runner.measure import sentence
 from ..runner.suites import Case
 from .scores import reference
-from .timing import TARGET, Outcome, ScoreboardProblem, race, sweep
+from .sweep import limit, sweep
+from .timing import TARGET, Outcome, ScoreboardProblem, race
 
 PROBLEMS = (
     *("breast-cancer-l2", "synthetic-100x10", "synthetic-1000x24", "synthetic-1000x60", "synthetic-3000x4"),  # tiny
@@ -48,12 +51,16 @@ class Ours:
     """
 
     takes_any_objective: ClassVar[bool] = True
-    needs: ClassVar[str] = "hvp"  # where there are fewer rows, their matrices have the order of the rows
+    solves_by_rows: ClassVar[bool] = True  # where there are fewer rows, its matrices have the order of the rows
 
     solver: str
     by_gradient: bool = False
     iterations: int = Stop.iterations
     dtypes: tuple[str, ...] = ("float64", "float32")
+
+    @property
+    def needs(self) -> str:
+        return getattr(solver_named(self.solver), "needs", "hessian")
 
     def stop(self, tolerance: float) -> Stop:
         test = "gradient_tolerance" if self.by_gradient else "gap_tolerance"
@@ -67,7 +74,8 @@ class Ours:
         return fit
 
 
-PROFILED = 7  # runs of the profile of the fastest of ours
+PROFILED = 7  # runs of the profile of the fastest of ours,
+PROFILE_SECONDS = 5.0  # but one at least, and no more than such a time holds: each is made with phases, and without
 OURS_TIMED = (
     "auto",
     "newton-cholesky",
@@ -105,6 +113,7 @@ def measure_problem(
     """The result of a race on one problem, as plain values. Raises ValueError for a problem without a known gap."""
     from threadpoolctl import threadpool_limits
 
+    progress("data and certificate")
     problem = build(name)
     if not isinstance(problem.objective, (LogisticRegression, SoftmaxRegression)):
         raise ValueError(f"{name} is neither logistic nor softmax regression, which the peers fit: choose another")
@@ -120,7 +129,8 @@ def measure_problem(
             torch.set_num_threads(threads)
             for contender in contenders:
                 progress(contender)
-                entries[contender], fit = sweep(CONTENDERS[contender], course, budget)
+                fastest = min((entry.best.seconds for entry in entries.values() if entry.best), default=math.inf)
+                entries[contender], fit = sweep(CONTENDERS[contender], course, limit(budget, fastest))
                 if fit:
                     fits[contender] = fit
             race(entries, fits, course, repeats, budget, OURS, progress)
@@ -152,17 +162,21 @@ def limits(
 ) -> dict[str, Any] | None:
     """What limits the fastest of ours, from its profile at the setting that was timed; None where none reaches the gap.
 
-    The seconds of a run, of its phases and of each limit (Profile.bounds). The run is `minimize` alone, without the
-    construction of the objective, which is on the clock of a race.
+    The seconds of a run, of its phases and of each limit (Profile.bounds); or `error`, why there are none. The run is
+    `minimize` alone, without the construction of the objective, which is on the clock of a race.
     """
     name = reference({"entries": {contender: asdict(entry) for contender, entry in entries.items()}})
     if name is None:
         return None
     ours, best = CONTENDERS[name], entries[name].best
-    objective = course.objective(best.layout, best.dtype)
-    raced = replace(problem, objective=objective, x0=problem.x0.to(objective.X.dtype))
-    case = Case(problem.name, ours.solver, stop=ours.stop(best.tolerance), dtype=best.dtype, threads=threads)
-    found = profile(case, PROFILED, builder=lambda dtype, device: raced)
+    runs = max(1, min(PROFILED, int(PROFILE_SECONDS / (2 * best.seconds))))
+    try:
+        objective = course.objective(best.layout, best.dtype)
+        raced = replace(problem, objective=objective, x0=problem.x0.to(objective.X.dtype))
+        case = Case(problem.name, ours.solver, stop=ours.stop(best.tolerance), dtype=best.dtype, threads=threads)
+        found = profile(case, runs, builder=lambda dtype, device: raced)
+    except Exception as error:  # the times are kept
+        return {"error": sentence(error)}
     return {
         "seconds": found.uninstrumented,
         "instrumented": found.total,
@@ -174,9 +188,9 @@ def limits(
 
 
 def load(contenders: list[str]) -> None:
-    """Import the libraries, for the number of threads can only be set of what is loaded. A library may be missing, or
-    refuse the tiny problem."""
+    """Import the libraries, for the number of threads can only be set of what is loaded. One may be missing, refuse the
+    tiny problem or be broken: its sweep will say so."""
     tiny = LogisticRegression(torch.eye(2, dtype=torch.float64), torch.tensor([0.0, 1.0]), l2=1.0)
     for contender in contenders:
-        with suppress(MissingPeerError, ValueError):  # statsmodels takes no penalty; by then it is imported
+        with suppress(Exception):  # statsmodels takes no penalty; by then it is imported
             CONTENDERS[contender].prepare(tiny)

@@ -24,7 +24,7 @@ from .timing import REACHED
 
 DEFAULT = RESULTS / "peers"
 SCHEMA = 2
-RACING = (*MEASURING, *(f"benchmarks/scoreboard/{name}.py" for name in ("contenders", "memory", "timing")))
+RACING = (*MEASURING, *(f"benchmarks/scoreboard/{name}.py" for name in ("beforehand", "contenders", "sweep", "timing")))
 PACKAGES = (
     "scikit-learn",
     "scipy",

@@ -121,6 +121,9 @@ def limits(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
     for result in results:
         if not (found := result.get("limits")):
             continue
+        if "error" in found:
+            rows.append({"problem": result["problem"], "ours": reference(result), "run": found["error"]})
+            continue
         shares = {name: needed / found["seconds"] for name, needed in found["bounds"].items()}
         longest = max(found["phases"], key=found["phases"].__getitem__)
         rows.append(
@@ -134,7 +137,7 @@ def limits(results: Iterable[dict[str, Any]]) -> pd.DataFrame:
                 "longest phase": f"{longest}: {found['phases'][longest] / found['instrumented']:.0%}",
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).fillna("-")
 
 
 def _name(score: Score | None, result: dict[str, Any], prefix: str = "", on_ours: bool = False) -> str:

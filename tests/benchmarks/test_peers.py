@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import json
 import math
+import resource
+import sys
+from io import StringIO
 from itertools import count
 from time import perf_counter
 
 import pytest
 import torch
+from rich.console import Console
 from typer.testing import CliRunner
 
 from benchmarks.command import peers as command
 from benchmarks.command.main import app
-from benchmarks.scoreboard import scores, timing
+from benchmarks.runner.worker import limited_memory
+from benchmarks.scoreboard import contenders, scores, timing
 from benchmarks.scoreboard.contenders import CONTENDERS, OURS, measure_problem
 from benchmarks.scoreboard.standing import geometric_mean, standing
-from benchmarks.scoreboard.timing import ERROR, MISSING, REACHED, SHORT, SLOW, Outcome, ScoreboardProblem, race, sweep
+from benchmarks.scoreboard.sweep import FIRST, TOLERANCES, limit, next_place, sweep
+from benchmarks.scoreboard.timing import ERROR, MISSING, REACHED, SHORT, SLOW, Outcome, ScoreboardProblem, Trial, race
 from datasets import Dataset, build, certificate
 from datasets import registry as problems
 from datasets.registry import recipe
@@ -102,17 +108,36 @@ def test_a_sparse_problem_that_is_too_large_to_be_dense_is_met_as_it_is(monkeypa
 def test_a_claim_of_success_far_from_the_optimum_counts_for_nothing(course, optimum, clock):
     entry, fit = sweep(Fake(optimum, clock, offset=lambda tolerance: 1.0), course, 10.0)
     assert entry.status == SHORT and fit is None and "least gap" in entry.message
-    assert all(trial.success for trial in entry.trials) and len(entry.trials) == len(timing.TOLERANCES)
+    assert all(trial.success for trial in entry.trials)
+    assert [trial.tolerance for trial in entry.trials] == list(TOLERANCES[FIRST:])
 
 
-def test_a_sweep_goes_from_loose_to_tight_and_ends_when_the_gap_is_reached_twice(course, optimum, clock):
-    peer = Fake(optimum, clock, dtypes=("float64", "float32"))
+@pytest.mark.parametrize("enough", range(len(TOLERANCES)))
+@pytest.mark.parametrize("first", [FIRST, 0, 9])
+def test_the_search_finds_the_loosest_tolerance_that_is_enough_and_tries_one_tighter(enough, first):
+    reached = {}
+    while (place := next_place(reached, first)) is not None:
+        reached[place] = place >= enough
+    assert {enough, min(enough + 1, len(TOLERANCES) - 1)} <= set(reached) and len(reached) <= abs(first - enough) + 3
+    assert enough in (0, first) or enough - 1 in reached or first > enough
+
+
+@pytest.mark.parametrize("ends", range(FIRST + 1))
+def test_where_the_first_fit_does_not_end_the_search_begins_with_the_loosest(ends):
+    reached, order = {}, []
+    while (place := next_place(reached)) is not None:
+        order.append(place)
+        reached[place] = False if place < ends else None
+    assert order == [FIRST, *range(min(ends + 1, FIRST))]
+
+
+def test_further_settings_begin_where_the_first_one_ended(course, optimum, clock):
+    peer = Fake(optimum, clock, dtypes=("float64", "float32"), offset=lambda tolerance: tolerance**0.5)
     entry, _ = sweep(peer, course, 10.0)
-    for dtype in peer.dtypes:
-        trials = [trial for trial in entry.trials if trial.dtype == dtype]
-        reached = [trial.gap <= timing.TARGET for trial in trials]
-        assert reached == [False] * (len(reached) - 2) + [True, True] and len(reached) > 2
-        assert [trial.tolerance for trial in trials] == list(timing.TOLERANCES[: len(trials)])
+    double, single = ([trial for trial in entry.trials if trial.dtype == dtype] for dtype in peer.dtypes)
+    hits = [trial.tolerance for trial in double if trial.gap <= timing.TARGET]
+    assert [trial.tolerance for trial in single] == pytest.approx([hits[0], 10 * hits[0], hits[1]])
+    assert [trial.gap <= timing.TARGET for trial in single] == [True, False, True] and len(double) > 3
 
 
 def test_the_fastest_setting_that_reaches_the_gap_is_chosen(course, optimum, clock):
@@ -128,19 +153,39 @@ def test_the_fastest_setting_that_reaches_the_gap_is_chosen(course, optimum, clo
 def test_a_fit_over_the_budget_ends_its_sweep_and_what_was_reached_before_counts(course, optimum, clock):
     slow = Fake(optimum, clock, seconds=lambda tolerance: 0.1 if tolerance > 1e-2 else 11.0)
     entry, fit = sweep(slow, course, 10.0)
-    assert entry.status == SLOW and fit is None and len(slow.asked) == 2 and "10 s" in entry.message
+    assert entry.status == SLOW and fit is None and slow.asked == [1e-4, 1e-1, 1e-2] and "10 s" in entry.message
+    hopeless = Fake(optimum, clock, seconds=lambda tolerance: 11.0, dtypes=("float64", "float32"))
+    assert sweep(hopeless, course, 10.0)[0].status == SLOW and len(hopeless.asked) == 2  # float32 is not tried
     reached = Fake(optimum, clock, offset=lambda t: 0.0, seconds=lambda tolerance: 0.1 if tolerance > 1e-2 else 11.0)
     entry, fit = sweep(reached, course, 10.0)
     assert entry.status == REACHED and entry.best.tolerance == 1e-1
 
 
 def test_a_layout_or_precision_that_is_far_slower_is_given_up(course, optimum, clock):
-    peer = Fake(optimum, clock, dtypes=("float64", "float32"))
-    peer.seconds = lambda tolerance: 1.0 if len(peer.asked) < 7 else 3.5
+    peer = Fake(optimum, clock, dtypes=("float64", "float32"), offset=lambda tolerance: 0.0)
+    peer.seconds = lambda tolerance: 1.0 if len(peer.asked) <= 4 else 3.5
     entry, _ = sweep(peer, course, 10.0)
-    reached = [trial for trial in entry.trials if trial.gap <= timing.TARGET]
-    assert [trial.dtype for trial in reached] == ["float64"] * 2 and entry.trials[-1].dtype == "float32"
-    assert len([trial for trial in entry.trials if trial.seconds > 3]) == 1
+    reached = [trial.dtype for trial in entry.trials if trial.gap <= timing.TARGET]
+    assert reached == ["float64"] * 4 + ["float32"] and entry.best.dtype == "float64"
+
+
+def test_all_fits_of_a_sweep_take_no_more_than_three_budgets(course, optimum, clock):
+    peer = Fake(optimum, clock, offset=lambda tolerance: 1.0, seconds=lambda tolerance: 7.0)
+    entry, fit = sweep(peer, course, 10.0)
+    assert entry.status == SLOW and fit is None and len(peer.asked) == 5 and "35 s" in entry.message
+
+
+def test_no_contender_is_waited_for_that_is_ten_times_slower_than_the_fastest(monkeypatch):
+    budgets, best = [], Trial("dense", "float64", 1e-4, 0.2, 1e-8)
+
+    def fake(peer, course, budget):
+        budgets.append(budget)
+        return Outcome(REACHED, best=best), None
+
+    monkeypatch.setattr(contenders, "sweep", fake)
+    monkeypatch.setattr(contenders, "limits", lambda *arguments: None)
+    measure_problem(PROBLEM, 1, CHOSEN, 0, 30.0)
+    assert budgets == [30.0, 2.0, 2.0] and limit(30.0, 1e-3) == 1.0 and limit(0.5, 1e-3) == 0.5
 
 
 @pytest.mark.parametrize(("seconds", "fits"), [(15.0, 2), (25.0, 1)])
@@ -167,7 +212,7 @@ def test_an_endless_fit_is_interrupted_even_where_the_library_catches_errors(cou
             return fit
 
     entry, _ = sweep(Endless(), course, 0.05)
-    assert entry.status == SLOW and len(entry.trials) == 1 and not caught
+    assert entry.status == SLOW and len(entry.trials) == 2 and not caught
 
 
 def test_a_peer_that_raises_and_one_that_is_missing_are_rows_that_say_so(course):
@@ -184,6 +229,19 @@ def test_a_peer_that_raises_and_one_that_is_missing_are_rows_that_say_so(course)
     assert (entry.status, entry.message) == (ERROR, "ZeroDivisionError: of nothing")
     entry, _ = sweep(Raising(MissingPeerError("it is not installed")), course, 1.0)
     assert (entry.status, entry.message) == (MISSING, "it is not installed")
+
+
+def test_an_error_when_the_fastest_setting_is_chosen_or_in_a_gap_is_a_row_too(course, optimum, clock, monkeypatch):
+    peer = Fake(optimum, clock, offset=lambda tolerance: 0.0, seconds=lambda tolerance: 0.1)
+    healthy = peer.seconds
+    peer.seconds = lambda tolerance: healthy(tolerance) if len(peer.asked) <= 4 else 1 / 0  # only the sweep's own fits
+    entry, fit = sweep(peer, course, 10.0)
+    assert entry.status == SHORT and fit is None and "ZeroDivisionError" in entry.message
+    peer = Fake(optimum, clock)
+    entry, fit = sweep(peer, course, 10.0)
+    monkeypatch.setattr(course, "gap", lambda w: [].pop())
+    race({"a": entry}, {"a": fit}, course, 4, 10.0, (), lambda what: None)
+    assert entry.status == ERROR and "IndexError" in entry.message
 
 
 def raced(course, peers: dict, repeats: int, stay=()) -> tuple[dict[str, Outcome], list[str]]:
@@ -205,15 +263,23 @@ def test_all_take_turns_in_an_order_drawn_anew_that_is_the_same_each_time(course
 
 
 def test_short_fits_are_timed_several_times_a_turn_after_one_that_warms_up(course, optimum, clock):
-    entries, order = raced(course, {"a": Fake(optimum, clock, seconds=lambda tolerance: 0.02)}, repeats=2)
+    entries, order = raced(course, {"a": Fake(optimum, clock, seconds=lambda tolerance: 0.008)}, repeats=2)
     assert len(entries["a"].seconds) == 2 and len(order) == 2 * (1 + 2)
 
 
 def test_a_slow_contender_leaves_after_three_rounds_and_ours_stays(course, optimum, clock):
-    peers = {name: Fake(optimum, clock, seconds=lambda tolerance: 4.0) for name in ("slow", "ours")}
-    entries, _ = raced(course, peers | {"quick": Fake(optimum, clock)}, repeats=6, stay={"ours"})
-    assert {name: len(entry.seconds) for name, entry in entries.items()} == {"slow": 3, "ours": 6, "quick": 6}
-    assert entries["slow"].status == REACHED
+    peers = {name: Fake(optimum, clock, seconds=lambda tolerance: 4.0) for name in ("a:slow", "b:ours")}
+    entries, _ = raced(course, peers | {"c:quick": Fake(optimum, clock)}, repeats=6, stay={"b:ours"})
+    assert {name: len(entry.seconds) for name, entry in entries.items()} == {"a:slow": 3, "b:ours": 6, "c:quick": 6}
+    assert entries["a:slow"].status == REACHED
+
+
+def test_who_is_five_times_slower_than_the_fastest_of_its_library_leaves_after_three_rounds(course, optimum, clock):
+    seconds = {"a:fast": 0.1, "a:near": 0.4, "a:far": 0.6, "b:far": 0.6}
+    peers = {name: Fake(optimum, clock, seconds=lambda tolerance, each=each: each) for name, each in seconds.items()}
+    entries, _ = raced(course, peers, repeats=6, stay=set(seconds))
+    rounds = {name: len(entry.seconds) for name, entry in entries.items()}
+    assert rounds == {"a:fast": 6, "a:near": 6, "a:far": 3, "b:far": 6}
 
 
 def test_a_timed_fit_that_misses_the_gap_is_no_result(course, optimum, clock):
@@ -244,6 +310,16 @@ def test_a_problem_is_measured_with_all_that_a_reader_needs(result):
         measure_problem("breast-cancer", 1, CHOSEN, 1, 1.0)
     with pytest.raises(ValueError, match="neither logistic nor softmax"):
         measure_problem("mlp-breast-cancer-mean10", 1, CHOSEN, 1, 1.0)
+
+
+def test_a_profile_that_fails_leaves_the_times_and_says_why(monkeypatch):
+    def broken(*arguments, **more):
+        raise RuntimeError("[enforce fail] not enough memory\nsecond line")
+
+    monkeypatch.setattr(contenders, "profile", broken)
+    found = measure_problem(PROBLEM, 1, CHOSEN[:1], 1, 20.0)
+    assert found["limits"] == {"error": "RuntimeError: [enforce fail] not enough memory"}
+    assert found["entries"][CHOSEN[0]]["status"] == REACHED
 
 
 def test_threads_are_as_before_after_a_measurement():
@@ -306,6 +382,13 @@ def test_the_command_prints_the_scoreboard_and_goes_on_where_it_stopped(folder, 
     assert invoke(*wanted, "--force").exit_code == 0 and measured == [PROBLEM]
 
 
+def test_a_message_is_printed_as_it_is(result):
+    entries = {"a:b": {"status": MISSING, "message": "pip install '.[peers]'", "best": None, "seconds": []}}
+    console = Console(width=200, file=StringIO())
+    command.show([result | {"entries": result["entries"] | entries}], console)
+    assert "missing: pip install '.[peers]'" in console.file.getvalue()
+
+
 def test_an_interrupt_keeps_what_is_finished(tmp_path, result, monkeypatch):
     def measure(name, *arguments):
         if name != PROBLEM:
@@ -316,6 +399,29 @@ def test_an_interrupt_keeps_what_is_finished(tmp_path, result, monkeypatch):
     monkeypatch.setattr(scores, "calibration", lambda *arguments: {})
     ended = invoke("--problem", PROBLEM, "--problem", "synthetic-wide", "--store", str(tmp_path))
     assert ended.exit_code == 130 and "rerun the same command" in ended.output and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_problem_that_cannot_be_measured_is_named_and_the_others_are(tmp_path, result, monkeypatch):
+    def measure(name, *arguments):
+        if name != PROBLEM:
+            raise MemoryError("cannot allocate 9 GB")
+        return result
+
+    monkeypatch.setattr(command, "measure_problem", measure)
+    monkeypatch.setattr(scores, "calibration", lambda *arguments: {})
+    ended = invoke("--problem", "synthetic-wide", "--problem", PROBLEM, "--store", str(tmp_path))
+    assert ended.exit_code == 1 and "synthetic-wide, threads: 1: MemoryError: cannot allocate 9 GB" in ended.output
+    assert len(list(tmp_path.iterdir())) == 1 and "geometric mean" in ended.output
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel of Linux counts what RLIMIT_DATA limits")
+def test_a_fit_beyond_the_memory_is_a_row_and_the_limit_ends_with_the_context(course, optimum, clock):
+    peer = Fake(optimum, clock, offset=lambda tolerance: float(torch.ones(1 << 27, dtype=torch.float64)[0]))  # 1 GiB
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with limited_memory(1 << 28):
+        entry, fit = sweep(peer, course, 10.0)
+    assert entry.status == ERROR and fit is None and "memory" in entry.message
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before and sweep(peer, course, 10.0)[0].status == SHORT
 
 
 def trial(**more) -> dict:

@@ -6,10 +6,12 @@ import math
 
 import pytest
 
-from benchmarks.scoreboard import memory, timing
+from benchmarks.scoreboard import beforehand
+from benchmarks.scoreboard import sweep as sweeping
 from benchmarks.scoreboard.contenders import CONTENDERS, PROBLEMS, measure_problem, timed
 from benchmarks.scoreboard.standing import geometric_mean, overall, standing
-from benchmarks.scoreboard.timing import LARGE, REACHED, SHORT, UNFIT, ScoreboardProblem, sweep
+from benchmarks.scoreboard.sweep import sweep
+from benchmarks.scoreboard.timing import LARGE, MISSING, REACHED, SHORT, SLOW, UNFIT, ScoreboardProblem
 from datasets import build, certificate
 from datasets.registry import recipe
 from reports.tables.scoreboard import best_methods, best_peers, over_all
@@ -90,14 +92,39 @@ def softmax() -> ScoreboardProblem:
 
 def test_a_matrix_that_does_not_fit_the_memory_is_not_begun_and_the_row_says_so(softmax, monkeypatch):
     peer = PEERS["scikit-learn:newton-cholesky"]
-    assert not memory.too_large(peer, softmax.exact)
-    monkeypatch.setattr(memory, "memory", lambda device: 8 * memory.MATRICES * 15**2 - 1)  # 3 classes x 5 weights
-    monkeypatch.setattr(timing, "ready", lambda *arguments: pytest.fail("it was started"))
+    assert not beforehand.too_large(peer, softmax.exact)
+    monkeypatch.setattr(
+        beforehand, "memory", lambda device: 8 * beforehand.MATRICES * 15**2 - 1
+    )  # 3 classes x 5 weights
+    monkeypatch.setattr(sweeping, "timed", lambda *arguments: pytest.fail("it was started"))
     entry, fit = sweep(peer, softmax, 1.0)
     assert entry.status == LARGE and fit is None and "3 matrices of 15 x 15" in entry.message
     assert sweep(PEERS["scipy:trust-exact"], softmax, 1.0)[0].status == LARGE  # on our objective, too
-    assert not memory.too_large(PEERS["scikit-learn:lbfgs"], softmax.exact)
-    assert not memory.too_large(CONTENDERS[OURS], softmax.exact)
+    assert not beforehand.too_large(PEERS["scikit-learn:lbfgs"], softmax.exact)
+    assert not beforehand.too_large(CONTENDERS[OURS], softmax.exact)
+    assert sweep(CONTENDERS["hessbench:newton-cholesky"], softmax, 1.0)[0].status == LARGE  # ours, too
+
+
+def test_a_factor_that_takes_longer_than_a_fit_may_is_not_begun(softmax, monkeypatch):
+    monkeypatch.setattr(beforehand, "LEAST_ORDER", 15)
+    monkeypatch.setattr(beforehand, "calibration", lambda *arguments: {"gemm_gflops": 1e-9 * 15**3 / 3 / 2.0})
+    timed = sweeping.timed
+    monkeypatch.setattr(sweeping, "timed", lambda *arguments: pytest.fail("it was started"))
+    assert sweep(PEERS["glum:irls-ls"], softmax, 1.9)[0].status in (UNFIT, MISSING)  # which is said first
+    for name in ("hessbench:newton-cholesky", "scikit-learn:newton-cholesky"):
+        entry, fit = sweep(CONTENDERS[name], softmax, 1.9)
+        assert entry.status == SLOW and fit is None and "a factor of 15 x 15 takes 2.0 s" in entry.message
+    monkeypatch.setattr(sweeping, "timed", timed)
+    assert sweep(CONTENDERS["hessbench:newton-cholesky"], softmax, 2.1)[0].status == REACHED
+    assert not beforehand.too_long(CONTENDERS[OURS], softmax.exact, 0.1)  # it needs products alone
+
+
+def test_our_matrices_have_the_order_of_the_rows_where_these_are_fewer():
+    wide = build("synthetic-wide").objective
+    n, d = wide.X.shape
+    ours, theirs = CONTENDERS["hessbench:newton-cholesky"], PEERS["scikit-learn:newton-cholesky"]
+    assert (beforehand.order(ours, wide), beforehand.order(theirs, wide)) == (n, d) and n < d
+    assert beforehand.order(ours, wide.over(wide.X.to_sparse_csr())) == d  # of a sparse X there is no reduction
 
 
 def test_a_library_of_another_model_is_left_out_of_that_problem_alone(softmax):
