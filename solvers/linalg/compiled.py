@@ -18,6 +18,18 @@ _in_order = numba.njit(cache=True, fastmath=False, error_model="numpy", nogil=Tr
 _compiled = numba.njit(
     cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"}, error_model="numpy", nogil=True, boundscheck=False
 )
+# Without any reordering, which would undo the two parts of log 2; a product and a sum may become one operation.
+_elementwise = numba.njit(inline="always", fastmath={"contract", "nsz"}, error_model="numpy", nogil=True)
+
+EXP = tuple(1 / math.factorial(k) for k in range(14))  # the next term is below 1e-17 for |r| <= log(2) / 2
+ARTANH = tuple(1 / (2 * k + 1) for k in range(11))  # and here for |s| <= 0.1716
+LN2, SQRT2, LOG2_E = math.log(2), math.sqrt(2), 1 / math.log(2)
+LN2_HIGH = float.fromhex("0x1.62e42feep-1")  # its last 20 bits are 0: a multiple by an integer below 2^20 is exact
+LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")  # log 2 - LN2_HIGH
+FARTHEST = 800.0  # exp(-746) is 0
+TO_INTEGER = 1.5 * 2.0**52  # added, it rounds to an integer, and leaves that in the last bits
+TO_INTEGER_BITS = np.float64(TO_INTEGER).view(np.uint64)
+ONE, BIAS, MANTISSA = np.uint64(1), np.uint64(1023), np.uint64(52)
 
 
 def padded(n: int) -> int:
@@ -37,27 +49,72 @@ def advance(columns, penalties, scale, n, start, step, t, out):
     evaluate(columns, penalties, scale, n, out)
 
 
+@_elementwise
+def decay(a):
+    """exp(-a) for a >= 0, to 2 ulp; NaN of NaN. 2^-k exp(r), |r| <= log(2) / 2, r in two parts of log 2 (Cody & Waite 1980).
+
+    math.exp is a call for each number, which no vector unit takes. 2^-k is a product of two, so that it may underflow
+    gradually.
+    """
+    a = FARTHEST if a > FARTHEST else a
+    shifted = a * LOG2_E + TO_INTEGER
+    k = shifted - TO_INTEGER
+    r = (k * LN2_HIGH - a) + k * LN2_LOW
+    total = EXP[13]
+    for j in range(12, -1, -1):
+        total = total * r + EXP[j]
+    bits = np.float64(shifted).view(np.uint64) - TO_INTEGER_BITS  # k
+    half = bits >> ONE
+    first = np.uint64((BIAS - half) << MANTISSA).view(np.float64)
+    return total * first * np.uint64((BIAS + half - bits) << MANTISSA).view(np.float64)
+
+
+@_elementwise
+def log_one_plus(e):
+    """log(1 + e) for 0 <= e <= 1, to 2 ulp: 2 artanh(u / (2 + u)), and log 2 more with u = (e - 1) / 2 for large e."""
+    large = e > SQRT2 - 1
+    u = 0.5 * (e - 1.0) if large else e
+    s = u / (2.0 + u)
+    z = s * s
+    total = ARTANH[10]
+    for j in range(9, 0, -1):
+        total = total * z + ARTANH[j]
+    return 2.0 * s + (2.0 * s * (z * total) + (LN2 if large else 0.0))
+
+
 @_in_order
-def losses(margins, n, one, p, c):
-    """sum_i log(1 + exp(-m_i)) and the least of the n margins; writes p and c. one: 1 in the precision of the data.
+def losses(margins, n, p, c):
+    """sum_i log(1 + exp(-m_i)) and the least of the n margins; writes p and c. In float64 for margins of any precision.
 
     The sum is compensated (Neumaier 1974, Z. Angew. Math. Mech. 54, p. 39): a search that must not let f rise compares
-    values that differ by a few roundings, and adding 400 numbers in turn hides that many.
+    values that differ by a few roundings, and adding 400 numbers in turn hides that many. PADDING sums are made, for
+    vectors of the CPU, and added in the end.
     """
-    total, lost, least = 0.0, 0.0, np.inf
+    terms, sums = np.zeros(n + -n % PADDING), np.zeros((2, PADDING))
     for i in range(n):
-        margin = margins[i]
-        e = math.exp(-abs(margin))
-        large = one / (one + e)
+        margin = np.float64(margins[i])
+        e = decay(abs(margin))
+        large = 1.0 / (1.0 + e)
         small = e * large
         p[i] = small if margin >= 0 else large
         c[i] = large * small
-        least = min(least, margin)
-        term = np.float64(math.log1p(e) - min(margin, 0.0))
-        longer = total + term
-        lost += (total - longer) + term if total >= term else (term - longer) + total
-        total = longer
-    return total + lost if math.isfinite(total) else total, least
+        terms[i] = log_one_plus(e) - (margin if margin < 0 else 0.0)
+    least = np.inf
+    for i in range(n):
+        least = min(least, np.float64(margins[i]))
+    total, lost = sums[0], sums[1]
+    for i in range(0, len(terms), PADDING):
+        for k in range(PADDING):
+            term, before = terms[i + k], total[k]
+            longer = before + term
+            lost[k] += (before - longer) + term if before >= term else (term - longer) + before
+            total[k] = longer
+    value, rest = 0.0, 0.0
+    for k in range(PADDING):
+        longer = value + total[k]
+        rest += lost[k] + ((value - longer) + total[k] if value >= total[k] else (total[k] - longer) + value)
+        value = longer
+    return value + rest if math.isfinite(value) else value, least
 
 
 @_compiled
@@ -71,7 +128,7 @@ def evaluate(columns, penalties, scale, n, out):
     x, gradient = out[3 : 3 + d], out[3 + d : 3 + 2 * d]
     rows = out[3 + 2 * d :]
     margins, p, c = rows[:m], rows[m : 2 * m], rows[2 * m :]
-    loss, least = losses(margins, n, scale / scale, p, c)
+    loss, least = losses(margins, n, p, c)
     for i in range(n, m):
         p[i] = 0
         c[i] = 0

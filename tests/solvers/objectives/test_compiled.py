@@ -6,6 +6,8 @@ import math
 from importlib.util import find_spec
 from itertools import product
 
+import mpmath
+import numpy as np
 import pytest
 import torch
 
@@ -58,6 +60,44 @@ def test_everything_at_a_point_is_what_torch_gives(monkeypatch, n, d, options, d
     mine, other = ours.along(v), theirs.along(v)
     torch.testing.assert_close(mine.third_derivative(), other.third_derivative(), **close)
     torch.testing.assert_close(mine.at(0.5).value, other.at(0.5).value, **close)
+
+
+def test_the_elementary_functions_are_right_to_a_few_units_in_the_last_place():
+    kernels = compiled_point.kernels()
+    a = np.concatenate([[0.0, 1e-300, 1e-17, 0.34657, 0.34658, 0.88137, 0.88138], np.geomspace(1e-8, 700, 1999)])
+    p, c = np.empty_like(a), np.empty_like(a)
+    for i, number in enumerate(a):
+        value, least = kernels.losses(a[i : i + 1], 1, p[i : i + 1], c[i : i + 1])
+        assert least == number
+        with mpmath.workdps(40):
+            e = mpmath.exp(-mpmath.mpf(float(number)))
+            for found, exact in ((value, mpmath.log1p(e)), (p[i], e / (1 + e)), (c[i], e / (1 + e) ** 2)):
+                assert abs(found - exact) <= 8 * np.finfo(float).eps * exact, number
+
+
+def test_margins_of_any_size_give_what_is_representable():
+    kernels = compiled_point.kernels()
+    for margin, loss, p in [
+        (720.0, math.exp(-720), math.exp(-720)),
+        (1e6, 0.0, 0.0),
+        (math.inf, 0.0, 0.0),
+        (-1e6, 1e6, 1.0),
+        (-math.inf, math.inf, 1.0),
+    ]:
+        out = np.empty(2)
+        value, least = kernels.losses(np.array([margin]), 1, out[:1], out[1:])
+        assert least == margin and value == pytest.approx(loss, rel=1e-9, abs=0) and out[0] == pytest.approx(p, rel=1e-9)
+    out = np.empty(2)
+    value, _ = kernels.losses(np.array([math.nan]), 1, out[:1], out[1:])
+    assert math.isnan(value) and np.isnan(out).all()
+
+
+def test_the_sum_of_losses_loses_less_than_their_last_digits():
+    margins = np.random.default_rng(0).normal(size=4001) * 10
+    out = np.empty((2, 4001))
+    value, _ = compiled_point.kernels().losses(margins, 4001, *out)
+    terms = [compiled_point.kernels().losses(margins[i : i + 1], 1, *out[:, :1])[0] for i in range(4001)]
+    assert abs(value - math.fsum(terms)) <= 2 * math.ulp(value)
 
 
 @pytest.mark.parametrize("dtype", DIGITS, ids=str)
