@@ -18,6 +18,7 @@ from ..core.stopping import Status, Stop, allowed_gap
 from ..linalg.cholesky import rounding_shift
 from ..objectives.linear.logistic_point import CERTAIN
 from ..objectives.linear.margins import LONGEST
+from .compiled_start import compiled_start
 from .logistic import BatchLogisticRegression, BatchPoint
 from .methods import Judgement, Solved, State, batched, dot, solve
 
@@ -93,7 +94,8 @@ def minimize_batch(
     `converged` needs the exact Newton decrement of the problem, enlarged by a bound on its rounding error, or the norm
     of its gradient and strong convexity. A problem whose Hessian is singular to rounding, whose classes may be
     separable or whose search fails is rare: it leaves the batch and is finished by `minimize`, from where it is.
-    The host reads a device twice for each trial step, one number of each problem.
+    The host reads a device twice for each trial step, one number of each problem. Where compiled kernels can be had,
+    Newton's steps of small problems are made by them (`compiled_start`), and the batch decides how each ends.
     Raises TypeError or ValueError for wrong arguments, and ValueError for a solver without a batched form.
     """
     method = batched(solver)
@@ -127,9 +129,15 @@ class _Batch:
             "retry_below": torch.full_like(self.point.value, math.inf),
         }
         self.pending = torch.full_like(self.point.value, Code.GOES_ON, dtype=torch.int8)  # codes not read yet
+        if (start := compiled_start(solver, objective, x, self.state["floor"], stop, self.late)) is not None:
+            x, self.state["iterations"] = start
+            self.point = objective.at(x)
         self.x, self.value = x.clone(), self.point.value.clone()
         self.half, self.steps = torch.full_like(self.value, math.nan), torch.zeros_like(self.state["iterations"])
         self.code = [Code.GOES_ON] * B
+
+    def late(self) -> bool:
+        return self.stop.seconds < math.inf and self.clock() - self.began >= self.stop.seconds
 
     def run(self) -> BatchResult:
         f, point = self.objective, self.point
@@ -146,8 +154,7 @@ class _Batch:
         """One trial of each problem."""
         newton = solve(self.point.hessian, self.point.gradient) if self.method.needs == "hessian" else None
         direction = self.method.propose(self.point, self._own_state(), newton)
-        late = self.stop.seconds < math.inf and self.clock() - self.began >= self.stop.seconds
-        if self._end(*self._with_direction(direction, newton, late)):
+        if self._end(*self._with_direction(direction, newton, self.late())):
             return
         if len(direction.slope) != len(self.ids):  # some problems have left
             direction = direction._make(part.index_select(0, self.kept) for part in direction)

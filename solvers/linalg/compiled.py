@@ -26,6 +26,7 @@ ARTANH = tuple(1 / (2 * k + 1) for k in range(11))  # and here for |s| <= 0.1716
 LN2, SQRT2, LOG2_E = math.log(2), math.sqrt(2), 1 / math.log(2)
 LN2_HIGH = float.fromhex("0x1.62e42feep-1")  # its last 20 bits are 0: a multiple by an integer below 2^20 is exact
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")  # log 2 - LN2_HIGH
+REFRESH = 10  # steps after which margins are computed from X
 FARTHEST = 800.0  # exp(-746) is 0
 TO_INTEGER = 1.5 * 2.0**52  # added, it rounds to an integer, and leaves that in the last bits
 TO_INTEGER_BITS = np.float64(TO_INTEGER).view(np.uint64)
@@ -51,10 +52,10 @@ def advance(columns, penalties, scale, n, start, step, t, out):
 
 @_elementwise
 def decay(a):
-    """exp(-a) for a >= 0, to 2 ulp; NaN of NaN. 2^-k exp(r), |r| <= log(2) / 2, r in two parts of log 2 (Cody & Waite 1980).
+    """exp(-a) for a >= 0, to 2 ulp; NaN of NaN: 2^-k exp(r), with r = k log 2 - a.
 
-    math.exp is a call for each number, which no vector unit takes. 2^-k is a product of two, so that it may underflow
-    gradually.
+    By log 2 in two parts (Cody & Waite 1980, Software Manual for the Elementary Functions, ch. 6). math.exp is a call
+    for each number, which no vector unit takes. 2^-k is a product of two, so that it may underflow gradually.
     """
     a = FARTHEST if a > FARTHEST else a
     shifted = a * LOG2_E + TO_INTEGER
@@ -263,3 +264,55 @@ def third_derivative(columns, moves, p, c, scale, work, out):
         for i in range(len(p)):
             total += columns[j, i] * bends[i]
         out[j] = -scale * total
+
+
+@_compiled
+def descend(rows, signs, penalties, scales, unpenalised, rule, floors, x, steps):
+    """Newton-Cholesky on B problems, one after the other, until the step's own decrement is within the bound.
+
+    rows: (B or 1, d, n), X^T with its signs, or one X^T without them for all; signs (B, n). penalties (B, d), scales
+    (B,), floors (B,), of the bound. x (B, d): the start, and the end. steps (B,): accepted so far, and in the end.
+    rule: [of |f| in the bound, iterations, shrink, sufficient, eps times what counts as rounding, 1 to end at a
+    separating x where unpenalised (B,)]. A problem whose search comes to rounding level ends there, too.
+    """
+    B, d = x.shape
+    n = rows.shape[2]
+    columns, work = np.zeros((d, n), x.dtype), np.zeros((2, n), x.dtype)
+    hessian, lower = np.zeros((d, d), x.dtype), np.zeros((d, d), x.dtype)
+    point, trial = np.zeros(3 + 2 * d + 3 * n, x.dtype), np.zeros(3 + 2 * d + 3 * n, x.dtype)
+    step = np.zeros(1 + 2 * d + n, x.dtype)
+    for b in range(B):
+        for j in range(d):
+            for i in range(n):
+                columns[j, i] = rows[b, j, i] if len(rows) == B else rows[0, j, i] * signs[b, i]
+        fixed, scale = penalties[b], scales[b]
+        refresh(columns, fixed, scale, x[b], point)
+        while steps[b] < rule[1] and math.isfinite(point[0]):
+            if rule[5] > 0 and unpenalised[b] and point[1] > 0:
+                break
+            newton(columns, fixed, scale, work, point, hessian, lower, step)
+            slope, value = np.float64(step[0]), np.float64(point[0])
+            if not slope < 0 or -0.5 * slope <= rule[0] * abs(value) + floors[b]:
+                break
+            t, taken = 1.0, False
+            while not taken and -t * slope > rule[4] * abs(value):
+                advance(columns, fixed, scale, n, point, step, t, trial)
+                taken = math.isfinite(trial[0]) and trial[0] <= value + rule[3] * t * slope
+                t *= rule[2]
+            if not taken:
+                break
+            point, trial = trial, point
+            steps[b] += 1
+            if steps[b] % REFRESH == 0:
+                refresh(columns, fixed, scale, point[3 : 3 + d].copy(), point)
+        if math.isfinite(point[0]):
+            x[b] = point[3 : 3 + d]
+
+
+@_compiled
+def refresh(columns, penalties, scale, x, out):
+    """`evaluate` at x, with margins computed from X."""
+    d, n = columns.shape
+    out[3 : 3 + d] = x
+    product(columns, x, out[3 + 2 * d : 3 + 2 * d + n])
+    evaluate(columns, penalties, scale, n, out)

@@ -86,7 +86,8 @@ def test_margins_of_any_size_give_what_is_representable():
     ]:
         out = np.empty(2)
         value, least = kernels.losses(np.array([margin]), 1, out[:1], out[1:])
-        assert least == margin and value == pytest.approx(loss, rel=1e-9, abs=0) and out[0] == pytest.approx(p, rel=1e-9)
+        assert least == margin
+        assert value == pytest.approx(loss, rel=1e-9, abs=0) and out[0] == pytest.approx(p, rel=1e-9, abs=0)
     out = np.empty(2)
     value, _ = kernels.losses(np.array([math.nan]), 1, out[:1], out[1:])
     assert math.isnan(value) and np.isnan(out).all()
