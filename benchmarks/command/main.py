@@ -364,6 +364,48 @@ def scale(
 
 
 @app.command(cls=Verb)
+def probe(
+    features: Annotated[
+        str,
+        typer.Argument(
+            metavar="FEATURES",
+            help="CSV, Parquet, NPZ (arrays X and y), NPY, LIBSVM; or a folder of `data convert`, larger than memory.",
+        ),
+    ],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="The column or array of the classes; beside X.npy another NPY file.", show_default="y of NPZ"
+        ),
+    ] = None,
+    l2: Annotated[
+        str,
+        typer.Option(help="Penalties l2/2 ||w||^2 of the mean loss, as 1e-3,1e-4; or path: 15 from 10 to 1e-6."),
+    ] = "path",
+    validation: Annotated[float, typer.Option(help="Share of the rows to hold out; none of a folder is.")] = 0.1,
+    gap: Annotated[float, typer.Option(help="Proved gap of each fit to its minimum, as a fraction of f.")] = 1e-6,
+    solver: Annotated[str, typer.Option(help="Of this project.", **SOLVER_NAMES)] = "auto",
+    intercept: Annotated[bool, typer.Option(help="An intercept of each class, without a penalty.")] = True,
+    device: Annotated[str, typer.Option(help="cpu, cuda, ...")] = "cpu",
+    dtype: Annotated[str, typer.Option(help="float32 or float64; that of a folder stays.")] = "float32",
+    threads: Annotated[int, typer.Option(help="Threads torch may use.")] = 1,
+    out: Annotated[
+        Path | None, typer.Option(help="NPZ file for the weights; what it holds already is not fitted again.")
+    ] = None,
+) -> None:
+    """Fit a linear classifier to features over a path of penalties, each fit to a proved gap: a linear probe.
+
+    Softmax regression, or logistic of two classes; the columns are taken as they are. Each penalty starts from the
+    minimiser of the next larger one, and is judged on held-out rows.
+
+    Example: python -m benchmarks probe embeddings.npz --out probe.npz
+
+    Example: python -m benchmarks probe X.npy --labels y.npy --l2 1e-3,1e-4,1e-5 --device cuda
+    """
+    call("probe", locals())
+
+
+@app.command(cls=Verb)
 def gpu(
     out: Annotated[Path, typer.Option(help="Folder for the results, at most eight files.")] = Path("gpu-results"),
     minutes: Annotated[float, typer.Option(help="Time for all of it.")] = 8.0,

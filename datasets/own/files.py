@@ -1,4 +1,4 @@
-"""Files as tables: CSV, Parquet, NPZ and LIBSVM, by pandas, pyarrow, NumPy and scikit-learn."""
+"""Files as tables: CSV, Parquet, NPZ, NPY and LIBSVM, by pandas, pyarrow, NumPy and scikit-learn."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .tables import Table, listed, pandas
 
 SEPARATORS = ",;\t|"
 LIBSVM_ROW = re.compile(r"\S+(\s+\d+:\S+)+\s*(#.*)?")
-SUFFIXES = ".csv, .tsv, .parquet, .npz, .libsvm or .svm (text may end in .gz or .bz2)"
+SUFFIXES = ".csv, .tsv, .parquet, .npz, .npy, .libsvm or .svm (text may end in .gz or .bz2)"
 
 
 def read(path: str, target: str | None, drop: Sequence[str] = ()) -> Table:
     """The table in a file. target: the column to predict; the array `y` of an NPZ file and the labels of a LIBSVM file
-    need no name. drop: columns to leave out. Raises ValueError."""
+    need no name; beside an NPY file it is another, of the labels. drop: columns to leave out. Raises ValueError."""
     file = Path(path)
     if not file.is_file():
         raise ValueError(f"{path!r} is a folder without converted rows: give a file ending in {SUFFIXES}")
@@ -51,7 +51,7 @@ def _reader(file: Path) -> Callable[..., Any]:
     suffixes = [suffix.lower() for suffix in file.suffixes]
     if suffixes and suffixes[-1] in PACKED:
         suffixes.pop()
-    known = {".csv": _csv, ".tsv": _csv, ".parquet": _parquet, ".pq": _parquet, ".npz": _npz}
+    known = {".csv": _csv, ".tsv": _csv, ".parquet": _parquet, ".pq": _parquet, ".npz": _npz, ".npy": _npy}
     known |= dict.fromkeys((".libsvm", ".svm", ".svmlight"), libsvm)
     if suffixes and suffixes[-1] in known:
         return known[suffixes[-1]]
@@ -123,6 +123,19 @@ def _npz(file: Path, target: str | None) -> Any:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
         raise ValueError(f"it needs an array X (n, d), or arrays of one length, beside {label!r}; found {shapes}")
     return pandas().DataFrame(flat)
+
+
+def _npy(file: Path, target: str | None) -> Any:
+    """A Table of X, and the labels in another NPY file."""
+    if target is None or not target.endswith(".npy"):
+        raise ValueError("an NPY file holds X alone: name the NPY file of the labels as the target")
+    try:
+        X, y = (np.load(name, allow_pickle=False) for name in (file, target))
+    except ValueError as error:
+        raise ValueError(f"an array cannot be read: {_first_line(error)}") from None
+    if X.ndim != 2 or y.ndim != 1:
+        raise ValueError(f"X must have two dimensions and the labels one, found {X.shape} and {y.shape}")
+    return Table(X, y, Path(target).stem)
 
 
 def libsvm(file: Path) -> Table:

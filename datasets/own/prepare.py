@@ -22,11 +22,15 @@ HUGE = 1e100  # columns with larger entries are divided by these first: their sq
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set, the number of its classes, and what was done to the user's columns, a sentence each."""
+    """A data set, the labels of its classes, and what was done to the user's columns, a sentence each."""
 
     data: Dataset
-    classes: int
+    class_names: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def classes(self) -> int:
+        return len(self.class_names)
 
 
 def prepare(
@@ -59,7 +63,7 @@ def prepare(
         raise ValueError(f"X has entries up to {largest:.1g}, whose squares overflow: standardise the columns")
     y = torch.as_tensor(target.y)
     data = Dataset(name, _tensor(X[train]), y[train], _tensor(X[test]), y[test], names)
-    return Prepared(data, target.count, tuple(notes))
+    return Prepared(data, target.names, tuple(notes))
 
 
 def split(target: Classes, test_size: float, seed: int) -> tuple[np.ndarray, np.ndarray, list[str]]:

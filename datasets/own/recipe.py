@@ -129,7 +129,7 @@ def _streamed(own: StreamedData, stamp: tuple[int, int]) -> Prepared:
     stream = RowStream(own.path)
     target = classes(stream.y.numpy(), "target", own.model, MODELS[own.model].classes, ", ".join(MODELS))
     data = Dataset(own.path, stream, torch.as_tensor(target.y), stream.y[:0], stream.y[:0])
-    return Prepared(data, target.count, (*target.notes, AS_THEY_ARE))
+    return Prepared(data, target.names, (*target.notes, AS_THEY_ARE))
 
 
 def _stamp(path: str) -> tuple[int, int]:

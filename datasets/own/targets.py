@@ -13,11 +13,15 @@ SHARE = 0.5  # of the rows: a target with more different values is a quantity
 
 
 class Classes(NamedTuple):
-    """y (n,) in {0, ..., count - 1}, float64."""
+    """y (n,) in {0, ..., count - 1}, float64; names: the labels that these stand for."""
 
     y: np.ndarray
-    count: int
+    names: tuple[str, ...]
     notes: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
 
 
 def classes(target: Any, label: str, model: str, wanted: int | None, models: str) -> Classes:
@@ -51,7 +55,7 @@ def classes(target: Any, label: str, model: str, wanted: int | None, models: str
     pairs = [f"{name!r} is {k}" for k, name in enumerate(names[:SHOWN])]
     more = f", ... ({len(names):,} classes)" if len(names) > SHOWN else ""
     notes = () if same else (f"target {label!r}: {', '.join(pairs)}{more}",)
-    return Classes(y.ravel().astype(np.float64), len(found), notes)
+    return Classes(y.ravel().astype(np.float64), tuple(names), notes)
 
 
 def quantity(models: str) -> str:

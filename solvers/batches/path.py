@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from torch import Tensor
@@ -52,12 +54,28 @@ def regularization_path(
     numbers = [penalty(float(l2), objective.X) for l2 in l2s]
     if not numbers:
         raise ValueError("l2s is empty: give at least one penalty")
-    results: list[Any] = [None] * len(numbers)
-    for k in sorted(range(len(numbers)), key=lambda k: -numbers[k]):
-        results[k] = found = minimize(solver, with_penalty(objective, numbers[k]), x0, stop)
+    found = dict(fits(solver, objective, set(numbers), x0, stop))
+    return RegularizationPath(numbers, [found[l2] for l2 in numbers])
+
+
+def fits(
+    solver: Any,
+    objective: LinearModel,
+    l2s: Iterable[float],
+    x0: Tensor | None = None,
+    stop: Stop = Stop(),
+    known: Mapping[float, Tensor] = MappingProxyType({}),
+) -> Iterator[tuple[float, Result]]:
+    """The penalties and their fits one by one, from the largest. known: minimisers of some penalties, which are not
+    fitted again, and are starts for those that follow."""
+    for l2 in sorted({*l2s, *known}, reverse=True):
+        if l2 in known:
+            x0 = known[l2]
+            continue
+        found = minimize(solver, with_penalty(objective, l2), x0, stop)
         if found.status == Status.CONVERGED:
             x0 = found.x
-    return RegularizationPath(numbers, results)
+        yield l2, found
 
 
 def with_penalty(objective: LinearModel, l2: float) -> LinearModel:

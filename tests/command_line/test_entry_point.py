@@ -24,7 +24,7 @@ from reports.__main__ import app as report
 GROUPS = {"": measuring, "report": report, "data": data}
 FORMER = {"--budget", "--limit", "--again", "--seconds", "--case", "--results"}
 # --data: the rows that `data check` takes, and whether the report shows the data. --baseline: counts, and a commit.
-TWO_MEANINGS = {"--data", "--baseline"}
+TWO_MEANINGS = {"--data", "--baseline", "--l2"}  # a probe has a path of penalties
 HEAVY = ("torch", "numpy", "pandas", "matplotlib", "scipy", "sklearn", "pyarrow")
 
 # Shows the help of many commands in one process, and then what that process has imported.
