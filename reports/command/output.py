@@ -15,6 +15,7 @@ from benchmarks.command.terminal.errors import fail
 from datasets.folders import RESULTS, TOOLS
 
 RUNS, PEERS, PROFILES, SCALE, LATEST = (RESULTS / name for name in ("runs", "peers", "profiles", "scale", "latest"))
+FOREIGN = RESULTS / "foreign"  # runs that another suite measured
 VERDICTS = RESULTS / "honesty" / "verdicts.parquet"
 ASV, MICRO = TOOLS / ".asv" / "results", TOOLS / ".benchmarks"
 # Written out, so that `--help` need not import what measures; a test compares them with the defaults of the code.

@@ -28,7 +28,7 @@ from reports.sections.scoreboard import scoreboard_sections
 from reports.sections.tools import tool_sections
 
 
-@pytest.mark.parametrize("verb", ["build", "compare", "recommend", "regressions", "publish"])
+@pytest.mark.parametrize("verb", ["build", "compare", "recommend", "regressions", "publish", "export", "import"])
 def test_the_help_has_an_example_and_imports_neither_torch_nor_pandas(verb):
     code = f"import sys; sys.argv[1:] = ['{verb}', '--help']; from reports.__main__ import app\n"
     code += "try:\n app()\nfinally:\n print('modules:', *sys.modules)"
