@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,9 @@ from benchmarks.command.terminal.errors import fail
 from datasets.folders import shown
 
 from .output import ASV, THRESHOLD, print_table, writing
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN = ["verdict", "commit", "against", "kind", "benchmark", "quantity", "ratio", "interval", "typical", "remark"]
 
@@ -25,7 +28,13 @@ def regressions(
     threshold: Annotated[
         float, typer.Option(min=0.0, help="Smallest relative change to report, e.g. 0.05.")
     ] = THRESHOLD,
-    out: Annotated[Path | None, typer.Option(help="Folder for the whole list: CSV, Markdown, LaTeX.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the whole list: CSV, Markdown, LaTeX. With --github also a file, NAME.md."),
+    ] = None,
+    github: Annotated[
+        bool, typer.Option("--github", help="Print a comment for a pull request, about the newest commit alone.")
+    ] = False,
     fail_if_worse: Annotated[
         bool, typer.Option("--fail", help="Exit with 1 if the newest commit is worse than the last or the baseline.")
     ] = False,
@@ -36,9 +45,12 @@ def regressions(
     asv run --record-samples --interleave-rounds 'HEAD~5..HEAD'
 
     Example: python -m reports regressions --threshold 0.1
+
+    Example: python -m reports regressions --github > comment.md
     """
-    from ..comparing.commits import git_history
-    from ..comparing.regressions import REGRESSIONS, changes, worse_now
+    from ..comparing.comment import comment
+    from ..comparing.commits import commit_places, git_history
+    from ..comparing.regressions import REGRESSIONS, worse_now
     from ..data.asv_results import asv_results
     from ..page.write import write_table
 
@@ -54,13 +66,32 @@ def regressions(
         fail(f"no results of a machine {machine!r}: there are {', '.join(sorted(set(frame['host'])))}")
     if machine is not None:
         frame = frame[frame["host"] == machine]
+    history = git_history(results)
     try:
-        table = REGRESSIONS.make(frame, baseline=baseline, threshold=threshold, history=git_history(results))
+        table = REGRESSIONS.make(frame, baseline=baseline, threshold=threshold, history=history)
     except ValueError as error:
         fail(str(error))
+    places = commit_places(frame, history)
+    words = comment(table, max(places, key=places.__getitem__), threshold=threshold) if github else ""
     if out is not None:
-        with writing(out):
-            write_table(table.drop(columns="place"), REGRESSIONS.caption, out / "regressions")
+        alone = github and out.suffix == ".md"
+        with writing(out.parent if alone else out):
+            if github:
+                (out if alone else out / "comment.md").write_text(words)
+            if not alone:
+                write_table(table.drop(columns="place"), REGRESSIONS.caption, out / "regressions")
+    if github:
+        typer.echo(words, nl=False)
+    else:
+        _print(table, frame)
+    if fail_if_worse and worse_now(table):
+        raise typer.Exit(1)
+
+
+def _print(table: pd.DataFrame, frame: pd.DataFrame) -> None:
+    """The changes as a table, and how many comparisons there are of each verdict."""
+    from ..comparing.regressions import changes
+
     rows = [_row(row) for row in changes(table).to_dict("records")]
     columns = [*SHOWN, *(["host"] if frame["host"].nunique() > 1 else [])]
     if rows:
@@ -70,8 +101,6 @@ def regressions(
     typer.echo(f"{frame['commit'].nunique()} commits, {len(table)} comparisons: {words}")
     if frame["commit"].nunique() == 1:
         typer.echo("measure another commit to compare it with, such as: asv run --record-samples 'HEAD~1^!'")
-    if fail_if_worse and worse_now(table):
-        raise typer.Exit(1)
 
 
 def _row(row: dict) -> dict:
