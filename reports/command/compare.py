@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,9 @@ from benchmarks.command.terminal.errors import fail
 from datasets.folders import shown
 
 from .output import GAP, RUNS, Json, print_json, print_table, writing
+
+if TYPE_CHECKING:
+    from ..comparing.selection import Sides
 
 
 def compare(
@@ -27,6 +30,9 @@ def compare(
     ] = [],  # noqa: B006
     gap: Annotated[float, typer.Option(help="Target gap for --quantity gap, as a fraction of f(x0) - f*.")] = GAP,
     out: Annotated[Path | None, typer.Option(help="Folder for the whole list: CSV, Markdown, LaTeX.")] = None,
+    null: Annotated[
+        bool, typer.Option("--null", help="A/A test: A and B are the same; halves of its repeats are compared.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Compare A with B: cases that agree in everything else are paired, and each pair has a ratio of times with its
@@ -37,6 +43,8 @@ def compare(
     Example: python -m reports compare 3f2a1b 9c0d2e --quantity gap
 
     Example: python -m reports compare threads=1 threads=2 --out threads
+
+    Example: python -m reports compare cpu cpu --null
     """
     import pandas as pd
 
@@ -51,9 +59,11 @@ def compare(
     if not 0 < gap < 1:
         fail(f"--gap must lie between 0 and 1, found {gap:g}")
     try:
-        chosen = sides(store, first, second)
+        chosen = sides(store, first, second, same=null)
     except ValueError as error:
         fail(str(error))
+    if null:
+        return _null(chosen, tuple(quantity) or tuple(QUANTITIES), gap, out, json)
     table = COMPARE.make(chosen, quantities=quantity or tuple(QUANTITIES), gap=gap)
     _, alone = partners(chosen)
     a, b = (f"{chosen.kind} {name}" for name in chosen.names)
@@ -75,3 +85,22 @@ def compare(
         typer.echo(line)
     if alone:
         typer.echo(f"without a partner: {without_partner(alone)}")
+
+
+def _null(chosen: Sides, quantities: tuple[str, ...], gap: float, out: Path | None, json: bool) -> None:
+    """The selection against itself."""
+    from ..comparing.null import NULL, nothing_to_split, null_lines, null_test
+    from ..page.write import write_table
+    from ..text import records
+
+    found = null_test(chosen, quantities=quantities, gap=gap)
+    if found.cases.empty:
+        fail(nothing_to_split(found))
+    if out is not None:
+        with writing(out):
+            write_table(found.cases, f"A and B: {chosen.kind} {chosen.names[0]}. {NULL.caption}", out / NULL.name)
+    if json:
+        return print_json({"cases": records(found.cases), "lists": found.lists, "left_out": found.left_out})
+    typer.echo(f"A and B: {chosen.kind} {chosen.names[0]}")
+    for line in null_lines(found):
+        typer.echo(line)

@@ -119,8 +119,8 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
         if math.isnan(row.error):
             ends = (math.nan, math.nan)
         else:
-            reach = t_quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), row.A.repeats + row.B.repeats - 2) * row.error
-            ends = (row.ratio * math.exp(-reach), row.ratio * math.exp(reach))
+            far = reach(row.error, comparisons, row.A.repeats + row.B.repeats - 2)
+            ends = (row.ratio * math.exp(-far), row.ratio * math.exp(far))
         joint.append(ends)
         verdicts.append(row.reason or too_few_to_tell(row.A, row.B) or VERDICTS[judge(*ends, THRESHOLD)])
     sides = {
@@ -132,6 +132,11 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns=["A", "B", "error", "reason"]).assign(
         **sides, **{"joint low": low, "joint high": high, "verdict": verdicts}
     )
+
+
+def reach(error: float, comparisons: int, freedom: int) -> float:
+    """How far ln r may be off, of so many comparisons at once: t(1 - alpha / 2m, freedom) s."""
+    return t_quantile(1 - (1 - CONFIDENCE) / (2 * comparisons), freedom) * error
 
 
 def too_few_to_tell(*sides: Estimate) -> str:

@@ -34,9 +34,10 @@ class Sides:
     metadata: Mapping[str, Mapping[str, Any]]
 
 
-def sides(store: Path, first: str, second: str) -> Sides:
+def sides(store: Path, first: str, second: str, *, same: bool = False) -> Sides:
     """What the two words mean in a store, or two stores; a ValueError where they mean nothing, or several things.
 
+    same: whether both sides must be one selection (an A/A test), or two.
     Two commits are taken as they are, each with the code measured last; all else is of the newest code alone.
     """
     runs = load(store, code="all")
@@ -53,8 +54,11 @@ def sides(store: Path, first: str, second: str) -> Sides:
         raise ValueError(f"{first!r} and {second!r} may each be a {' or a '.join(kinds)}: write {kinds[0]}={first}")
     (kind,) = kinds
     names = (found[0][kind], found[1][kind])
-    if names[0] == names[1]:
-        raise ValueError(f"both sides are the {kind} {names[0]!r}: name two, there are {there_are(runs.frame)}")
+    if names[0] == names[1] and not same:
+        remedy = f"compare halves of its repeats with --null, or name two, there are {there_are(runs.frame)}"
+        raise ValueError(f"both sides are the {kind} {names[0]!r}, the same selection: {remedy}")
+    if names[0] != names[1] and same:
+        raise ValueError(f"--null compares a selection with itself: write {first} {first}, not {first} {second}")
     if kind == STORE:
         a, b = (load(name) for name in names)
         return Sides(kind, names, (a.frame, b.frame), a.metadata | b.metadata)
