@@ -53,7 +53,13 @@ class OwnData:
     @property
     def prepared(self) -> Prepared:
         check(self.model, self.l2, self.intercept)
-        return _prepared(self, _stamp(self.path))
+        return _prepared(self, tuple(map(_stamp, self.files)))
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The file of the rows and, beside an NPY file, that of the labels."""
+        labels = self.target is not None and self.path.endswith(".npy") and self.target.endswith(".npy")
+        return (self.path, self.target) if labels else (self.path,)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -68,12 +74,16 @@ class OwnData:
     def _hash(self) -> str:
         """Over the bytes of the file, not over the numbers made of them: those differ between processors."""
         settings = {name: value for name, value in asdict(self).items() if name != "path"}
-        content = json.dumps([_file_hash(self.path, _stamp(self.path)), settings])
+        hashes = [_file_hash(file, _stamp(file)) for file in self.files]
+        if len(hashes) > 1:
+            settings["target"] = hashes[1]  # whatever the file is called
+        content = json.dumps([hashes[0], settings])
         return hashlib.sha256(content.encode()).hexdigest()
 
     @property
     def summary(self) -> str:
-        data, label = self.prepared.data, self.target or "the labels"
+        data = self.prepared.data
+        label = Path(self.files[1]).stem if len(self.files) > 1 else self.target or "the labels"
         about = words(data, self.prepared.classes, label, self.model, self.l2, self.intercept)
         return f"{Path(self.path).name}: {about}" + ", standardised" * self.standardize
 
@@ -149,7 +159,7 @@ def _file_hash(path: str, stamp: tuple[int, int]) -> str:
 
 
 @lru_cache(maxsize=8)
-def _prepared(own: OwnData, stamp: tuple[int, int]) -> Prepared:
+def _prepared(own: OwnData, stamps: tuple[tuple[int, int], ...]) -> Prepared:
     table = read(own.path, own.target, own.drop)
     try:
         return prepare(table, own.path, model=own.model, standardise=own.standardize, test_size=own.test_size, seed=0)
@@ -161,7 +171,8 @@ def remember(own: OwnData) -> str:
     """Make the problem known under its name, which is returned, in this process and those that it starts; and in later
     ones, such as reports, by a file in the user's cache folder where that can be written to."""
     own.prepared  # noqa: B018, what is wrong with the file is said before its name
-    settings = asdict(own) | {"path": os.path.abspath(own.path)}
+    files = [os.path.abspath(file) for file in own.files]
+    settings = asdict(own) | dict(zip(("path", "target"), files, strict=False))
     name = own.name
     os.environ[VARIABLE] = json.dumps(json.loads(os.environ.get(VARIABLE) or "{}") | {name: settings})
     with suppress(OSError, DataError), written_whole(_file(name)) as file:

@@ -16,6 +16,7 @@ from ..common.validation import EPS
 from ..core.stopping import Stop, allowed_gap
 from ..newton.cholesky import CholeskyNewton
 from ..objectives.linear.compiled_point import MOST_ENTRIES, WIDEST, computed_by_torch, kernels
+from ..objectives.linear.margins import REFRESH
 from ..objectives.rounding import ROUNDING
 from .logistic import BatchLogisticRegression
 
@@ -50,13 +51,15 @@ def compiled_start(
             solver.sufficient,
             ROUNDING * eps,
             stop.stop_when_separable,
+            REFRESH,
         ],
         np.float64,
     )
     bound = floor.double().masked_fill(f.one_class, math.inf)  # these have no minimiser to go to
     ends, steps = x.numpy().copy(), np.zeros(f.batch, np.int64)
     scales = f.row_scale[:, 0].contiguous().numpy()
-    given = [f.signs.numpy(), f.penalties.numpy(), scales, f.unpenalised.numpy()]
+    signs = f.signs if f.shared else torch.ones_like(f.signs)  # X that is not shared has them already
+    given = [signs.numpy(), f.penalties.numpy(), scales, f.unpenalised.numpy()]
     after = [bound.numpy(), ends, steps]
     rows = X.numpy()
 
@@ -81,6 +84,6 @@ def compiled_start(
 def _warm_up(kind: Any) -> None:
     """Compile, or load what an earlier process has compiled."""
     rows, ones = np.ones((1, 1, 2), kind), np.ones((1, 1), kind)
-    rule = np.array([1.0, 1.0, 0.5, 1e-4, 1e-15, 0.0])
+    rule = np.array([1.0, 1.0, 0.5, 1e-4, 1e-15, 0.0, 1.0])
     signs, none = np.ones((1, 2), kind), np.zeros(1, bool)
     kernels().descend(rows, signs, ones, ones[0], none, rule, np.zeros(1), ones.copy(), np.zeros(1, np.int64))

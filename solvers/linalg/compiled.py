@@ -26,7 +26,6 @@ ARTANH = tuple(1 / (2 * k + 1) for k in range(11))  # and here for |s| <= 0.1716
 LN2, SQRT2, LOG2_E = math.log(2), math.sqrt(2), 1 / math.log(2)
 LN2_HIGH = float.fromhex("0x1.62e42feep-1")  # its last 20 bits are 0: a multiple by an integer below 2^20 is exact
 LN2_LOW = float.fromhex("0x1.a39ef35793c76p-33")  # log 2 - LN2_HIGH
-REFRESH = 10  # steps after which margins are computed from X
 FARTHEST = 800.0  # exp(-746) is 0
 TO_INTEGER = 1.5 * 2.0**52  # added, it rounds to an integer, and leaves that in the last bits
 TO_INTEGER_BITS = np.float64(TO_INTEGER).view(np.uint64)
@@ -270,10 +269,11 @@ def third_derivative(columns, moves, p, c, scale, work, out):
 def descend(rows, signs, penalties, scales, unpenalised, rule, floors, x, steps):
     """Newton-Cholesky on B problems, one after the other, until the step's own decrement is within the bound.
 
-    rows: (B or 1, d, n), X^T with its signs, or one X^T without them for all; signs (B, n). penalties (B, d), scales
+    rows: X^T, (B, d, n), or (1, d, n) for all; signs (B, n): what its rows are multiplied by. penalties (B, d), scales
     (B,), floors (B,), of the bound. x (B, d): the start, and the end. steps (B,): accepted so far, and in the end.
     rule: [of |f| in the bound, iterations, shrink, sufficient, eps times what counts as rounding, 1 to end at a
-    separating x where unpenalised (B,)]. A problem whose search comes to rounding level ends there, too.
+    separating x where unpenalised (B,), steps after which margins are computed from X]. A problem whose search comes
+    to rounding level ends there, too.
     """
     B, d = x.shape
     n = rows.shape[2]
@@ -284,7 +284,7 @@ def descend(rows, signs, penalties, scales, unpenalised, rule, floors, x, steps)
     for b in range(B):
         for j in range(d):
             for i in range(n):
-                columns[j, i] = rows[b, j, i] if len(rows) == B else rows[0, j, i] * signs[b, i]
+                columns[j, i] = rows[b if len(rows) > 1 else 0, j, i] * signs[b, i]
         fixed, scale = penalties[b], scales[b]
         refresh(columns, fixed, scale, x[b], point)
         while steps[b] < rule[1] and math.isfinite(point[0]):
@@ -303,7 +303,7 @@ def descend(rows, signs, penalties, scales, unpenalised, rule, floors, x, steps)
                 break
             point, trial = trial, point
             steps[b] += 1
-            if steps[b] % REFRESH == 0:
+            if steps[b] % rule[6] == 0:
                 refresh(columns, fixed, scale, point[3 : 3 + d].copy(), point)
         if math.isfinite(point[0]):
             x[b] = point[3 : 3 + d]

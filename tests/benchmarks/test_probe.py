@@ -64,6 +64,12 @@ def test_each_fit_is_the_minimiser_of_its_penalty(tmp_path, classes, dtype):
             assert -1e-9 <= (value - best) / best <= 2e-6
 
 
+def test_without_an_intercept_it_is_zero(features, tmp_path):
+    run(features, "--l2", "1e-2", "--no-intercept", "--out", tmp_path / "p.npz")
+    with np.load(tmp_path / "p.npz") as found:
+        assert found["weights"].shape == (1, 3, 6) and not found["intercepts"].any()
+
+
 def test_held_out_rows_choose_the_penalty(features):
     words = run(features, "--l2", "path", "--validation", 0.3)
     assert "210 rows to fit, 90 to validate, 6 columns, 3 classes" in words and "Best by log loss: l2" in words
@@ -87,7 +93,7 @@ def test_rows_on_a_disk_give_the_same(features, tmp_path):
         np.testing.assert_allclose(memory["weights"], disk["weights"], atol=1e-3)
 
 
-def test_what_is_fitted_is_not_fitted_again(features, tmp_path, monkeypatch):
+def test_what_is_fitted_is_not_fitted_again(features, tmp_path):
     out = tmp_path / "p.npz"
     run(features, "--l2", "1e-1,1e-3", "--out", out)
     words = run(features, "--l2", L2S, "--out", out)
@@ -139,6 +145,7 @@ def test_files_that_are_none_of_a_probe_are_left_alone(features, tmp_path):
     before = features.read_bytes()
     assert "no file of a probe" in refusal(features, "--out", features)
     assert features.read_bytes() == before
+    assert "--out names an NPZ file" in refusal(features, "--out", tmp_path)
     assert "there is no file" in refusal(tmp_path / "none.npz")
 
 

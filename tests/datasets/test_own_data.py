@@ -159,6 +159,43 @@ def test_all_formats_hold_the_same_problem(written, tmp_path):
         data = OwnData(str(tmp_path / name), target).prepared.data
         torch.testing.assert_close(data.X, expected.X, msg=name)
         assert torch.equal(data.y, expected.y), name
+    for name, array in (("X", X), ("labels", y)):
+        np.save(tmp_path / f"{name}.npy", array)
+    data = OwnData(str(tmp_path / "X.npy"), str(tmp_path / "labels.npy")).prepared.data
+    torch.testing.assert_close(data.X, expected.X)
+    assert torch.equal(data.y, expected.y)
+
+
+def test_labels_in_a_file_of_their_own_are_part_of_what_is_remembered(tmp_path, monkeypatch):
+    """Their content, not the file's name or the folder it was named from."""
+    X, y = np.random.default_rng(0).standard_normal((40, 2)), np.arange(40) % 2
+    monkeypatch.chdir(tmp_path)
+    np.save("X.npy", X), np.save("y.npy", y), np.save("copy.npy", y)
+    name = remember(OwnData("X.npy", "y.npy"))
+    assert OwnData("X.npy", "copy.npy").name == name
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert build(name).name == name and "logistic of 'y'" in summary(name)
+    np.save(tmp_path / "y.npy", 1 - y)
+    with pytest.raises(DataError, match="has changed since"):
+        build(name)
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "words"),
+    [
+        (np.ones((4, 2)), None, "name the NPY file of the labels"),
+        (np.ones(4), np.arange(4), "X must have two dimensions"),
+        (np.ones((4, 2)), np.array([{}, 1, 2, 3], dtype=object), "an array cannot be read"),
+        (np.ones((4, 2)), np.arange(3), "4 rows and 3 values"),
+    ],
+)
+def test_bad_npy_files_are_one_sentence(tmp_path, X, y, words):
+    np.save(tmp_path / "X.npy", X)
+    if y is not None:
+        np.save(tmp_path / "y.npy", y)
+    with pytest.raises(ValueError, match=words):
+        OwnData(str(tmp_path / "X.npy"), None if y is None else str(tmp_path / "y.npy")).prepared  # noqa: B018
 
 
 def test_sparse_rows_stay_sparse_and_are_scaled_without_centring(tmp_path):

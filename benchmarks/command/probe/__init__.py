@@ -73,7 +73,7 @@ def probe(
         objective, held_out, _ = MODELS[model].make(data, prepared.classes, l2s[0], intercept)
         settings = [prepared.data.checksum, str(data.X.dtype), model, intercept, gap, solver]
         columns = data.feature_names or tuple(map(str, range(data.X.shape[1])))
-        saved = SavedProbe(out, {"probe": settings}, prepared.class_names, columns)
+        saved = SavedProbe(out, settings, prepared.class_names, columns)
         saved.read()
     except (ValueError, DataError) as error:
         fail(str(error))
@@ -87,10 +87,12 @@ def probe(
     began = time.perf_counter()
     try:
         with interruptible():
-            fit_all(saved, solver, objective, held_out, l2s, gap, intercept)
+            fit_all(saved, solver, objective, held_out, l2s, gap)
     except KeyboardInterrupt:
         kept = f"{out} holds them, and the same command goes on" if out else "with --out FILE they would be kept"
-        typer.echo(f"interrupted: {len(saved.rows)} of {len(l2s)} penalties are fitted; {kept}", err=True)
+        typer.echo(
+            f"interrupted: {len(saved.rows.keys() & set(l2s))} of {len(l2s)} penalties are fitted; {kept}", err=True
+        )
         raise typer.Exit(130) from None
     except OSError as error:
         typer.echo(f"error: {out} cannot be written ({error.strerror}): name another file with --out", err=True)
@@ -128,7 +130,7 @@ def check_memory(prepared: Prepared, kind: torch.dtype, device: torch.device) ->
 
 
 def fit_all(
-    saved: SavedProbe, solver: str, objective: LinearModel, held_out: Any, l2s: list[float], gap: float, intercept: bool
+    saved: SavedProbe, solver: str, objective: LinearModel, held_out: Any, l2s: list[float], gap: float
 ) -> None:
     """Fit the penalties that are not there yet, each from the minimiser of the last."""
     known = {
@@ -149,7 +151,6 @@ def fit_all(
             "iterations": found.iterations,
             "status": str(found.status),
             "message": found.message,
-            "intercept": intercept,
         }
         saved.add(l2, row)
         report("done", f"l2={l2:g}", row["status"], f"{row['seconds']:.3f} s")

@@ -23,9 +23,15 @@ class SavedProbe:
     the labels; columns: the names of the d columns that are used; and of each penalty the numbers of the table.
     """
 
-    def __init__(self, path: Path | None, settings: dict[str, Any], classes: tuple[str, ...], columns: tuple[str, ...]):
+    def __init__(
+        self, path: Path | None, settings: list[Any], classes: tuple[str, ...], columns: tuple[str, ...]
+    ) -> None:
+        """settings: what makes two probes one and the same. Raises ValueError for a path that cannot be a file's."""
+        if path is not None and (path.is_dir() or path.suffix != ".npz"):
+            raise ValueError(f"--out names an NPZ file, as probe.npz; found {str(path)!r}")
         self.path, self.classes, self.columns = path, classes, columns
-        self.identity = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        self.shape = (len(classes) if len(classes) > 2 else 1, -1)  # of a fit: class by class, the intercept last
+        self.identity = hashlib.sha256(json.dumps(settings).encode()).hexdigest()
         self.rows: dict[float, dict[str, Any]] = {}
 
     def read(self) -> None:
@@ -50,10 +56,8 @@ class SavedProbe:
             return
         l2s = sorted(self.rows, reverse=True)
         stacked = {name: np.stack([self.rows[l2][name] for l2 in l2s]) for name in ("x", *NUMBERS, *WORDS)}
-        by_class = stacked["x"].reshape(len(l2s), -1, len(self.columns) + row["intercept"])
-        d = len(self.columns)
-        parts = {"weights": by_class[:, :, :d], "intercepts": by_class[:, :, d:].squeeze(2)} if row["intercept"] else {}
-        parts = parts or {"weights": by_class}
+        W, d = stacked["x"].reshape(len(l2s), *self.shape), len(self.columns)
+        parts = {"weights": W[:, :, :d], "intercepts": W[:, :, d:].sum(2)}  # zeros where there are none
         about = {"l2": np.array(l2s), "classes": np.array(self.classes), "columns": np.array(self.columns)}
         with written_whole(self.path) as file:
             np.savez(file, identity=np.array(self.identity), **about, **stacked, **parts)

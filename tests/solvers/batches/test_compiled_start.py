@@ -72,6 +72,13 @@ def test_one_x_for_many_labels_penalties_and_starts(calls):
     torch.testing.assert_close(compiled.value, plain.value)
 
 
+@pytest.mark.parametrize("problems", [1, compiled_start.TOGETHER + 1])
+def test_a_problem_that_is_alone_in_its_part_has_the_labels_of_its_own(calls, problems):
+    X, y = data(problems=problems)
+    compiled, plain = both_ways(BatchLogisticRegression(X[0], y, torch.full((problems,), 0.02, dtype=X.dtype)))
+    assert compiled.iterations == pytest.approx(plain.iterations, abs=1)
+
+
 def test_bad_separable_and_one_class_problems_are_left_to_the_batch(calls):
     X, y = data()
     X[3, 0, 0], X[5, 1, 1] = math.nan, math.inf
