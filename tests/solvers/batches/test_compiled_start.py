@@ -83,9 +83,16 @@ def test_bad_separable_and_one_class_problems_are_left_to_the_batch(calls):
     X, y = data()
     X[3, 0, 0], X[5, 1, 1] = math.nan, math.inf
     y[7], y[9] = 1.0, (X[9, :, 0] > 0).double()
-    compiled, _ = both_ways(BatchLogisticRegression(X, y, 0.0, fit_intercept=True), Stop(iterations=30))
+    compiled, plain = both_ways(BatchLogisticRegression(X, y, 0.0, fit_intercept=True), Stop(iterations=30))
     found = [compiled.status[k] for k in (3, 5, 7, 9)]
     assert found == [Status.DIVERGED, Status.DIVERGED, Status.SEPARABLE, Status.SEPARABLE]
+    assert compiled.iterations[9] == pytest.approx(plain.iterations[9], abs=1)  # not one step beyond a separating x
+
+
+def test_no_step_is_made_towards_a_minimiser_that_is_not_there(calls):
+    X, y = data(problems=5)
+    compiled, plain = both_ways(BatchLogisticRegression(X, torch.ones_like(y), 0.1, fit_intercept=True))
+    assert set(compiled.status) == {Status.SEPARABLE} and compiled.iterations == plain.iterations == [0] * 5
 
 
 def test_limits_hold(calls):
