@@ -14,7 +14,7 @@ from ..common.instrumentation import count, phase
 from ..common.scalars import squared
 from ..linalg.cholesky import in_units, rounding_shift
 from ..objectives.base import Point
-from ..objectives.newton_system import newton_direction, newton_factor
+from ..objectives.newton_system import is_regular, newton_direction, newton_factor
 from .conjugate_gradients import conjugate_gradients, kronecker
 
 DENSE_LIMIT = 4000  # above this dimension the decrement comes from Hessian-vector products
@@ -106,9 +106,9 @@ def _near_singular(point: Point) -> bool:
 
 def _by_cholesky(point: Point) -> Decrement | None:
     """None where the Hessian is singular to rounding."""
-    found, direction = newton_factor(point), newton_direction(point)
-    if found is None or float(found.lower.diagonal().min()) ** 2 < rounding_shift(len(point.x), point.x.dtype):
+    if not is_regular(point):
         return None
+    direction = newton_direction(point)
     if _underflows(point):
         return None if point.x.dtype == torch.float32 else UNDERFLOW
     return Decrement(-0.5 * float(torch.dot(point.gradient, direction)), direction, "Newton decrement, by Cholesky")

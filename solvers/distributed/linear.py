@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..common.cached import cached
+from ..common.validation import EPS
 from ..linalg.exact_rank import combined_residues, modulo, rank_of_residues
 from ..linalg.kernels import is_sparse, stored_entries, weighted_square_sums
 from ..objectives.base import NewtonDirection
@@ -165,4 +166,5 @@ class ShardedLinearModel(ShardedObjective, of=LinearModel):
         return None
 
     def escaping(self, point: ShardedLinearPoint, newton_direction: NewtonDirection) -> bool:
-        return self.l2 == 0 and separation.separates(point, newton_direction(), size=0.5, slack=0.05)
+        noise = EPS[point.x.dtype]
+        return self.l2 == 0 and separation.separates(point, newton_direction(), size=0.5, slack=0.05, noise=noise)

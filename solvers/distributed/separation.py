@@ -19,7 +19,7 @@ def strictly_separated(point: Any) -> bool:
     return point.objective.group.total(not found) == [0.0]
 
 
-def separates(point: Any, direction: Tensor | None, *, size: float, slack: float) -> bool:
+def separates(point: Any, direction: Tensor | None, *, size: float, slack: float, noise: float = 0.0) -> bool:
     """`objectives.linear.separation.separates`, over the rows of all processes: two collectives."""
     if direction is None:
         return False
@@ -33,7 +33,10 @@ def separates(point: Any, direction: Tensor | None, *, size: float, slack: float
     beyond = int((~(right.view(len(longest), -1) >= -slack * longest.unsqueeze(1))).sum())
     pulls = point.local.error_probabilities * right
     moved = float(pulls[right > slack * largest].sum())
-    beyond, pull, moved = f.group.total(beyond, float(pulls.sum()), moved)
+    hidden = 0.0
+    if noise:
+        hidden = noise * float((point.local.error_probabilities.view(len(longest), -1) * longest.unsqueeze(1)).sum())
+    beyond, pull, moved = f.group.total(beyond, float(pulls.sum()) + hidden, moved)
     return beyond == 0 and pull >= 0.5 * moved
 
 

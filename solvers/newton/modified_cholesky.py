@@ -14,7 +14,7 @@ from ..core.solver import Proposal, newton_proposal
 from ..linalg.cholesky import in_units, rounding_shift
 from ..line_search.search import LineSearch
 from ..objectives.base import Point
-from ..objectives.newton_system import newton_direction
+from ..objectives.newton_system import is_regular, newton_direction
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,15 @@ class ModifiedCholeskyNewton(LineSearch):
         if direction is None:
             direction = modified_direction(point)
         return newton_proposal(point, direction)
+
+    def move(self, point: Point, proposal: Proposal) -> tuple[Point, Any]:
+        """Where a singular Hessian had a factor by rounding, its direction may be 1e15 long and no step along it be
+        taken; whether that is so is asked only then, for a device would be waited for."""
+        moved, state = super().move(point, proposal)
+        if moved is not point or proposal.direction is not newton_direction(point) or is_regular(point):
+            return moved, state
+        modified = newton_proposal(point, modified_direction(point))
+        return (moved, state) if modified is None else super().move(point, modified)
 
 
 def modified_direction(point: Point) -> Tensor | None:

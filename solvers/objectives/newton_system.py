@@ -8,7 +8,16 @@ from torch import Tensor
 from ..common.cached import cached
 from ..common.instrumentation import current
 from ..common.scalars import read_together
-from ..linalg.cholesky import DualFactor, Factor, dual_factor, factor, safe_factor, shifted_factor, unchecked_factor
+from ..linalg.cholesky import (
+    DualFactor,
+    Factor,
+    dual_factor,
+    factor,
+    rounding_shift,
+    safe_factor,
+    shifted_factor,
+    unchecked_factor,
+)
 from .base import Point
 
 
@@ -40,6 +49,13 @@ def newton_direction(point: Point) -> Tensor | None:
     known["_newton_factor"] = None if failed else found
     known["_newton_slope"] = slope
     return None if failed else direction
+
+
+def is_regular(point: Point) -> bool:
+    """Whether the Hessian has a factor whose pivots are above the rounding of a factorisation: below that they are what
+    rounding has made them, and so is the direction."""
+    found = newton_factor(point)
+    return found is not None and float(found.lower.diagonal().min()) ** 2 >= rounding_shift(len(point.x), point.x.dtype)
 
 
 def slope_along(point: Point, direction: Tensor) -> float:

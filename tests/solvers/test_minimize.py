@@ -234,6 +234,18 @@ def test_nothing_converges_without_a_minimiser(name):
     assert not wrong
 
 
+def test_quasi_separation_is_suspected_where_its_slope_is_below_the_rounding_of_the_others():
+    """By the last digit of the intercept rows that are held had a slope of 1e-17, and those that fall 1e-33."""
+    quasi = NO_MINIMISER["quasi"]
+    for far, digits in product((20.0, 40.1195, 76.11929584026302, 150.0), range(-4, 5)):
+        point = quasi.at(vector(far, math.log(2) * (1 + digits * 2**-53)))
+
+        def direction(point=point) -> torch.Tensor | None:
+            return decrement.exact_decrement(point).direction
+
+        assert quasi.no_minimiser(point, direction) or quasi.escaping(point, direction), (far, digits)
+
+
 @pytest.mark.parametrize("tests", [dict(gap_tolerance=None, gradient_tolerance=1e-3), dict(gap_tolerance=1e-3)])
 def test_quasi_separation_is_seen_with_loose_tolerances_too(tests):
     """Far from its limit the Newton direction still moves the rows that hold the intercept."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...common.blocked_rows import BlockedRows
 from ...common.cached import cached
-from ...common.validation import design_matrix, row_labels
+from ...common.validation import EPS, design_matrix, row_labels
 from ...linalg.kernels import fits_one_block, is_sparse, take_rows, transposed
 from ..base import NewtonDirection
 from .blocked_point import BlockedLogisticPoint
@@ -221,7 +221,7 @@ class LogisticRegression(LinearModel):
 
         A weaker condition than the proof of quasi-separation, for tolerances so loose that the proof fails.
         """
-        return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05)
+        return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05, noise=EPS[self.X.dtype])
 
     @cached
     def one_class(self) -> bool:

@@ -65,13 +65,15 @@ def strictly_separates(point: LinearPoint) -> bool:
     return bool((f.margins(w) > math.sqrt(f.size) * EPS[w.dtype] * f.reach(w)).all())
 
 
-def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slack: float) -> bool:
+def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slack: float, noise: float = 0.0) -> bool:
     """Whether a direction moves some row by more than `size`, and none the wrong way by more than rounding.
 
     That is `slack` of the largest move, and of the longest that a step of this length in the columns' own units could
     give the row: a row of small entries may bound f against rows of large ones. And f must fall: the slopes of all rows
     add up to at least half of the sum over those that move, where at a minimiser all of them add up to 0, however short
     the rows that bound f.
+    noise: of the longest move of a row, what of it may be rounding. Where the slopes of the rows that move have become
+    less than that of the others, a proof needs 0, and a mere suspicion the unit of rounding.
     """
     if direction is None:
         return False
@@ -83,7 +85,10 @@ def separates(point: LinearPoint, direction: Tensor | None, *, size: float, slac
     if not bool((right.view(len(longest), -1) >= -slack * longest.unsqueeze(1)).all()):
         return False
     pulls = point.error_probabilities * right
-    return float(pulls.sum()) >= 0.5 * float(pulls[right > slack * largest].sum())
+    hidden = 0.0
+    if noise:
+        hidden = noise * float((point.error_probabilities.view(len(longest), -1) * longest.unsqueeze(1)).sum())
+    return float(pulls.sum()) + hidden >= 0.5 * float(pulls[right > slack * largest].sum())
 
 
 def may_weakly_separate(point: LinearPoint, direction: Tensor, slack: float) -> bool:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...common.blocked_rows import BlockedRows
 from ...common.cached import cached
-from ...common.validation import class_labels, design_matrix
+from ...common.validation import EPS, class_labels, design_matrix
 from ...linalg.kernels import is_sparse, take_rows
 from ...linalg.spectral import Pencil, pencil
 from ..base import NewtonDirection
@@ -193,4 +193,4 @@ class SoftmaxRegression(LinearModel):
 
     def escaping(self, point: SoftmaxPoint, newton_direction: NewtonDirection) -> bool:
         """As for LogisticRegression."""
-        return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05)
+        return self.l2 == 0 and separates(point, newton_direction(), size=0.5, slack=0.05, noise=EPS[self.X.dtype])
