@@ -171,7 +171,8 @@ def test_axes_zoom_and_lines_change_what_is_drawn_and_come_back(page, tmp_path):
           dragged: () => {
             const over = figure.querySelector(".u-over"), box = over.getBoundingClientRect();
             const mouse = (kind, on, share) => on.dispatchEvent(new MouseEvent(kind, {
-              bubbles: true, clientX: box.left + share * box.width, clientY: box.top + share * box.height }));
+              bubbles: true, movementX: 1, // without a movement uPlot takes it for no drag
+              clientX: box.left + share * box.width, clientY: box.top + share * box.height }));
             mouse("mousemove", over, 0.2); mouse("mousedown", over, 0.2);
             mouse("mousemove", over, 0.7); mouse("mouseup", document, 0.7);
           },
