@@ -45,6 +45,7 @@ PROBLEMS = typer.Option(help="Only this problem; may be repeated.", **PROBLEM_NA
 PLUGIN = typer.Option(
     metavar="FILE.py", help="A file with SOLVERS, PROBLEMS or PEERS of your own (docs/plugins.md); may be repeated."
 )
+RANK_TIMEOUT = typer.Option(help="Under torchrun: seconds that processes wait for one that does not come.")
 FORCE = typer.Option("--force", help="Measure again, and replace, what is stored already.")
 
 
@@ -106,9 +107,7 @@ def run(
         float | None,
         typer.Option(help="GiB that an isolated run may allocate on the host.", show_default="7/10 of what there is"),
     ] = None,
-    rank_timeout: Annotated[
-        float, typer.Option(help="Under torchrun: seconds that processes wait for one that does not come.")
-    ] = 20.0,
+    rank_timeout: Annotated[float, RANK_TIMEOUT] = 20.0,
     checkpoint: Annotated[
         float,
         typer.Option(help="Under torchrun: seconds after which a run is saved, off its clock, to go on from."),
@@ -392,6 +391,7 @@ def probe(
     out: Annotated[
         Path | None, typer.Option(help="NPZ file for the weights; what it holds already is not fitted again.")
     ] = None,
+    rank_timeout: Annotated[float, RANK_TIMEOUT] = 20.0,
 ) -> None:
     """Fit a linear classifier to features over a path of penalties, each fit to a proved gap: a linear probe.
 
@@ -401,6 +401,8 @@ def probe(
     Example: python -m benchmarks probe embeddings.npz --out probe.npz
 
     Example: python -m benchmarks probe X.npy --labels y.npy --l2 1e-3,1e-4,1e-5 --device cuda
+
+    Example: torchrun --nproc-per-node 2 -m benchmarks probe X.npy --labels y.npy --out probe.npz
     """
     call("probe", locals())
 

@@ -22,6 +22,7 @@ from solvers.distributed.collectives import Group
 from solvers.distributed.faults import Watch
 from solvers.distributed.rows import arguments_of, part_of
 from solvers.distributed.traffic import traffic
+from solvers.objectives.linear.model import LinearModel
 
 from .measure import Measurement, measure, problem_of
 from .suites import Case
@@ -92,27 +93,30 @@ class Processes:
                 whole = problem_of(case)
             if len(self.parts) == KEPT:  # in all processes the same
                 del self.parts[next(iter(self.parts))]
-            local = on_disk or self.first
-            self.parts[key] = with_rows_of(whole, self.group.rank, self.group.size) if local else self._receive(case)
-            if self.first and not on_disk:
-                self._send(whole)
+            if on_disk:
+                self.parts[key] = with_rows_of(whole, self.group.rank, self.group.size)
+            else:
+                self.parts[key] = self._divided(whole, case.device)
         return self.parts[key]
 
-    def _send(self, whole: Problem) -> None:
-        for rank in range(1, self.group.size):
-            part = with_rows_of(whole, rank, self.group.size)
-            arguments = arguments_of(part.objective) | {
-                name: getattr(part.objective, name).clone()
-                for name in ("X", "y")  # of a slice all would be sent
-            }
-            words = (part.name, part.summary, part.x0, part.checksum, type(part.objective), arguments)
-            dist.send_object_list([_on(words, "cpu")], rank, self.objects)
+    def _divided(self, whole: Problem | None, device: str) -> Problem:
+        """The problem with this process's rows."""
+        words = self.agreed(whole and (whole.name, whole.summary, _on(whole.x0, "cpu"), whole.checksum))
+        name, summary, x0, checksum = _on(words, device)
+        return Problem(name, summary, self.divided(whole and whole.objective, device), None, x0, checksum)
 
-    def _receive(self, case: Case) -> Problem:
-        sent: list[Any] = [None]
-        dist.recv_object_list(sent, 0, self.objects)
-        name, summary, x0, checksum, kind, arguments = _on(sent[0], case.device)
-        return Problem(name, summary, kind(**arguments), None, x0, checksum)
+    def divided(self, whole: LinearModel | None, device: str) -> LinearModel:
+        """This process's rows of an objective that the first one has whole, and sends to the others."""
+        if not self.first:
+            sent: list[Any] = [None]
+            dist.recv_object_list(sent, 0, self.objects)
+            kind, arguments = _on(sent[0], device)
+            return kind(**arguments)
+        for rank in range(1, self.group.size):
+            part = part_of(whole, rank, self.group.size)
+            rows = {name: getattr(part, name).clone() for name in ("X", "y")}  # of a slice all would be sent
+            dist.send_object_list([_on((type(part), arguments_of(part) | rows), "cpu")], rank, self.objects)
+        return part_of(whole, 0, self.group.size)
 
 
 def _on(value: Any, device: str) -> Any:

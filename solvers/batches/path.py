@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -65,14 +65,18 @@ def fits(
     x0: Tensor | None = None,
     stop: Stop = Stop(),
     known: Mapping[float, Tensor] = MappingProxyType({}),
+    over: Callable[[LinearModel], Any] = lambda objective: objective,
 ) -> Iterator[tuple[float, Result]]:
-    """The penalties and their fits one by one, from the largest. known: minimisers of some penalties, which are not
-    fitted again, and are starts for those that follow."""
+    """The penalties and their fits one by one, from the largest.
+
+    known: minimisers of some penalties, which are not fitted again, and are starts for those that follow. over: what
+    is minimised, of an objective; `ShardedObjective` where it has the rows of one process.
+    """
     for l2 in sorted({*l2s, *known}, reverse=True):
         if l2 in known:
             x0 = known[l2]
             continue
-        found = minimize(solver, with_penalty(objective, l2), x0, stop)
+        found = minimize(solver, over(with_penalty(objective, l2)), x0, stop)
         if found.status == Status.CONVERGED:
             x0 = found.x
         yield l2, found

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -119,9 +122,35 @@ def test_an_interrupted_path_keeps_its_fits_and_goes_on(features, tmp_path, monk
 
 
 def test_a_fit_that_does_not_converge_is_told(features, monkeypatch):
-    monkeypatch.setattr(command, "Stop", lambda gap_tolerance: Stop(gap_tolerance=gap_tolerance, iterations=0))
+    monkeypatch.setattr(command, "Stop", lambda gap: Stop(gap_tolerance=gap, iterations=0))
     words = run(features, "--l2", "1e-3")
     assert "not converged at l2 0.001" in words and "Best by log loss" not in words
+
+
+def over_two_processes(*words: object) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of torchrun."""
+    start = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "benchmarks", "probe"]
+    done = subprocess.run([*start, *map(str, words)], capture_output=True, text=True, timeout=120, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_two_processes_find_what_one_finds(features, tmp_path, on_disk):
+    rows = tmp_path / "rows" if on_disk else features
+    if on_disk:
+        convert(features, rows, block_bytes=1 << 12)
+    options = [rows, "--validation", 0.2, "--dtype", "float64", "--gap", 1e-10]
+    run(*options, "--l2", L2S, "--out", tmp_path / "one.npz")
+    run(*options, "--l2", "1e-1", "--out", tmp_path / "two.npz")  # two processes go on from there
+    status, words, said = over_two_processes(*options, "--l2", L2S, "--out", tmp_path / "two.npz")
+    assert status == 0, said
+    assert words.count("done l2=") == 2 and words.count("over 2 processes") == 1
+    with np.load(tmp_path / "one.npz") as one, np.load(tmp_path / "two.npz") as two:
+        assert two["status"].tolist() == ["converged"] * 3 and str(one["identity"]) == str(two["identity"])
+        np.testing.assert_allclose(one["value"], two["value"], rtol=1e-9)
+        np.testing.assert_allclose(one["loss"], two["loss"], rtol=1e-5)
+        np.testing.assert_array_equal(one["accuracy"], two["accuracy"])
 
 
 @pytest.mark.parametrize(

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import math
-import resource
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import typer
-from rich.box import SIMPLE
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.command.probe.saved import SavedProbe
+from benchmarks.command.probe.shown import show
+from benchmarks.command.shards.together import together
 from benchmarks.command.terminal.errors import fail
 from benchmarks.command.terminal.interrupts import interruptible, report
 from benchmarks.display.doing import doing
 from benchmarks.display.output import exact
 from benchmarks.runner.environment import memory
-from benchmarks.runner.processes import launched
+from benchmarks.runner.processes import Processes, launched
 from datasets import DataError, present_device
 from datasets.own.models import MODELS
 from datasets.own.prepare import Prepared
@@ -31,14 +31,67 @@ from solvers import SOLVERS, Status, Stop
 from solvers.batches.path import fits
 from solvers.common.blocked_rows import BlockedRows
 from solvers.common.names import lookup
+from solvers.distributed import ShardedObjective
+from solvers.distributed.rows import part_of
 from solvers.objectives.linear.model import LinearModel
 
 PATH = (10.0, 1e-6, 15)  # the largest and the smallest penalty, and how many: two a decade
 TABLES = 3  # n x K numbers: margins, probabilities and what is made of them
-WIDTH = 130
+
+Over = Callable[[LinearModel], Any]  # the objective of which this one is all, or a process's part
 
 
-def probe(
+@dataclass
+class Probe:
+    """What is fitted. known: minimisers that are there already, by their penalties; held_out: None, or other rows."""
+
+    objective: LinearModel
+    held_out: LinearModel | None
+    l2s: list[float]
+    solver: str
+    gap: float
+    known: dict[float, np.ndarray]
+
+
+def probe(*, device: str, threads: int, rank_timeout: float, **options: Any) -> None:
+    def asked() -> tuple[Probe, SavedProbe, Prepared]:
+        return read(device=device, threads=threads, **options)
+
+    def over_processes(group: Processes) -> None:
+        task, saved, prepared = group.prepared or (None, None, None)
+        if prepared:
+            note(prepared)
+        began = time.perf_counter()
+        if group.agreed(task and isinstance(task.objective.X, BlockedRows)):
+            task = task or asked()[0]  # every process reads its own blocks
+            task.objective = part_of(task.objective, group.group.rank, group.group.size)
+            task.known = group.agreed(task.known)
+        else:
+            task = divided(task, group, device)
+        torch.set_num_threads(threads)
+        fit_all(task, saved, ShardedObjective)
+        if group.first:
+            show(saved, prepared, task.l2s, task.gap, time.perf_counter() - began, group.group.size)
+
+    if launched():
+        together(device, rank_timeout, asked, over_processes)
+        return
+    task, saved, prepared = asked()
+    note(prepared)
+    began = time.perf_counter()
+    torch.set_num_threads(threads)
+    try:
+        with interruptible():
+            fit_all(task, saved, lambda objective: objective)
+    except KeyboardInterrupt:
+        kept = f"{saved.path} holds them, and the same command goes on"
+        there = f"{len(saved.rows.keys() & set(task.l2s))} of {len(task.l2s)} penalties are fitted"
+        typer.echo(f"interrupted: {there}; {kept if saved.path else 'with --out FILE they would be kept'}", err=True)
+        raise typer.Exit(130) from None
+    show(saved, prepared, task.l2s, task.gap, time.perf_counter() - began, 1)
+
+
+def read(
     *,
     features: str,
     labels: str | None,
@@ -51,9 +104,8 @@ def probe(
     dtype: str,
     threads: int,
     out: Path | None,
-) -> None:
-    if launched():
-        fail("a probe runs in one process: start it without torchrun, with more --threads")
+) -> tuple[Probe, SavedProbe, Prepared]:
+    """What the options ask for. Bad input ends the command with one sentence."""
     try:
         l2s = penalties(l2)
         if not 0 < gap < 1:
@@ -81,23 +133,14 @@ def probe(
         fail(
             f"the features do not fit into memory ({error}): convert them with `hessbench data convert`, and give that"
         )
-    for note in prepared.notes:
-        typer.echo(f"note: {note}", err=True)
-    torch.set_num_threads(threads)
-    began = time.perf_counter()
-    try:
-        with interruptible():
-            fit_all(saved, solver, objective, held_out, l2s, gap)
-    except KeyboardInterrupt:
-        kept = f"{out} holds them, and the same command goes on" if out else "with --out FILE they would be kept"
-        typer.echo(
-            f"interrupted: {len(saved.rows.keys() & set(l2s))} of {len(l2s)} penalties are fitted; {kept}", err=True
-        )
-        raise typer.Exit(130) from None
-    except OSError as error:
-        typer.echo(f"error: {out} cannot be written ({error.strerror}): name another file with --out", err=True)
-        raise typer.Exit(1) from None
-    show(saved, prepared, l2s, gap, time.perf_counter() - began)
+    known = {key: row["x"] for key, row in saved.rows.items() if row["status"] == Status.CONVERGED}
+    return Probe(objective, held_out, l2s, solver, gap, known), saved, prepared
+
+
+def note(prepared: Prepared) -> None:
+    """Say what was done to the columns and the rows."""
+    for sentence in prepared.notes:
+        typer.echo(f"note: {sentence}", err=True)
 
 
 def penalties(words: str) -> list[float]:
@@ -129,17 +172,23 @@ def check_memory(prepared: Prepared, kind: torch.dtype, device: torch.device) ->
         )
 
 
-def fit_all(
-    saved: SavedProbe, solver: str, objective: LinearModel, held_out: Any, l2s: list[float], gap: float
-) -> None:
-    """Fit the penalties that are not there yet, each from the minimiser of the last."""
-    known = {
-        l2: torch.as_tensor(row["x"], device=objective.X.device)
-        for l2, row in saved.rows.items()
-        if row["status"] == Status.CONVERGED
-    }
-    stop, before = Stop(gap_tolerance=gap), time.perf_counter()
-    for l2, found in fits(SOLVERS[solver], objective, l2s, stop=stop, known=known):
+def divided(task: Probe | None, group: Processes, device: str) -> Probe:
+    """The task with the rows of one process, also of the held-out ones. task: None in all but the first."""
+    settings = group.agreed(task and (task.l2s, task.solver, task.gap, task.known))
+    objective = group.divided(task and task.objective, device)
+    tested = group.agreed(task and task.held_out is not None)
+    return Probe(objective, group.divided(task and task.held_out, device) if tested else None, *settings)
+
+
+def fit_all(task: Probe, saved: SavedProbe | None, over: Over) -> None:
+    """Fit the penalties that are not there yet, each from the minimiser of the last.
+
+    saved: None in the processes that store nothing. over: what a process's part is part of.
+    """
+    held_out = task.held_out and over(task.held_out)
+    known = {l2: torch.as_tensor(x, device=task.objective.X.device) for l2, x in task.known.items()}
+    before = time.perf_counter()
+    for l2, found in fits(SOLVERS[task.solver], task.objective, task.l2s, None, Stop(task.gap), known, over):
         now = time.perf_counter()
         row: dict[str, Any] = {
             "x": found.x.cpu().numpy(),
@@ -152,48 +201,18 @@ def fit_all(
             "status": str(found.status),
             "message": found.message,
         }
-        saved.add(l2, row)
-        report("done", f"l2={l2:g}", row["status"], f"{row['seconds']:.3f} s")
-        if sys.stderr.isatty():
-            typer.echo(f"l2 {l2:.3g}: {row['status']}, {exact(row['seconds'])}", err=True)
+        if saved is not None:
+            store(saved, l2, row)
         before = time.perf_counter()
 
 
-def show(saved: SavedProbe, prepared: Prepared, l2s: list[float], gap: float, seconds: float) -> None:
-    """The table, the best penalty, what it took, and what to do next."""
-    data, tested = prepared.data, len(prepared.data.y_test)
-    rows = f"{len(data.y):,} rows to fit, {tested:,} to validate" if tested else f"{len(data.y):,} rows, none held out"
-    table = Table(title=f"{rows}, {data.X.shape[1]:,} columns, {prepared.classes:,} classes", box=SIMPLE)
-    for name in ("l2", "accuracy", "log loss", "f", "proved gap", "iterations", "time", "status"):
-        table.add_column(name, justify="left" if name == "status" else "right")
-    chosen = {l2: saved.rows[l2] for l2 in l2s}
-    for l2, row in chosen.items():
-        held_out = (f"{row['accuracy']:.4f}", f"{row['loss']:.5f}") if tested else ("-", "-")
-        numbers = (f"{row['value']:.6g}", f"{row['gap']:.1e}", str(row["iterations"]), exact(row["seconds"]))
-        table.add_row(f"{l2:.3g}", *held_out, *numbers, str(row["status"]))
-    Console(width=max(WIDTH, Console().width)).print(table)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    typer.echo(f"accuracy and log loss are of the held-out rows; {exact(seconds)}, at most {peak:.2g} GiB of memory")
-    for line in advice(chosen, tested, gap):
-        typer.echo(line)
-    if saved.path is not None:
-        typer.echo(f"The weights are in {saved.path}: numpy.load reads them.")
-
-
-def advice(chosen: dict[float, dict[str, Any]], tested: int, gap: float) -> list[str]:
-    """The best penalty, and the next step."""
-    failed = [l2 for l2, row in chosen.items() if row["status"] != Status.CONVERGED]
-    lines = [
-        f"not converged at l2 {l2:.3g}: {chosen[l2]['message']}; take --dtype float64, or a larger --gap"
-        for l2 in failed
-    ]
-    fitted = [l2 for l2 in chosen if l2 not in failed]
-    if not tested or not fitted:
-        return [*lines, f"{len(fitted)} of {len(chosen)} fits are within {gap:g} of their minimum, proved."]
-    best = min(fitted, key=lambda l2: chosen[l2]["loss"])
-    row = chosen[best]
-    lines.append(f"Best by log loss: l2 {best:.3g}, accuracy {row['accuracy']:.4f}, log loss {row['loss']:.5f}.")
-    if len(fitted) > 1 and best in (max(chosen), min(chosen)):
-        end, further = ("largest", 10 * best) if best == max(chosen) else ("smallest", best / 10)
-        lines.append(f"It is the {end} of them: try --l2 {further:.3g} too.")
-    return lines
+def store(saved: SavedProbe, l2: float, row: dict[str, Any]) -> None:
+    """Keep a fit, and tell it."""
+    try:
+        saved.add(l2, row)
+    except OSError as error:
+        typer.echo(f"error: {saved.path} cannot be written ({error.strerror}): name another file with --out", err=True)
+        raise typer.Exit(1) from None
+    report("done", f"l2={l2:g}", row["status"], f"{row['seconds']:.3f} s")
+    if sys.stderr.isatty():
+        typer.echo(f"l2 {l2:.3g}: {row['status']}, {exact(row['seconds'])}", err=True)

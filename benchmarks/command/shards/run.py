@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable
 from dataclasses import replace
-from typing import NoReturn
 
 import typer
 
+from benchmarks.command.shards.together import together
 from benchmarks.command.terminal.errors import fail
-from benchmarks.command.terminal.interrupts import interruptible
 from benchmarks.display.doing import doing
 from benchmarks.display.runs import Display
 from benchmarks.runner.environment import calibration
-from benchmarks.runner.measure import evaluate, problem_of, sentence
-from benchmarks.runner.processes import END, Processes, place, processes
+from benchmarks.runner.measure import evaluate, problem_of
+from benchmarks.runner.processes import END, Processes, place
 from benchmarks.runner.suites import Case
 from benchmarks.store.locks import Locks
 from benchmarks.store.runs import Store, run_key
 from datasets import certificate
 from solvers import Checkpoint
 from solvers.adapters import PEERS
-from solvers.distributed.faults import RankError
 from solvers.distributed.rows import part_of
 
 CHECKPOINTS = "checkpoints"  # the folder in the store, of runs that have not ended
@@ -31,27 +28,12 @@ CHECKPOINTS = "checkpoints"  # the folder in the store, of runs that have not en
 def run_sharded(
     device: str, choose: Callable[[], tuple[list[Case], int]], target: Store, patience: float, seconds: float
 ) -> None:
-    """Measure over the processes. One that ends, raises or hangs ends all of them, with one sentence.
+    """Measure over the processes.
 
     device: that of all cases. choose: the cases and repeats, which only the first process asks for: it has all rows.
     patience: seconds that processes wait for one that does not come; seconds: after which a run is saved.
     """
-    group = None
-    with interruptible():
-        try:
-            with processes(device, patience, lambda: _prepared(device, choose, target)) as group:
-                _run(group, target, seconds)
-        except RankError as error:
-            _end(str(error))
-        except KeyboardInterrupt:  # also where torchrun ends what a failed process leaves
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            if group is None and place()[0] > 0:  # the first process says why
-                raise typer.Exit(1) from None
-            _end((group and group.watch.why()) or "interrupted")
-        except typer.Exit:
-            raise
-        except Exception as error:
-            _end((group and group.watch.said()) or f"the processes could not be started: {sentence(error)}")
+    together(device, patience, lambda: _prepared(device, choose, target), lambda group: _run(group, target, seconds))
 
 
 def _prepared(device: str, choose: Callable[[], tuple[list[Case], int]], target: Store) -> tuple[list[Case], int]:
@@ -106,8 +88,3 @@ def _run(group: Processes, target: Store, seconds: float) -> None:
     group.told(END)
     there = len(entries) - len(missing)
     typer.echo(f"{len(missing)} runs measured over {size} processes, {there} were there already", err=True)
-
-
-def _end(sentence: str) -> NoReturn:
-    typer.echo(f"error: {sentence}; what is stored stays", err=True)
-    raise typer.Exit(1)
